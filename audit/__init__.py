@@ -1,0 +1,1 @@
+"""Reproduces decisions from chain and evidence alone."""

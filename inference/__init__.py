@@ -1,0 +1,1 @@
+"""Models, not chains: commitments, engines, the canonical sampler, receipts, keys."""

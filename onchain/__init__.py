@@ -1,0 +1,1 @@
+"""Chains, not agents: recorded reads, mandates, decisions, action kits, the gate."""
