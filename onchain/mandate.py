@@ -317,9 +317,12 @@ def parse_address(value: JsonValue, *, what: str) -> Address:
     Raises:
         MalformedError: it is not an address, or its checksum is wrong.
     """
-    if not isinstance(value, str) or not is_address(value):
+    if not isinstance(value, str) or value[:2] != "0x" or not is_address(value):
         raise MalformedError(what, got=repr(value)[:80], expected="an address")
-    return Address(str(to_checksum_address(value)))
+    checksummed = str(to_checksum_address(value))
+    if value not in (checksummed, value.lower(), "0x" + value[2:].upper()):
+        raise MalformedError(what, got=repr(value)[:80], expected=checksummed)
+    return Address(checksummed)
 
 
 def parse_integer(value: JsonValue, *, what: str, bits: int) -> int:
