@@ -1,0 +1,335 @@
+"""Pictures of an audit as inline SVG: value, composition, slots, bounds.
+
+Pure. Lines and areas are stretched to the page's width (`preserveAspectRatio="none"`
+with strokes that do not scale), words stand beside them as HTML, so that a picture
+reads the same on a phone and on paper. Colour never carries meaning alone: every
+picture has a caption, a label and a table of its numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from affiant.audit.figures import moment, money, percent, units
+from affiant.audit.markup import Markup, element, join
+from affiant.audit.result import Account, Change, Completeness
+
+WIDTH, HEIGHT = 1000.0, 260.0
+"""Coordinates of the plots; the page stretches them."""
+
+SERIES = 6
+"""Distinct colours for tokens in the style sheet; more tokens share the last."""
+
+
+def value_chart(portfolio: Sequence[Account]) -> Markup:
+    """Draw the account's value against holding its first portfolio untouched."""
+    if len(portfolio) < 2:
+        return _nothing("Fewer than two readings of the account: no curve to draw.")
+    values = [entry.value for entry in portfolio]
+    held = [entry.held_value for entry in portfolio]
+    low, high = min(values + held), max(values + held)
+    pad = max((high - low) // 8, high // 2000, 1)
+    low, high = max(0, low - pad), high + pad
+    first, last = portfolio[0].block, portfolio[-1].block
+
+    def path(series: Sequence[int]) -> str:
+        points = (
+            f"{_x(entry.block, first, last):.1f} {_y(value, low, high):.1f}"
+            for entry, value in zip(portfolio, series, strict=True)
+        )
+        return "M" + " L".join(points)
+
+    dots = [
+        element(
+            "path",
+            d=f"M{_x(entry.block, first, last):.1f} {_y(entry.value, low, high):.1f}h0",
+            class_="dot" if entry.verified else "dot unverified",
+        )
+        for entry in portfolio
+    ]
+    end, start = portfolio[-1], portfolio[0]
+    difference = end.value - end.held_value
+    label = (
+        f"Account value from {money(start.value)} at block {start.block} to "
+        f"{money(end.value)} at block {end.block}; untouched, the first portfolio "
+        f"would be worth {money(end.held_value)}."
+    )
+    plot = _svg(
+        label,
+        *_grid(),
+        element("path", d=path(held), class_="line held"),
+        element("path", d=path(values), class_="line account"),
+        *dots,
+    )
+    legend = element(
+        "ul",
+        element("li", element("i", class_="key account"), "account"),
+        element(
+            "li",
+            element("i", class_="key held"),
+            "first portfolio, left alone (no interest)",
+        ),
+        class_="legend",
+    )
+    marks = [low + (high - low) * step // 4 for step in range(5)]
+    return element(
+        "figure",
+        legend,
+        _framed(plot, [money(mark) for mark in marks], _block_marks(portfolio)),
+        element(
+            "figcaption",
+            f"{label} Difference: {money(difference, signed=True)} "
+            f"({percent(difference, whole=end.held_value)}). "
+            "The scale does not begin at zero.",
+        ),
+        class_="chart",
+    )
+
+
+def composition_chart(portfolio: Sequence[Account]) -> Markup:
+    """Draw each token's share of the account's value over time, stacked."""
+    usable = [entry for entry in portfolio if entry.value > 0]
+    if len(usable) < 2:
+        return _nothing("Fewer than two readings of the account: no shares to draw.")
+    names = sorted({name for entry in usable for name, _ in entry.values})
+    first, last = usable[0].block, usable[-1].block
+    lower = [0.0] * len(usable)
+    areas: list[Markup] = []
+    keys: list[Markup] = []
+    for index, name in enumerate(names):
+        shares = [
+            max(0, dict(entry.values).get(name, 0)) / _positive(entry)
+            for entry in usable
+        ]
+        upper = [below + share for below, share in zip(lower, shares, strict=True)]
+        xs = [_x(entry.block, first, last) for entry in usable]
+        there = [
+            f"{x:.1f} {HEIGHT * (1 - y):.1f}" for x, y in zip(xs, upper, strict=True)
+        ]
+        back = [
+            f"{x:.1f} {HEIGHT * (1 - y):.1f}"
+            for x, y in reversed(list(zip(xs, lower, strict=True)))
+        ]
+        series = f"series{min(index, SERIES - 1)}"
+        areas.append(
+            element(
+                "path", d="M" + " L".join(there + back) + "Z", class_=f"area {series}"
+            )
+        )
+        now = dict(usable[-1].values).get(name, 0)
+        keys.append(
+            element(
+                "li",
+                element("i", class_=f"key block {series}"),
+                f"{name} {percent(now, whole=usable[-1].value)}",
+            )
+        )
+        lower = upper
+    label = "Shares of the account's value: " + "; ".join(
+        f"{name} from "
+        f"{percent(dict(usable[0].values).get(name, 0), whole=usable[0].value)} to "
+        f"{percent(dict(usable[-1].values).get(name, 0), whole=usable[-1].value)}"
+        for name in names
+    )
+    marks = ["0 %", "25 %", "50 %", "75 %", "100 %"]
+    return element(
+        "figure",
+        element("ul", *reversed(keys), class_="legend"),
+        _framed(_svg(label, *areas, *_grid()), marks, _block_marks(usable)),
+        element(
+            "figcaption",
+            label + ". Wallet and supplied tokens together, debts subtracted.",
+        ),
+        class_="chart",
+    )
+
+
+def slot_strip(completeness: Completeness) -> Markup:
+    """Draw one cell per slot, in order: executed, held, unused or unexplained."""
+    sorts = {
+        **{slot: ("executed", "●") for slot in completeness.executed},
+        **{slot: ("held", "–") for slot in completeness.held},
+        **{slot: ("unused", "×") for slot in completeness.unused},
+        **{slot: ("unexplained", "?") for slot in completeness.unexplained},
+    }
+    names = {
+        "executed": "executed",
+        "held": "held (signed)",
+        "unused": "sworn, not executed",
+        "unexplained": "unexplained",
+    }
+    cells = [
+        element(
+            "span",
+            element("b", sorts[slot][1], aria_hidden="true"),
+            class_=f"cell {sorts[slot][0]}",
+            title=f"slot {slot}: {names[sorts[slot][0]]}",
+        )
+        for slot in sorted(sorts)
+    ]
+    present = {sort for sort, _ in sorts.values()}
+    legend = [
+        element(
+            "li",
+            element("span", element("b", sign), class_=f"cell {sort}"),
+            names[sort],
+        )
+        for sort, sign in (
+            ("executed", "●"),
+            ("held", "–"),
+            ("unused", "×"),
+            ("unexplained", "?"),
+        )
+        if sort in present
+    ]
+    return element(
+        "figure",
+        element(
+            "div",
+            *cells,
+            class_="strip",
+            role="img",
+            aria_label=(
+                f"Slots {completeness.first} to {completeness.last}: "
+                f"{completeness.sentence}"
+            ),
+        ),
+        element("ul", *legend, class_="legend"),
+        class_="chart",
+    )
+
+
+def change_bars(changes: Sequence[Change]) -> Markup:
+    """Draw each token's measured change as a bar and its sworn bound as a mark."""
+    rows = []
+    for change in changes:
+        measured = change.measured
+        reach = max(abs(change.bound), abs(measured or 0), 1) * 1.12
+        zero = 50.0
+        parts: list[Markup] = [element("line", x1=zero, x2=zero, y1=0, y2=20)]
+        if measured:
+            width = abs(measured) / reach * 50
+            kind = "gain" if measured > 0 else "fall"
+            left = zero if measured > 0 else zero - width
+            parts.append(
+                element(
+                    "rect", x=left, y=5, width=width, height=10, class_=f"bar {kind}"
+                )
+            )
+        mark = zero + change.bound / reach * 50
+        parts.append(element("line", x1=mark, x2=mark, y1=1, y2=19, class_="bound"))
+        bound = units(change.bound, decimals=change.decimals, signed=True)
+        shown = (
+            "not executed"
+            if measured is None
+            else units(measured, decimals=change.decimals, signed=True)
+        )
+        kept = measured is None or measured >= change.bound
+        label = f"{change.name}: measured {shown}, at least {bound} sworn"
+        rows.append(
+            element(
+                "tr",
+                element(
+                    "th",
+                    change.name,
+                    element("small", " debt") if change.debt else None,
+                    scope="row",
+                ),
+                element("td", bound, class_="number", data_label="sworn, at least"),
+                element("td", shown, class_="number", data_label="measured"),
+                element(
+                    "td",
+                    element(
+                        "svg",
+                        *parts,
+                        viewBox="0 0 100 20",
+                        preserveAspectRatio="none",
+                        role="img",
+                        aria_label=label,
+                        class_="bars",
+                    ),
+                    class_="picture",
+                ),
+                element("td", "kept" if kept else "MISSED", data_label="bound"),
+            )
+        )
+    return element(
+        "table",
+        element(
+            "caption",
+            "Change of the account per token: the least change sworn (upright mark) "
+            "and the change that the gate measured (bar).",
+        ),
+        element(
+            "thead",
+            element(
+                "tr",
+                *(
+                    element("th", name, scope="col")
+                    for name in ("token", "sworn, at least", "measured", "", "bound")
+                ),
+            ),
+        ),
+        element("tbody", *rows),
+        class_="changes",
+    )
+
+
+def _framed(plot: Markup, ys: Sequence[str], xs: Sequence[str]) -> Markup:
+    return element(
+        "div",
+        element("div", *(element("span", y) for y in reversed(ys)), class_="ys"),
+        plot,
+        element("div", *(element("span", x) for x in xs), class_="xs"),
+        class_="frame",
+    )
+
+
+def _svg(label: str, *children: Markup) -> Markup:
+    return element(
+        "svg",
+        element("title", label),
+        *children,
+        viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}",
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=label,
+    )
+
+
+def _grid() -> list[Markup]:
+    return [
+        element(
+            "line",
+            x1=0,
+            x2=WIDTH,
+            y1=HEIGHT * step / 4,
+            y2=HEIGHT * step / 4,
+            class_="grid",
+        )
+        for step in range(5)
+    ]
+
+
+def _block_marks(entries: Sequence[Account]) -> list[str]:
+    first, last = entries[0], entries[-1]
+    return [
+        f"block {first.block} · {moment(first.timestamp)}",
+        f"block {last.block} · {moment(last.timestamp)}",
+    ]
+
+
+def _x(block: int, first: int, last: int) -> float:
+    return WIDTH * (block - first) / max(last - first, 1)
+
+
+def _y(value: int, low: int, high: int) -> float:
+    return HEIGHT * (1 - (value - low) / max(high - low, 1))
+
+
+def _positive(entry: Account) -> int:
+    return max(sum(max(0, value) for _, value in entry.values), 1)
+
+
+def _nothing(sentence: str) -> Markup:
+    return join(element("p", sentence, class_="quiet"))
