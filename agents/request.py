@@ -1,0 +1,277 @@
+"""The request: what a program asks its model in one slot, as one JSON object.
+
+It decides how facts become numbers that a model can read: exact decimal strings, whole
+percents, basis points. Pure integer arithmetic, so that node, graph and auditor build
+the same bytes. It does not read a chain, does not word the prompt (`prompt.py` does)
+and does not judge the facts; it trusts them, because they come from an anchored
+observation. The objective is the owner's text and stays data.
+
+    receipt.request = keccak256(canonical_json(build_request(...)))
+
+Shares are whole percents of the *gross* portfolio (wallets and deposits, debts not
+subtracted), rounded half up, so they stay between 0 and 100 whatever is owed; debt has
+its own share of the same total. Values are in the feeds' quote currency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from affiant.agents.plan_errors import RequestError
+from affiant.encoding import Digest, JsonValue, to_hex
+
+if TYPE_CHECKING:
+    from affiant.agents.plan import Plan
+    from affiant.onchain.address_book import AddressBook
+    from affiant.onchain.observation import Facts, LendingFact, PoolFact
+
+Fact = TypeVar("Fact")
+
+REQUEST_FORMAT = "affiant-request/1"
+"""Version tag of the request. Another rounding or another field is another version."""
+
+MAX_OBJECTIVE_CHARS = 1000
+"""Longest objective accepted, in characters."""
+
+MAX_DEVIATION_BPS = 1_000_000
+"""A pool further than this from its feeds is reported as this far, in basis points."""
+
+_VALUE_SCALE = 18
+"""Decimals in which values are summed before they are rounded for display."""
+
+_POOL_PRICE_DECIMALS = 8
+"""Decimals of a pool's price, rounded half up."""
+
+_VALUE_DECIMALS = 2
+"""Decimals of a value in the quote currency, rounded half up."""
+
+_RAY_PER_BPS = 10**23
+"""Aave's rates are rays (10^27 is 100 %); one basis point is 10^23 of them."""
+
+
+@dataclass(frozen=True)
+class PreviousSummary:
+    """What the request says about the decision before: when, and which actions.
+
+    The reason (`why`) stays out on purpose: it is model text, and feeding it back would
+    let one strange plan talk to the next.
+    """
+
+    slot: int
+    """Slot of that decision."""
+    actions: tuple[str, ...]
+    """Its action names, in order."""
+
+    @classmethod
+    def of(cls, plan: Plan, *, slot: int) -> PreviousSummary:
+        """Summarise `plan`, which was decided in `slot`."""
+        return cls(slot=slot, actions=plan.action_names)
+
+
+def build_request(
+    program_manifest: Mapping[str, JsonValue],
+    *,
+    facts: Facts,
+    book: AddressBook,
+    mandate_id: Digest,
+    slot: int,
+    previous: PreviousSummary | None,
+) -> dict[str, JsonValue]:
+    """Return the request of one slot. The same arguments give the same bytes.
+
+    Args:
+        program_manifest: the program's JSON; its `objective` and `actions` are used.
+        facts: what the observation says, all at the anchor block.
+        book: names and decimals; its order is the order of the portfolio.
+        mandate_id: 32 bytes.
+        slot: the slot decided on.
+        previous: the decision that the mandate's head names; None for the first.
+
+    Returns:
+        Strings, integers, lists and objects only; no fraction is a JSON number.
+
+    Raises:
+        RequestError: the manifest lacks a field, the objective is empty or too long,
+            or the facts name something that the book does not.
+    """
+    objective = program_manifest.get("objective")
+    if not isinstance(objective, str) or not objective.strip():
+        raise RequestError("objective", got=repr(objective)[:80], expected="text")
+    if len(objective) > MAX_OBJECTIVE_CHARS:
+        raise RequestError(
+            "objective",
+            got=f"{len(objective)} characters",
+            expected=f"at most {MAX_OBJECTIVE_CHARS}",
+        )
+    return {
+        "format": REQUEST_FORMAT,
+        "mandate": to_hex(mandate_id),
+        "slot": slot,
+        "block": facts.block_number,
+        "objective": objective,
+        "actions": _action_names(program_manifest.get("actions")),
+        "portfolio": _portfolio(facts, book),
+        "pools": [
+            _pool(name, fact, facts=facts, book=book)
+            for name, fact in _in_order(facts.pools, _pool_names(book), what="pool")
+        ],
+        "lending": [
+            _lending(name, fact)
+            for name, fact in _in_order(
+                facts.lending, tuple(book.tokens), what="lending market"
+            )
+        ],
+        "previous": None
+        if previous is None
+        else {"slot": previous.slot, "actions": list(previous.actions)},
+    }
+
+
+def _action_names(actions: JsonValue) -> list[str]:
+    names = (
+        [item.get("name") if isinstance(item, Mapping) else None for item in actions]
+        if isinstance(actions, (list, tuple))
+        else []
+    )
+    if not names or not all(isinstance(name, str) for name in names):
+        raise RequestError(
+            "program actions", got=repr(actions)[:80], expected="a list of named kits"
+        )
+    return [str(name) for name in names]
+
+
+def _pool_names(book: AddressBook) -> tuple[str, ...]:
+    return () if book.uniswap is None else tuple(book.uniswap.pools)
+
+
+def _in_order(
+    facts: Mapping[str, Fact], names: tuple[str, ...], *, what: str
+) -> list[tuple[str, Fact]]:
+    """Return the facts in the book's order; refuse one that the book does not name."""
+    unknown = sorted(set(facts) - set(names))
+    if unknown:
+        raise RequestError(what, got=repr(unknown)[:80], expected=f"one of {[*names]}")
+    return [(name, facts[name]) for name in names if name in facts]
+
+
+def _portfolio(facts: Facts, book: AddressBook) -> dict[str, JsonValue]:
+    balances = _in_order(facts.balances, tuple(book.tokens), what="balance")
+    worth = {
+        name: tuple(
+            _value(amount, name, facts=facts, book=book)
+            for amount in (balance.wallet, balance.supplied, balance.debt)
+        )
+        for name, balance in balances
+    }
+    total = sum(wallet + supplied for wallet, supplied, _ in worth.values())
+    owed = sum(debt for _, _, debt in worth.values())
+    return {
+        "total": _rounded(total, 10**_VALUE_SCALE, decimals=_VALUE_DECIMALS),
+        "debt": _rounded(owed, 10**_VALUE_SCALE, decimals=_VALUE_DECIMALS),
+        "tokens": [
+            {
+                "token": name,
+                "wallet": _decimal(balance.wallet, book.tokens[name].decimals),
+                "supplied": _decimal(balance.supplied, book.tokens[name].decimals),
+                "debt": _decimal(balance.debt, book.tokens[name].decimals),
+                "price": _price(name, facts),
+                "share": {
+                    "total": _percent(worth[name][0] + worth[name][1], total),
+                    "wallet": _percent(worth[name][0], total),
+                    "supplied": _percent(worth[name][1], total),
+                    "debt": _percent(worth[name][2], total),
+                },
+            }
+            for name, balance in balances
+        ],
+    }
+
+
+def _value(amount: int, name: str, *, facts: Facts, book: AddressBook) -> int:
+    """Return the worth of base units at the feed's price, scaled by 10^18, floored."""
+    price = facts.prices.get(name)
+    if price is None:
+        return 0
+    scale = 10 ** (book.tokens[name].decimals + price.decimals)
+    return amount * int(price.answer) * 10**_VALUE_SCALE // scale
+
+
+def _price(name: str, facts: Facts) -> str | None:
+    price = facts.prices.get(name)
+    return None if price is None else _decimal(price.answer, price.decimals)
+
+
+def _pool(
+    name: str, fact: PoolFact, *, facts: Facts, book: AddressBook
+) -> dict[str, JsonValue]:
+    """Price the base token of a pool in its quote token, and compare with the feeds.
+
+    Uniswap v3 states sqrt(token1 / token0) in base units, as a Q64.96 number
+    (Uniswap v3 whitepaper, section 6.1).
+    """
+    base, _, quote = name.partition("/")
+    entry = book.pool_named(name)
+    numerator, denominator = int(fact.sqrt_price_x96) ** 2, 1 << 192
+    if book.tokens[base].address != entry.token0:
+        numerator, denominator = denominator, numerator
+    numerator *= 10 ** book.tokens[base].decimals
+    denominator *= 10 ** book.tokens[quote].decimals
+    return {
+        "pool": name,
+        "price": None
+        if denominator == 0
+        else _rounded(numerator, denominator, decimals=_POOL_PRICE_DECIMALS),
+        "feeBps": _rounded(fact.fee, 100, decimals=2),
+        "deviationBps": _deviation(numerator, denominator, base, quote, facts=facts),
+    }
+
+
+def _deviation(
+    numerator: int, denominator: int, base: str, quote: str, *, facts: Facts
+) -> int | None:
+    """Return pool price over feed price, minus one, in basis points; None without."""
+    priced = facts.prices.get(base), facts.prices.get(quote)
+    if priced[0] is None or priced[1] is None or denominator == 0:
+        return None
+    fair = int(priced[0].answer) * 10 ** priced[1].decimals
+    unit = int(priced[1].answer) * 10 ** priced[0].decimals
+    if fair <= 0 or unit <= 0:
+        return None
+    pool_side, feed_side = numerator * unit, denominator * fair
+    bps = _half_up(10_000 * (pool_side - feed_side), feed_side)
+    return max(-MAX_DEVIATION_BPS, min(MAX_DEVIATION_BPS, bps))
+
+
+def _lending(name: str, fact: LendingFact) -> dict[str, JsonValue]:
+    return {
+        "token": name,
+        "supplyBps": _bps(fact.supply_rate_ray),
+        "borrowBps": _bps(fact.borrow_rate_ray),
+    }
+
+
+def _bps(ray: int) -> int:
+    return min(_half_up(ray, _RAY_PER_BPS), MAX_DEVIATION_BPS)
+
+
+def _percent(part: int, total: int) -> int:
+    return 0 if total <= 0 else _half_up(100 * part, total)
+
+
+def _half_up(numerator: int, denominator: int) -> int:
+    """Return numerator / denominator to the nearest integer, halves towards +inf."""
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def _rounded(numerator: int, denominator: int, *, decimals: int) -> str:
+    return _decimal(_half_up(numerator * 10**decimals, denominator), decimals)
+
+
+def _decimal(units: int, decimals: int) -> str:
+    """Write `units` / 10^decimals exactly, without trailing zeros or an exponent."""
+    sign, digits = ("-" if units < 0 else ""), str(abs(units)).rjust(decimals + 1, "0")
+    whole, fraction = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
+    fraction = fraction.rstrip("0")
+    return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
