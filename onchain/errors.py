@@ -1,0 +1,244 @@
+"""The chain side's branch of the error tree (contract errors: `contract_errors.py`).
+
+    RejectedError
+    ├── ChainIdMismatchError        the endpoint serves another chain
+    ├── AnchorReorgedError          the block is no longer the chain's
+    ├── CallRevertedError           a call or a gas estimate reverted; carries the bytes
+    ├── TransactionRefusedError     the endpoint will not take this transaction
+    ├── ObservationError            recorded reads that are not what they should be
+    │   ├── ObservationContextError     other chain, account or block
+    │   ├── ReadsNotPlannedError        a read missing, added, moved or changed
+    │   ├── ReadUndecodableError        returned bytes outside the type's range
+    │   └── AnswerInvalidError          a feed, pool or reserve said the impossible
+    ├── SimulationMismatchError     the protocol's answer to a simulation was not ours
+    └── KitError                    a plan that does not compile
+        ├── PlanEmptyError              no action at all
+        ├── PlanHoldMixedError          a HOLD beside other actions
+        ├── PlanNameUnknownError        a kit, token or pool that nobody defined
+        ├── PlanFactMissingError        the program never observed what the kit needs
+        ├── PlanPriceStaleError         a price older than its feed's maximum age
+        ├── PlanAmountZeroError         a share that comes to nothing
+        ├── PlanTokenUntrackedError     a balance that the mandate does not track
+        ├── PlanCallNotAllowedError     a (target, selector) outside the allow-list
+        ├── PlanTooManyCallsError       more calls than a decision may carry
+        └── PlanOverflowError           an amount or bound outside its integer type
+
+    UnavailableError
+    └── ChainUnavailableError       no connection, or no useful answer
+        ├── ChainTimeoutError           no complete answer in time
+        ├── ChainAnswerError            not HTTP, JSON, JSON-RPC or the asked-for shape
+        ├── ChainRefusedError           the endpoint answered with an error of its own
+        ├── BlockUnknownError           it does not have that block (yet, or any more)
+        ├── HistoryMissingError         it has the block but not its state
+        └── ReceiptTimeoutError         the transaction was not mined in time
+
+An endpoint is named by scheme, host and port only: the path of a URL often holds a key.
+"""
+
+from __future__ import annotations
+
+from affiant.errors import RejectedError, UnavailableError
+
+
+class ChainUnavailableError(UnavailableError):
+    """An endpoint could not be reached, or did not answer usefully."""
+
+    def __init__(self, endpoint: str, *, method: str, reason: str) -> None:
+        super().__init__(f"`{method}` at {endpoint}: {reason}")
+        self.endpoint = endpoint
+        self.method = method
+        self.reason = reason
+
+
+class ChainTimeoutError(ChainUnavailableError):
+    """No complete answer came within the limit."""
+
+    def __init__(self, endpoint: str, *, method: str, limit: float) -> None:
+        super().__init__(
+            endpoint, method=method, reason=f"no complete answer within {limit} s"
+        )
+        self.limit = limit
+
+
+class ChainAnswerError(ChainUnavailableError):
+    """An answer came that is not of the form asked for."""
+
+    def __init__(self, endpoint: str, *, method: str, got: str, expected: str) -> None:
+        super().__init__(
+            endpoint, method=method, reason=f"got {got}, expected {expected}"
+        )
+        self.got = got
+        self.expected = expected
+
+
+class ChainRefusedError(ChainUnavailableError):
+    """The endpoint answered with a JSON-RPC error that we give no other meaning."""
+
+    def __init__(self, endpoint: str, *, method: str, code: int, message: str) -> None:
+        super().__init__(
+            endpoint, method=method, reason=f"refused with code {code}: {message!r}"
+        )
+        self.code = code
+        self.message = message
+
+
+class BlockUnknownError(ChainUnavailableError):
+    """The endpoint has no such block: it lags, or the block was reorganised away."""
+
+    def __init__(self, endpoint: str, *, method: str, block: str) -> None:
+        super().__init__(endpoint, method=method, reason=f"has no block {block}")
+        self.block = block
+
+
+class HistoryMissingError(ChainUnavailableError):
+    """The endpoint no longer keeps the state of that block: ask an archive."""
+
+    def __init__(self, endpoint: str, *, method: str, block: str, message: str) -> None:
+        super().__init__(
+            endpoint,
+            method=method,
+            reason=f"keeps no state of block {block} ({message!r}); ask an archive",
+        )
+        self.block = block
+
+
+class ReceiptTimeoutError(ChainUnavailableError):
+    """A transaction was sent but not seen mined within the limit; it may still be."""
+
+    def __init__(self, endpoint: str, *, transaction: str, limit: float) -> None:
+        super().__init__(
+            endpoint,
+            method="eth_getTransactionReceipt",
+            reason=f"{transaction} not mined within {limit} s",
+        )
+        self.transaction = transaction
+        self.limit = limit
+
+
+class ChainIdMismatchError(RejectedError):
+    """The endpoint serves another chain than the one asked for."""
+
+    def __init__(self, endpoint: str, *, got: int, expected: int) -> None:
+        super().__init__(f"chain id at {endpoint}: got {got}, expected {expected}")
+        self.endpoint = endpoint
+        self.got = got
+        self.expected = expected
+
+
+class AnchorReorgedError(RejectedError):
+    """At that height the chain now has another block."""
+
+    def __init__(self, *, number: int, got: str, expected: str) -> None:
+        super().__init__(f"block {number}: got hash {got}, expected {expected}")
+        self.number = number
+        self.got = got
+        self.expected = expected
+
+
+class CallRevertedError(RejectedError):
+    """A call reverted. `data` holds the revert bytes, possibly none."""
+
+    def __init__(self, *, target: str, data: bytes, message: str) -> None:
+        super().__init__(
+            f"call to {target}: got a revert with 0x{data[:68].hex()} ({message!r}), "
+            "expected success"
+        )
+        self.target = target
+        self.data = data
+        self.message = message
+
+
+class TransactionRefusedError(RejectedError):
+    """The endpoint refuses this transaction: nonce, funds, fees or form."""
+
+    def __init__(self, endpoint: str, *, code: int, message: str) -> None:
+        super().__init__(f"transaction refused by {endpoint}, code {code}: {message!r}")
+        self.endpoint = endpoint
+        self.code = code
+        self.message = message
+
+
+class ObservationError(RejectedError):
+    """Recorded reads are not what the program would have read."""
+
+    def __init__(self, what: str, *, got: str, expected: str) -> None:
+        super().__init__(f"{what}: got {got}, expected {expected}")
+        self.what = what
+        self.got = got
+        self.expected = expected
+
+
+class ObservationContextError(ObservationError):
+    """The observation is of another chain, account or block."""
+
+
+class ReadsNotPlannedError(ObservationError):
+    """The reads are not exactly the planned ones, in order."""
+
+
+class ReadUndecodableError(ObservationError):
+    """The bytes that a read returned do not decode strictly as its type."""
+
+
+class AnswerInvalidError(ObservationError):
+    """A well-formed answer that no healthy feed, pool or reserve gives."""
+
+
+class SimulationMismatchError(RejectedError):
+    """A balance read inside a simulation failed or was malformed."""
+
+    def __init__(self, what: str, *, got: str, expected: str) -> None:
+        super().__init__(f"{what}: got {got}, expected {expected}")
+        self.what = what
+        self.got = got
+        self.expected = expected
+
+
+class KitError(RejectedError):
+    """A plan does not compile into calls and bounds."""
+
+    def __init__(self, what: str, *, got: str, expected: str) -> None:
+        super().__init__(f"{what}: got {got}, expected {expected}")
+        self.what = what
+        self.got = got
+        self.expected = expected
+
+
+class PlanEmptyError(KitError):
+    """A plan names no action; doing nothing is said with HOLD."""
+
+
+class PlanHoldMixedError(KitError):
+    """HOLD stands beside other actions."""
+
+
+class PlanNameUnknownError(KitError):
+    """A kit, token, pool or market that the program or its book does not have."""
+
+
+class PlanFactMissingError(KitError):
+    """A kit needs a fact that the program did not observe."""
+
+
+class PlanPriceStaleError(KitError):
+    """A price was too old at the observation."""
+
+
+class PlanAmountZeroError(KitError):
+    """A share of a balance, or the least amount out, comes to zero base units."""
+
+
+class PlanTokenUntrackedError(KitError):
+    """A call changes a balance that the mandate does not track."""
+
+
+class PlanCallNotAllowedError(KitError):
+    """A call is not in the mandate's allow-list."""
+
+
+class PlanTooManyCallsError(KitError):
+    """The plan needs more calls than a decision may carry."""
+
+
+class PlanOverflowError(KitError):
+    """An amount or a bound does not fit its integer type."""
