@@ -1,0 +1,83 @@
+"""Grades fail closed: every step they rest on must be there and pass."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from affiant.audit.grades import (
+    DOES_NOT_SHOW,
+    GRADE_NAMES,
+    REPRODUCED_STEPS,
+    grade_decision,
+    verdict_of,
+)
+from affiant.audit.result import Answer, Status, Step, Verdict
+from affiant.audit.steps import STEP_NAMES
+
+
+def _steps() -> list[Step]:
+    return [Step(n, name, Status.PASS, "fine") for n, name in STEP_NAMES.items()]
+
+
+def _answers(steps: list[Step]) -> dict[str, Answer]:
+    grades = grade_decision(steps, endorsements_asked=0, tier=0)
+    assert tuple(grade.name for grade in grades) == GRADE_NAMES
+    return {grade.name: grade.answer for grade in grades}
+
+
+def test_all_steps_passed_is_signed_and_reproduced_and_claims_no_more() -> None:
+    assert _answers(_steps()) == {
+        "signed": Answer.YES,
+        "reproduced": Answer.YES,
+        "endorsed": Answer.NOT_CLAIMED,
+        "hardware": Answer.NOT_CLAIMED,
+    }
+
+
+@pytest.mark.parametrize("number", REPRODUCED_STEPS)
+@pytest.mark.parametrize("how", ["fail", "skip", "absent"])
+def test_one_step_short_is_not_reproduced(number: int, how: str) -> None:
+    steps = _steps()
+    index = number - 1
+    if how == "absent":
+        del steps[index]
+    else:
+        status = Status.FAIL if how == "fail" else Status.SKIPPED
+        steps[index] = replace(steps[index], status=status)
+    answers = _answers(steps)
+    assert answers["reproduced"] is Answer.NO
+    assert answers["signed"] is (Answer.NO if number <= 2 else Answer.YES)
+    grades = grade_decision(steps, endorsements_asked=0, tier=0)
+    expected = Verdict.REJECTED if how == "fail" else Verdict.INCOMPLETE
+    assert verdict_of(steps, grades, required="reproduced") is expected
+
+
+def test_signed_is_enough_only_where_asked_for_and_never_with_a_failure() -> None:
+    steps = _steps()
+    steps[7] = replace(steps[7], status=Status.SKIPPED)
+    grades = grade_decision(steps, endorsements_asked=0, tier=0)
+    assert verdict_of(steps, grades, required="signed") is Verdict.ACCEPTED
+    assert verdict_of(steps, grades, required="reproduced") is Verdict.INCOMPLETE
+    steps[7] = replace(steps[7], status=Status.FAIL)
+    assert verdict_of(steps, grades, required="signed") is Verdict.REJECTED
+
+
+def test_unchecked_claims_are_no_and_not_not_claimed() -> None:
+    grades = grade_decision(_steps(), endorsements_asked=2, tier=2)
+    answers = {grade.name: grade.answer for grade in grades}
+    assert answers["endorsed"] is Answer.NO
+    assert answers["hardware"] is Answer.NO
+
+
+def test_every_grade_says_what_it_does_not_show() -> None:
+    for grade in grade_decision([], endorsements_asked=0, tier=0):
+        assert grade.does_not_show == DOES_NOT_SHOW[grade.name]
+        assert grade.does_not_show.endswith(".")
+
+
+@pytest.mark.parametrize("required", ["", "endorsed", "hardware", "Signed"])
+def test_unknown_required_grade_is_misuse(required: str) -> None:
+    with pytest.raises(ValueError, match="required grade"):
+        verdict_of([], [], required=required)
