@@ -14,3 +14,8 @@ struct Call {
     address token;
     uint256 allowance;
 }
+
+/// @dev The commitment that a decision carries.
+function hashCalls(Call[] calldata calls) pure returns (bytes32) {
+    return keccak256(abi.encode(calls));
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+/// @notice What a node swears; its EIP-712 digest becomes the mandate's head.
+/// @param mandate Hash of the mandate it acts under.
+/// @param program Hash of the program manifest.
+/// @param slot Block number ÷ cadence; only the newest slot may act.
+/// @param anchorHash Hash of the slot's first block, at which the observation was made.
+/// @param previous The mandate's head when this was decided.
+/// @param observation keccak256 of the recorded chain reads.
+/// @param receipts keccak256(abi.encode(InferenceReceipt[])).
+/// @param calls keccak256(abi.encode(Call[])).
+/// @param bounds keccak256(abi.encode(int256[])).
+/// @param evidence Root over the sections of the evidence.
+/// @param validUntil Unix seconds, inclusive.
+struct Decision {
+    bytes32 mandate;
+    bytes32 program;
+    uint64 slot;
+    bytes32 anchorHash;
+    bytes32 previous;
+    bytes32 observation;
+    bytes32 receipts;
+    bytes32 calls;
+    bytes32 bounds;
+    bytes32 evidence;
+    uint64 validUntil;
+}
+
+/// @dev EIP-712 type of the decision.
+bytes32 constant DECISION_TYPEHASH = keccak256(
+    "Decision(bytes32 mandate,bytes32 program,uint64 slot,bytes32 anchorHash,"
+    "bytes32 previous,bytes32 observation,bytes32 receipts,bytes32 calls,"
+    "bytes32 bounds,bytes32 evidence,uint64 validUntil)"
+);
+
+/// @dev hashStruct(decision): every member is one word, so the struct encodes as itself.
+function hashDecision(Decision calldata decision) pure returns (bytes32) {
+    return keccak256(abi.encode(DECISION_TYPEHASH, decision));
+}
+
+/// @dev The commitment to the bounds that a decision carries.
+function hashBounds(int256[] calldata bounds) pure returns (bytes32) {
+    return keccak256(abi.encode(bounds));
+}
