@@ -212,6 +212,23 @@ class Chain:
         Raises:
             As `call`, for the first call that fails.
         """
+        outcomes = self.try_call_many(calls, block_hash=block_hash)
+        returned = []
+        for outcome in outcomes:
+            if isinstance(outcome, CallRevertedError):
+                raise outcome
+            returned.append(outcome)
+        return tuple(returned)
+
+    def try_call_many(
+        self, calls: Sequence[CallRequest], *, block_hash: Digest | None = None
+    ) -> tuple[bytes | CallRevertedError, ...]:
+        """Make several calls as `call_many`; a revert is a value, not an exception.
+
+        Raises:
+            BlockUnknownError: no such block, or it is not canonical any more.
+            HistoryMissingError: the block's state is not kept.
+        """
         reference = _block_reference(block_hash)
         requests = [RpcRequest("eth_chainId", ())]
         requests += [RpcRequest("eth_call", (_call(c), reference)) for c in calls]
@@ -486,12 +503,15 @@ class Chain:
         *,
         call: CallRequest,
         block_hash: Digest | None,
-    ) -> bytes:
+    ) -> bytes | CallRevertedError:
         method = "eth_call"
         if isinstance(outcome, RpcFailure):
-            raise self._failure(
+            failure = self._failure(
                 outcome, method=method, target=call.target, block_hash=block_hash
             )
+            if isinstance(failure, CallRevertedError):
+                return failure
+            raise failure
         return self._parsed(method, outcome, lambda text: from_hex(text, what="result"))
 
     def _failure(
