@@ -1,0 +1,149 @@
+"""What an action kit is: typed parameters in, calls and their least effects out.
+
+A kit is pure and versioned: the same parameters, facts and book give the same calls,
+on the node, in the agent and at the auditor's. It decides which calls an action stands
+for and the least that they must change; it does NOT decide whether they are permitted
+(`compile.py`, then the gate) or wise. Parameters name tokens and shares only; addresses
+come from the book, amounts from the observed balances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from affiant.encoding import JsonValue
+from affiant.onchain.address_book import AddressBook, TokenEntry
+from affiant.onchain.decision import Call
+from affiant.onchain.errors import (
+    PlanAmountZeroError,
+    PlanFactMissingError,
+    PlanNameUnknownError,
+)
+from affiant.onchain.facts import Facts
+from affiant.onchain.mandate import Address, Permission
+
+BPS = 10_000
+"""Basis points in the whole."""
+
+SHARE_SCHEMA: Mapping[str, JsonValue] = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": BPS,
+}
+"""JSON schema of a share in basis points."""
+
+
+class KitParams(BaseModel):
+    """Parameters of an action, parsed from hostile text: exact types, no extras."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    action: str
+    """Name of the kit; subclasses narrow it to one literal."""
+
+
+@dataclass(frozen=True)
+class KitContext:
+    """Everything besides its parameters that a kit may use."""
+
+    account: Address
+    """Who makes the calls and receives what they yield."""
+    facts: Facts
+    book: AddressBook
+    balances: Mapping[Address, int]
+    """Base units per token contract (wallet, aToken, debt token) that are certain to be
+    there when this step runs: as observed, and the least that earlier steps leave."""
+
+
+@dataclass(frozen=True)
+class KitStep:
+    """One action, compiled."""
+
+    calls: tuple[Call, ...]
+    deltas: Mapping[Address, int]
+    """Per token contract that the calls touch: the least signed change of the account's
+    balance, in base units."""
+
+
+class Compile(Protocol):
+    """Turns one action's parameters into calls. MUST be pure."""
+
+    def __call__(self, params: BaseModel, *, context: KitContext) -> KitStep:
+        """Compile; raise a `KitError` for what cannot be."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kit:
+    """An action that plans may contain."""
+
+    name: str
+    """The plan's `action`; unique."""
+    version: int
+    """Part of the program hash; raised whenever calls or bounds would differ."""
+    required: tuple[str, ...]
+    """Observation names without which it cannot compile."""
+    params: type[KitParams]
+    """Model of its parameters."""
+    schema: Callable[[AddressBook], dict[str, JsonValue]]
+    """JSON schema of its parameters, names as enumerations of the book's."""
+    permissions: Callable[[AddressBook], tuple[Permission, ...]]
+    """What a mandate must allow so that its calls execute."""
+    compile: Compile
+
+    def __repr__(self) -> str:
+        """Return name and version."""
+        return f"Kit({self.name!r}, {self.version})"
+
+
+def object_schema(
+    action: str, properties: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """Return the schema of one action; the order of properties is the model's."""
+    fields = {"action": {"const": action}, **properties}
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": list(fields),
+        "additionalProperties": False,
+    }
+
+
+def named_token(context: KitContext, name: str, *, what: str) -> TokenEntry:
+    """Return the book's token called `name`.
+
+    Raises:
+        PlanNameUnknownError: there is none.
+    """
+    token = context.book.tokens.get(name)
+    if token is None:
+        raise PlanNameUnknownError(
+            what, got=repr(name)[:80], expected=f"one of {[*context.book.tokens]}"
+        )
+    return token
+
+
+def share_of(context: KitContext, holder: Address, *, share_bps: int, what: str) -> int:
+    """Return `share_bps` of the balance at the token contract `holder`, rounded down.
+
+    Raises:
+        PlanFactMissingError: the balance was not observed.
+        PlanAmountZeroError: it comes to nothing.
+    """
+    balance = context.balances.get(holder)
+    if balance is None:
+        raise PlanFactMissingError(
+            what, got=f"no balance of {holder}", expected="`balances` observed"
+        )
+    amount = balance * share_bps // BPS
+    if amount <= 0:
+        raise PlanAmountZeroError(
+            what,
+            got=f"{share_bps} bps of {balance} base units",
+            expected="at least 1 base unit",
+        )
+    return amount

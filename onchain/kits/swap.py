@@ -1,0 +1,207 @@
+"""The kit that sells one token for another in a Uniswap v3 pool. Pure.
+
+    amount in = share_bps × balance ÷ 10000, rounded down
+    min out   = amount in × price(sell) ÷ price(buy)
+                × (10000 − max_slippage_bps) ÷ 10000, in base units, rounded down
+
+Prices are the feeds', not the pool's: a pool that is off by more than the slippage
+makes the swap fail instead of making it dear. The pool's fee counts as slippage.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from affiant.encoding import JsonValue
+from affiant.onchain.address_book import AddressBook, PoolEntry, UniswapEntry
+from affiant.onchain.decision import Call
+from affiant.onchain.errors import (
+    PlanAmountZeroError,
+    PlanFactMissingError,
+    PlanNameUnknownError,
+    PlanOverflowError,
+    PlanPriceStaleError,
+)
+from affiant.onchain.facts import BALANCES, PRICES, PriceFact
+from affiant.onchain.kits.kit import (
+    BPS,
+    SHARE_SCHEMA,
+    Kit,
+    KitContext,
+    KitParams,
+    KitStep,
+    named_token,
+    object_schema,
+    share_of,
+)
+from affiant.onchain.kits.uniswap_v3 import EXACT_INPUT_SINGLE, exact_input_single
+from affiant.onchain.mandate import Permission
+
+NAME = "swap"
+"""The plan's `action`."""
+
+MAX_SLIPPAGE_BPS = 1_000
+"""Greatest slippage that a plan may ask for."""
+
+SWAP_DEADLINE_SECONDS = 600
+"""The router refuses the swap this long after the observation."""
+
+
+class SwapParams(KitParams):
+    """Sell a share of the wallet's balance of one token for another."""
+
+    action: Literal["swap"]
+    sell: str
+    """Token name."""
+    buy: str
+    """Token name."""
+    share_bps: int = Field(ge=1, le=BPS)
+    """Share of the wallet's balance of `sell`, in basis points."""
+    max_slippage_bps: int = Field(ge=1, le=MAX_SLIPPAGE_BPS)
+    """Most that the yield may fall short of the feeds' price, in basis points."""
+
+    @model_validator(mode="after")
+    def _two_tokens(self) -> Self:
+        if self.sell == self.buy:
+            raise ValueError("`sell` and `buy` must differ")
+        return self
+
+
+def _schema(book: AddressBook) -> dict[str, JsonValue]:
+    pools = () if book.uniswap is None else tuple(book.uniswap.pools)
+    traded = {name for pool in pools for name in pool.split("/")}
+    tokens = {"enum": [name for name in book.tokens if name in traded]}
+    return object_schema(
+        NAME,
+        {
+            "sell": tokens,
+            "buy": tokens,
+            "share_bps": dict(SHARE_SCHEMA),
+            "max_slippage_bps": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MAX_SLIPPAGE_BPS,
+            },
+        },
+    )
+
+
+def _permissions(book: AddressBook) -> tuple[Permission, ...]:
+    if book.uniswap is None:
+        return ()
+    return (Permission(target=book.uniswap.router, selector=EXACT_INPUT_SINGLE),)
+
+
+def _compile(params: BaseModel, *, context: KitContext) -> KitStep:
+    if not isinstance(params, SwapParams):
+        raise TypeError(f"expected SwapParams, got {type(params).__name__}")
+    sell = named_token(context, params.sell, what="swap.sell")
+    buy = named_token(context, params.buy, what="swap.buy")
+    uniswap, pool = _pool_of(context.book, params)
+    amount_in = share_of(
+        context, sell.address, share_bps=params.share_bps, what="swap.share_bps"
+    )
+    min_out = _min_out(
+        amount_in,
+        sell=fresh_price(context, params.sell),
+        sell_decimals=sell.decimals,
+        buy=fresh_price(context, params.buy),
+        buy_decimals=buy.decimals,
+        max_slippage_bps=params.max_slippage_bps,
+    )
+    data = exact_input_single(
+        token_in=sell.address,
+        token_out=buy.address,
+        fee=pool.fee,
+        recipient=context.account,
+        deadline=context.facts.timestamp + SWAP_DEADLINE_SECONDS,
+        amount_in=amount_in,
+        amount_out_minimum=min_out,
+    )
+    call = Call(
+        target=uniswap.router,
+        value=0,
+        data=data,
+        token=sell.address,
+        allowance=amount_in,
+    )
+    return KitStep(
+        calls=(call,), deltas={sell.address: -amount_in, buy.address: min_out}
+    )
+
+
+def fresh_price(context: KitContext, name: str) -> PriceFact:
+    """Return the feed's price of the token `name`, if it was fresh when observed.
+
+    Raises:
+        PlanFactMissingError: prices were not observed.
+        PlanPriceStaleError: older than the feed's maximum age.
+    """
+    price = context.facts.prices.get(name)
+    if price is None:
+        raise PlanFactMissingError(
+            f"price of {name}", got="none", expected="`prices` observed"
+        )
+    age = context.facts.timestamp - price.updated_at
+    max_age = context.book.tokens[name].max_age
+    if age >= max_age:
+        raise PlanPriceStaleError(
+            f"price of {name}", got=f"{age} s old", expected=f"under {max_age} s"
+        )
+    return price
+
+
+def _pool_of(book: AddressBook, params: SwapParams) -> tuple[UniswapEntry, PoolEntry]:
+    pools = {} if book.uniswap is None else book.uniswap.pools
+    for name in (f"{params.sell}/{params.buy}", f"{params.buy}/{params.sell}"):
+        if book.uniswap is not None and name in pools:
+            return book.uniswap, pools[name]
+    raise PlanNameUnknownError(
+        "swap",
+        got=f"no pool of {params.sell} and {params.buy}",
+        expected=f"one of {[*pools]}",
+    )
+
+
+def _min_out(
+    amount_in: int,
+    *,
+    sell: PriceFact,
+    sell_decimals: int,
+    buy: PriceFact,
+    buy_decimals: int,
+    max_slippage_bps: int,
+) -> int:
+    numerator = (
+        amount_in
+        * sell.answer
+        * 10 ** (buy.decimals + buy_decimals)
+        * (BPS - max_slippage_bps)
+    )
+    denominator = buy.answer * 10 ** (sell.decimals + sell_decimals) * BPS
+    amount: int = numerator // denominator
+    if amount <= 0:
+        raise PlanAmountZeroError(
+            "swap's least yield",
+            got=f"0 base units for {amount_in}",
+            expected="at least 1 base unit",
+        )
+    if amount >= 2**255:
+        raise PlanOverflowError(
+            "swap's least yield", got=str(amount)[:90], expected="int256"
+        )
+    return amount
+
+
+Swap = Kit(
+    name=NAME,
+    version=1,
+    required=(BALANCES, PRICES),
+    params=SwapParams,
+    schema=_schema,
+    permissions=_permissions,
+    compile=_compile,
+)
+"""Sells exactly the amount in, for at least the least yield."""
