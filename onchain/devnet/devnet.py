@@ -1,0 +1,261 @@
+"""A local chain with real protocols on it, for demonstrations and tests.
+
+    with Devnet.start() as devnet:
+        devnet.url, devnet.book, devnet.accounts
+
+The chain is anvil's. Tokens, Uniswap v3, Aave v3, feeds and Affiant's contracts are
+deployed once and loaded from a cache afterwards. Nothing about it is secret or scarce:
+it listens on loopback, its keys are public, and it must never hold anything of value.
+
+By default its clock is its own: blocks are `BLOCK_SECONDS` apart whatever the wall
+clock says, so that the same actions give the same block hashes on every machine and
+every day.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from affiant.encoding import keccak256
+from affiant.onchain.address_book import AddressBook
+from affiant.onchain.devnet.accounts import DEV_ACCOUNTS, DevAccount
+from affiant.onchain.devnet.anvil import (
+    Anvil,
+    anvil_version,
+    find_anvil,
+    find_node_modules,
+)
+from affiant.onchain.devnet.artifacts import Artifacts, read_artifacts
+from affiant.onchain.devnet.cache import (
+    Snapshot,
+    cache_key,
+    load_snapshot,
+    save_snapshot,
+)
+from affiant.onchain.devnet.errors import ToolMissingError
+from affiant.onchain.devnet.rpc import DevnetRpc
+from affiant.onchain.devnet.world import build
+
+CHAIN_ID = 31337
+"""Chain id unless another is asked for; the customary one of local chains."""
+
+BLOCK_SECONDS = 12
+"""Seconds between blocks on the chain's own clock; Ethereum's slot time."""
+
+GENESIS_TIME = 1_750_000_000
+"""Unix seconds of block 0 on the chain's own clock."""
+
+BLOCK_GAS = 60_000_000
+"""Gas limit of a block."""
+
+_HARDFORK = "osaka"
+_DEPLOYMENT_BLOCK_GAS = 10_000_000_000
+
+Clock = Literal["own", "wall"]
+"""own: blocks are `BLOCK_SECONDS` apart. wall: blocks carry the machine's time."""
+
+
+class Devnet:
+    """A running local chain. Stop it, or use it as a context manager."""
+
+    def __init__(self, anvil: Anvil, *, book: AddressBook, origin: str) -> None:
+        """Take over a running anvil; use `start`, `resume` or `fork`."""
+        self._anvil = anvil
+        self.book = book
+        self.origin = origin
+        """"deployed", "cached", "resumed" or "forked"."""
+
+    @property
+    def url(self) -> str:
+        """HTTP address of the chain's JSON-RPC."""
+        return self._anvil.url
+
+    @property
+    def rpc(self) -> DevnetRpc:
+        """A connection for scenarios and tests."""
+        return self._anvil.rpc
+
+    @property
+    def chain_id(self) -> int:
+        """The chain's id."""
+        return self.book.chain_id
+
+    @property
+    def accounts(self) -> tuple[DevAccount, ...]:
+        """Anvil's accounts; their keys are public."""
+        return DEV_ACCOUNTS
+
+    @property
+    def process_id(self) -> int:
+        """Id of anvil's process and process group."""
+        return self._anvil.process_id
+
+    @classmethod
+    def start(
+        cls,
+        *,
+        cache_dir: Path | None = None,
+        port: int = 0,
+        chain_id: int = CHAIN_ID,
+        clock: Clock = "own",
+        node_modules: Path | None = None,
+    ) -> Devnet:
+        """Start a chain with everything deployed.
+
+        Args:
+            cache_dir: where deployed states are kept; `.cache/devnet` beside
+                `node_modules` if not given.
+            port: port on loopback; 0 for any free one.
+            chain_id: the chain's id.
+            clock: where block timestamps come from.
+            node_modules: where npm put anvil and the protocols.
+
+        Raises:
+            ToolMissingError: anvil or a protocol is not installed.
+            AnvilFailedError: anvil does not start.
+            DeploymentFailedError: a deployment transaction reverted.
+        """
+        modules = find_node_modules(node_modules)
+        binary = find_anvil(modules)
+        artifacts = read_artifacts(node_modules=modules, own=own_artifacts())
+        key = cache_key(
+            {
+                "anvil": anvil_version(binary).encode(),
+                "artifacts": artifacts.hash,
+                "code": _code(),
+                "chain": str(chain_id).encode(),
+            }
+        )
+        folder = (cache_dir or modules.parent / ".cache" / "devnet") / key
+        snapshot, origin = load_snapshot(folder), "cached"
+        if snapshot is None or snapshot.book.chain_id != chain_id:
+            snapshot = _deploy(
+                binary, folder=folder, artifacts=artifacts, chain_id=chain_id
+            )
+            origin = "deployed"
+        return cls._load(binary, snapshot, port=port, clock=clock, origin=origin)
+
+    @classmethod
+    def resume(
+        cls,
+        folder: Path,
+        *,
+        port: int = 0,
+        clock: Clock = "own",
+        node_modules: Path | None = None,
+    ) -> Devnet:
+        """Start the chain that `save` wrote into `folder`, its past included.
+
+        Raises:
+            ToolMissingError: anvil is not installed.
+            AnvilFailedError: anvil does not start.
+            FileNotFoundError: there is no whole snapshot in `folder`.
+        """
+        snapshot = load_snapshot(folder)
+        if snapshot is None:
+            raise FileNotFoundError(f"no whole snapshot of a chain in {folder}")
+        binary = find_anvil(node_modules or _installed_modules())
+        return cls._load(binary, snapshot, port=port, clock=clock, origin="resumed")
+
+    @classmethod
+    def _load(
+        cls, binary: Path, snapshot: Snapshot, *, port: int, clock: Clock, origin: str
+    ) -> Devnet:
+        arguments = [
+            *_common(snapshot.book.chain_id),
+            *("--load-state", str(snapshot.state)),
+            "--preserve-historical-states",
+        ]
+        anvil = Anvil.start(binary, port=port, arguments=arguments)
+        devnet = cls(anvil, book=snapshot.book, origin=origin)
+        try:
+            devnet._set_clock(clock)
+            devnet.rpc.request("evm_setBlockGasLimit", hex(BLOCK_GAS))
+        except BaseException:
+            anvil.stop()
+            raise
+        return devnet
+
+    def _set_clock(self, clock: Clock) -> None:
+        if clock == "own":
+            self.rpc.request("evm_setTime", hex(self.rpc.timestamp()))
+            self.rpc.request("anvil_setBlockTimestampInterval", BLOCK_SECONDS)
+
+    def save(self, folder: Path) -> None:
+        """Write the chain with the states of its past into `folder`, for `resume`.
+
+        Raises:
+            DevnetRpcError: the chain did not hand over its state.
+            OSError: the folder cannot be written.
+        """
+        save_snapshot(folder, rpc=self.rpc, book=self.book)
+
+    def wait(self) -> None:
+        """Wait until interrupted.
+
+        Raises:
+            AnvilFailedError: anvil ended by itself.
+        """
+        self._anvil.wait()
+
+    def stop(self) -> None:
+        """Stop the chain; doing so twice is fine."""
+        self._anvil.stop()
+
+    def __enter__(self) -> Devnet:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the chain."""
+        self.stop()
+
+
+def own_artifacts() -> Path:
+    """Return the folder of our own compiled contracts."""
+    return Path(__file__).resolve().parents[1] / "artifacts"
+
+
+def _installed_modules() -> Path | None:
+    try:
+        return find_node_modules()
+    except ToolMissingError:
+        return None
+
+
+def _common(chain_id: int) -> list[str]:
+    return ["--chain-id", str(chain_id), "--hardfork", _HARDFORK]
+
+
+def _deploy(
+    binary: Path, *, folder: Path, artifacts: Artifacts, chain_id: int
+) -> Snapshot:
+    arguments = [
+        *_common(chain_id),
+        *("--timestamp", str(GENESIS_TIME)),
+        *("--order", "fifo"),
+        *("--gas-limit", str(_DEPLOYMENT_BLOCK_GAS)),
+    ]
+    anvil = Anvil.start(binary, port=0, arguments=arguments)
+    try:
+        anvil.rpc.request("anvil_setBlockTimestampInterval", BLOCK_SECONDS)
+        book = build(anvil.rpc, artifacts=artifacts, chain_id=chain_id)
+        # The limit is part of the state; one ordinary block makes it the newest's.
+        anvil.rpc.request("evm_setBlockGasLimit", hex(BLOCK_GAS))
+        anvil.rpc.request("evm_mine")
+        return save_snapshot(folder, rpc=anvil.rpc, book=book)
+    finally:
+        anvil.stop()
+
+
+def _code() -> bytes:
+    here = Path(__file__).resolve().parent
+    sources = sorted([*here.glob("*.py"), here.parent / "address_book.py"])
+    return b"".join(keccak256(source.read_bytes()) for source in sources)
