@@ -54,4 +54,4 @@ def _rounded(amount: int, decimals: int, *, places: int) -> int:
     if decimals <= places:
         return amount * 10 ** (places - decimals)
     scale = 10 ** (decimals - places)
-    return int((amount + scale // 2) // scale)
+    return (amount + scale // 2) // scale

@@ -1,0 +1,317 @@
+"""Steps 1, 2, 4 and 10: is what the chain shows what was sworn and permitted?
+
+It compares the event, the transaction's calldata and historical state with one
+another. It never looks at evidence beyond the decision itself, and it trusts the
+auditor's endpoint for the chain's past and nobody for anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eth_abi.abi import encode
+
+from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
+from affiant.audit.history import Execution, History, NodeRecord, Standing, Submission
+from affiant.encoding import Digest, keccak256, to_hex
+from affiant.inference.receipt import InferenceReceipt, receipts_hash
+from affiant.onchain.chain_types import Block
+from affiant.onchain.decision import Call, Decision, bounds_hash, calls_hash
+from affiant.onchain.mandate import VALUE_DECIMALS, Address, Mandate
+from affiant.onchain.signature import recover_signer
+
+
+def same(what: str, *, got: object, expected: object) -> None:
+    """Refuse two values that differ.
+
+    Raises:
+        AuditRejectedError: they do.
+    """
+    if got != expected:
+        raise AuditRejectedError(what, got=_shown(got), expected=_shown(expected))
+
+
+def check_sworn(
+    decision: Decision,
+    *,
+    node: Address,
+    signature: bytes,
+    receipts: Sequence[InferenceReceipt],
+    calls: Sequence[Call],
+    bounds: Sequence[int],
+    chain_id: int,
+    gate: Address,
+) -> Digest:
+    """Check that `node` signed exactly this decision; return its digest.
+
+    1. receipts, calls and bounds hash to what the decision swears;
+    2. the signature over the recomputed digest recovers the node.
+
+    Raises:
+        RejectedError: one of them does not hold.
+    """
+    # 1.
+    same("receipts", got=receipts_hash(receipts), expected=decision.receipts)
+    same("calls", got=calls_hash(calls), expected=decision.calls)
+    same("bounds", got=bounds_hash(bounds), expected=decision.bounds)
+    # 2.
+    digest = decision.digest(chain_id=chain_id, gate=gate)
+    signer = recover_signer(digest, signature=signature)
+    same("signer of the digest", got=signer, expected=node)
+    return digest
+
+
+def check_execution(
+    execution: Execution, submission: Submission, *, mandate: Digest, history: History
+) -> str:
+    """Step 1 for an executed decision: event ↔ calldata ↔ digest ↔ signature.
+
+    1. the event's block is still the chain's;
+    2. event and calldata are of this mandate;
+    3. the calldata was sworn to, and its digest is the event's;
+    4. node, slot and previous head are the event's too.
+
+    Raises:
+        RejectedError: one of them does not hold.
+    """
+    # 1.
+    block = history.block(execution.block_number)
+    same("block of the event", got=execution.block_hash, expected=block.hash)
+    # 2.
+    same("mandate of the event", got=execution.mandate, expected=mandate)
+    same("mandate in the calldata", got=submission.mandate.id, expected=mandate)
+    decision = submission.decision
+    same("mandate of the decision", got=decision.mandate, expected=mandate)
+    # 3.
+    digest = check_sworn(
+        decision,
+        node=submission.node,
+        signature=submission.signature,
+        receipts=submission.receipts,
+        calls=submission.calls,
+        bounds=submission.bounds,
+        chain_id=history.chain_id,
+        gate=history.gate,
+    )
+    same("digest of the event", got=execution.digest, expected=digest)
+    # 4.
+    same("node of the event", got=execution.node, expected=submission.node)
+    same("slot of the event", got=execution.slot, expected=decision.slot)
+    same("previous of the event", got=execution.previous, expected=decision.previous)
+    return (
+        "The event's digest is recomputed from the transaction's calldata, and "
+        f"{submission.node} signed it."
+    )
+
+
+def check_permitted(
+    mandate: Mandate,
+    *,
+    node: Address,
+    receipts: Sequence[InferenceReceipt],
+    standing: Standing,
+    record: NodeRecord,
+    block: Block,
+) -> str:
+    """Step 2: mandate and key at that block.
+
+    1. the gate knew the mandate, as granted by its account, live, neither revoked,
+       stopped nor over;
+    2. the mandate names the key;
+    3. the registry knew the key, valid then, not revoked, serving the mandate's model
+       and engine;
+    4. every receipt is of that model and engine.
+
+    Args:
+        standing: what the gate stored after `block` (of execution: before it).
+        record: what the registry knew after `block`.
+        block: whose time counts.
+
+    Raises:
+        AuditRejectedError: one of them does not hold.
+    """
+    now = block.timestamp
+    # 1.
+    same("account of the mandate", got=standing.account, expected=mandate.account)
+    same("mandate revoked", got=standing.revoked, expected=False)
+    _at_most("mandate live from", standing.live_from, limit=now)
+    _at_most("mandate stopped until", standing.stopped_until, limit=now)
+    _at_most("time of the block", now, limit=mandate.expiry - 1)
+    # 2.
+    if node not in [permit.key for permit in mandate.nodes]:
+        permitted = ", ".join(permit.key for permit in mandate.nodes)
+        raise AuditRejectedError("node key", got=node, expected=f"one of {permitted}")
+    # 3.
+    if record.valid_from == 0:
+        raise AuditRejectedError(
+            "node key in the registry", got="never announced", expected="announced"
+        )
+    _at_most("key valid from", record.valid_from, limit=now)
+    _at_most("time of the block", now, limit=record.valid_until - 1)
+    if record.revoked_at and record.revoked_at <= now:
+        raise AuditRejectedError(
+            "node key",
+            got=f"revoked at {record.revoked_at}",
+            expected=f"valid at {now}",
+        )
+    service = keccak256(encode(["bytes32"] * 2, [mandate.model, mandate.engine]))
+    same("service of the key", got=record.service, expected=service)
+    # 4.
+    if not receipts:
+        raise AuditRejectedError("receipts", got="none", expected="at least one")
+    for receipt in receipts:
+        same("model of a receipt", got=receipt.model, expected=mandate.model)
+        same("engine of a receipt", got=receipt.engine, expected=mandate.engine)
+    return (
+        f"At block {block.number} the mandate was live and {node} was permitted, "
+        "announced for its model and engine, and not revoked."
+    )
+
+
+def check_place(
+    decision: Decision,
+    *,
+    mandate: Mandate,
+    executed_in: Block | None,
+    head: Digest,
+    history: History,
+) -> str:
+    """Step 4: slot, anchor and head.
+
+    1. where executed: the slot was the newest at that block, and the decision's time
+       was not over;
+    2. the anchor hash is the chain's;
+    3. the decision follows the head of then.
+
+    Args:
+        executed_in: block of execution; None where nothing was executed.
+        head: the mandate's head just before.
+
+    Raises:
+        AuditRejectedError: one of them does not hold.
+    """
+    # 1.
+    if executed_in is not None:
+        newest = mandate.slot_of(executed_in.number)
+        same("slot", got=decision.slot, expected=newest)
+        _at_most("time of the block", executed_in.timestamp, limit=decision.valid_until)
+    # 2.
+    number = mandate.anchor_of(decision.slot)
+    anchor = history.block(number)
+    same("anchor hash", got=decision.anchor_hash, expected=anchor.hash)
+    # 3.
+    same("previous head", got=decision.previous, expected=head)
+    return (
+        f"Slot {decision.slot} is anchored at block {number} of this chain and follows "
+        "the head of then."
+    )
+
+
+def check_effects(
+    mandate: Mandate,
+    *,
+    execution: Execution,
+    calls: Sequence[Call],
+    bounds: Sequence[int],
+    block: Block,
+    history: History,
+) -> str:
+    """Step 10: what the calls did to the account.
+
+    1. one bound and one change per tracked entry, and every change within its bound;
+    2. at feed prices of that block, the loss is within the limit;
+    3. no allowance of a call is left;
+    4. the changes are those of the balances around the block.
+
+    Raises:
+        AuditRejectedError: one of them does not hold.
+        AuditUnavailableError: other transactions share the block, and the balances
+            around it differ from the event.
+    """
+    # 1.
+    entries = mandate.tracked
+    same("number of bounds", got=len(bounds), expected=len(entries))
+    same("number of changes", got=len(execution.changes), expected=len(entries))
+    for entry, change, bound in zip(entries, execution.changes, bounds, strict=True):
+        if change < bound:
+            raise AuditRejectedError(
+                f"change of {entry.token}", got=str(change), expected=f"≥ {bound}"
+            )
+    # 2.
+    loss = -value_of_changes(mandate, execution.changes, block=block, history=history)
+    _at_most("loss at feed prices", loss, limit=mandate.max_loss)
+    # 3.
+    for call in calls:
+        if not call.allowance:
+            continue
+        left = history.allowance(
+            call.token, owner=mandate.account, spender=call.target, block=block
+        )
+        same(f"allowance of {call.token} to {call.target}", got=left, expected=0)
+    # 4.
+    before, after = history.balances(mandate, block=block)
+    measured = tuple(
+        (old - new if entry.debt else new - old)
+        for entry, old, new in zip(entries, before, after, strict=True)
+    )
+    if measured != execution.changes:
+        others = history.transaction_count(block) - 1
+        if others > 0:
+            raise AuditUnavailableError(
+                "balances around the block",
+                reason=f"{others} other transactions share block {block.number}",
+            )
+        raise AuditRejectedError(
+            "changes of the balances",
+            got=str(list(execution.changes)),
+            expected=str(list(measured)),
+        )
+    return (
+        "Every change is within its bound, equal to the balances around the block; "
+        "no allowance is left."
+    )
+
+
+def value_of_changes(
+    mandate: Mandate, changes: Sequence[int], *, block: Block, history: History
+) -> int:
+    """Return Σ price · change after `block`, a value of 8 decimals, rounded down.
+
+    Raises:
+        AuditRejectedError: a feed's answer is not positive.
+    """
+    total = 0
+    for entry, change in zip(mandate.tracked, changes, strict=True):
+        if not change:
+            continue
+        feed = mandate.feeds[entry.feed]
+        price = history.price(feed.aggregator, block=block)
+        if price.answer <= 0:
+            raise AuditRejectedError(
+                f"price of {entry.token}", got=str(price.answer), expected="positive"
+            )
+        scale = 10 ** (entry.decimals + feed.decimals)
+        total += change * price.answer * 10**VALUE_DECIMALS // scale
+    return total
+
+
+def check_no_effects(calls: Sequence[Call], bounds: Sequence[int]) -> str:
+    """Step 10 for a decision that was not executed: there must be nothing to undo.
+
+    Raises:
+        RejectedError: a HOLD states a loss.
+    """
+    if not calls and any(bound < 0 for bound in bounds):
+        raise AuditRejectedError(
+            "bounds of a HOLD", got=str(list(bounds)), expected="no loss"
+        )
+    return "Nothing was executed, so nothing changed on its account."
+
+
+def _at_most(what: str, value: int, *, limit: int) -> None:
+    if value > limit:
+        raise AuditRejectedError(what, got=str(value), expected=f"at most {limit}")
+
+
+def _shown(value: object) -> str:
+    return to_hex(value) if isinstance(value, bytes) else str(value)

@@ -1,0 +1,236 @@
+"""Steps 3, 5, 6: evidence under the sworn root, re-read and rebuilt.
+
+It takes evidence as hostile: what is not hashed to the decision is not looked at, and
+what is sworn is rebuilt from the program and the auditor's own readings. It does not
+run a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from affiant.agents.derive import Asked, derive_previous, derive_prompt, derive_request
+from affiant.agents.program import Program
+from affiant.audit.check_chain import same
+from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
+from affiant.audit.history import History
+from affiant.audit.replayer import Replayer
+from affiant.encoding import Digest, JsonValue, canonical_json, keccak256, to_hex
+from affiant.errors import UnavailableError
+from affiant.inference.manifest import EngineManifest
+from affiant.inference.receipt import tokens_hash
+from affiant.onchain.address_book import AddressBook
+from affiant.onchain.decision import Decision
+from affiant.onchain.evidence import EvidenceBundle
+from affiant.onchain.evidence_check import verify_evidence
+from affiant.onchain.mandate import Mandate
+from affiant.onchain.observation import Observation
+
+FindEvidence = Callable[[Digest], EvidenceBundle]
+"""Returns the verified evidence of a decision, or raises as `EvidenceStore.get`."""
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """The manifests that a decision rests on, all under sworn hashes."""
+
+    program: Program
+    book: AddressBook
+    engine: EngineManifest
+
+
+def section(bundle: EvidenceBundle, name: str) -> JsonValue:
+    """Return a section's content.
+
+    Raises:
+        AuditUnavailableError: it is withheld.
+    """
+    if name in bundle.withheld:
+        raise AuditUnavailableError(
+            f"evidence section `{name}`", reason="withheld by whoever published it"
+        )
+    return bundle.content(name)
+
+
+def check_bundle(bundle: EvidenceBundle, *, decision: Decision, digest: Digest) -> str:
+    """Step 3: the evidence hashes to the root that this very decision swears.
+
+    1. every section, the root, receipts, calls, bounds and signature fit;
+    2. it is this decision's evidence.
+
+    Raises:
+        RejectedError: names the section or field that does not fit.
+    """
+    # 1.
+    verified = verify_evidence(bundle)
+    # 2.
+    same("decision of the evidence", got=verified, expected=digest)
+    same("evidence root", got=bundle.decision.evidence, expected=decision.evidence)
+    if bundle.withheld:
+        names = ", ".join(bundle.withheld)
+        return f"Every disclosed section is under the sworn root; withheld: {names}."
+    return "Every section is under the sworn root."
+
+
+def check_observation(
+    bundle: EvidenceBundle, *, mandate: Mandate, history: History
+) -> tuple[Observation, str]:
+    """Step 5: every recorded read, read again at the anchor.
+
+    1. it is the sworn observation, of the mandate's account at the slot's anchor;
+    2. every read returns the same bytes at the auditor's endpoint.
+
+    Raises:
+        RejectedError: one of them does not hold; names the read.
+        AuditUnavailableError: withheld.
+        UnavailableError: the endpoint lacks the block or its state.
+    """
+    # 1.
+    content = section(bundle, "observation")
+    observation = Observation.from_json(content)
+    decision = bundle.decision
+    same("observation", got=observation.hash, expected=decision.observation)
+    observation.require(
+        account=mandate.account,
+        block_number=mandate.anchor_of(decision.slot),
+        block_hash=decision.anchor_hash,
+    )
+    # 2.
+    mismatches = history.reread(observation)
+    if mismatches:
+        first = mismatches[0]
+        actual = "a revert" if first.actual is None else to_hex(first.actual)
+        raise AuditRejectedError(
+            f"read {first.index + 1} of {len(observation.reads)} at {first.target}",
+            got=to_hex(first.recorded),
+            expected=actual,
+        )
+    return observation, (
+        f"All {len(observation.reads)} reads return the same bytes at block "
+        f"{observation.block_number}."
+    )
+
+
+def check_manifests(
+    bundle: EvidenceBundle, *, mandate: Mandate, history: History
+) -> Manifests:
+    """First half of step 6: program, address book and engine are the sworn ones.
+
+    1. the program manifest hashes to what decision and mandate name;
+    2. the address book is the program's, of this chain and gate;
+    3. the engine manifest hashes to what mandate and program name, the model too.
+
+    Raises:
+        RejectedError: one of them does not hold.
+        AuditUnavailableError: withheld.
+    """
+    content = section(bundle, "manifests")
+    # 1.
+    program = Program.from_manifest(content["program"])
+    stated = keccak256(canonical_json(content["program"]))
+    same("program manifest", got=stated, expected=bundle.decision.program)
+    same("program", got=program.hash, expected=mandate.program)
+    # 2.
+    book = AddressBook.from_json(content["book"])
+    program.require_book(book)
+    same("chain of the address book", got=book.chain_id, expected=history.chain_id)
+    same("gate of the address book", got=book.gate, expected=history.gate)
+    # 3.
+    engine = EngineManifest.from_json(content["engine"])
+    same("engine manifest", got=engine.hash, expected=mandate.engine)
+    same("engine of the program", got=program.engine, expected=mandate.engine)
+    same("model of the program", got=program.model, expected=mandate.model)
+    return Manifests(program=program, book=book, engine=engine)
+
+
+def check_request(
+    bundle: EvidenceBundle,
+    *,
+    manifests: Manifests,
+    observation: Observation,
+    mandate: Mandate,
+    find: FindEvidence,
+) -> Asked:
+    """Second half of step 6: the request follows from program and observation.
+
+    1. the program asks once, and the decision's time is the program's;
+    2. the decision before is the one that `previous` names;
+    3. the request rebuilt is the one that was sworn.
+
+    Raises:
+        RejectedError: one of them does not hold.
+        AuditUnavailableError: the evidence of the decision before cannot be had.
+    """
+    decision, program = bundle.decision, manifests.program
+    # 1.
+    same("inferences of the program", got=len(bundle.receipts), expected=1)
+    until = observation.timestamp + program.validity_seconds
+    same("time of the decision", got=decision.valid_until, expected=until)
+    # 2.
+    before = None
+    if decision.previous != mandate.id:
+        try:
+            before = find(decision.previous)
+        except UnavailableError as error:
+            raise AuditUnavailableError(
+                "evidence of the decision before", reason=str(error)
+            ) from error
+        section(before, "plan")
+    previous = derive_previous(
+        program,
+        head=decision.previous,
+        mandate=mandate,
+        bundle=before,
+        book=manifests.book,
+    )
+    # 3.
+    asked = derive_request(
+        program,
+        observation=observation,
+        book=manifests.book,
+        mandate=mandate,
+        slot=decision.slot,
+        previous=previous,
+    )
+    expected = asked.request_hash
+    same("request", got=bundle.receipts[0].request, expected=expected)
+    return asked
+
+
+def check_prompt(
+    bundle: EvidenceBundle, *, asked: Asked, replayer: Replayer | None
+) -> str:
+    """Last part of step 6: the prompt's token ids follow from the request.
+
+    Raises:
+        RejectedError: they do not.
+        AuditUnavailableError: no folder of the sworn model to take the tokenizer from.
+    """
+    receipt = bundle.receipts[0]
+    tokenizer = require_model(
+        replayer, model=receipt.model, what="prompt token ids (the request is rebuilt)"
+    )
+    ids = derive_prompt(asked.request, tokenizer=tokenizer)
+    same("prompt", got=receipt.prompt, expected=tokens_hash(ids))
+    return (
+        f"The program's request and its {len(ids)} prompt tokens are rebuilt and are "
+        "those sworn to."
+    )
+
+
+def require_model(replayer: Replayer | None, *, model: Digest, what: str) -> Replayer:
+    """Return the replayer if it has the sworn model.
+
+    Raises:
+        AuditUnavailableError: there is none, or it has another model.
+    """
+    if replayer is None:
+        raise AuditUnavailableError(what, reason="not reproduced: no model folder")
+    if replayer.root != model:
+        raise AuditUnavailableError(
+            what,
+            reason=f"not reproduced: other model folder ({to_hex(replayer.root)}, "
+            f"sworn {to_hex(model)})",
+        )
+    return replayer
