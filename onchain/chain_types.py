@@ -238,12 +238,41 @@ def parse_transaction_receipt(value: JsonValue) -> TransactionReceipt:
     )
 
 
-def parse_simulated_call(value: JsonValue) -> SimulatedCall:
-    """Parse one call result of `eth_simulateV1`.
+def parse_logs(value: JsonValue) -> tuple[Log, ...]:
+    """Parse a list of logs, which must be in the chain's order, none twice.
 
     Raises:
-        MalformedError: a field that we use is missing or malformed.
+        MalformedError: it is not, or a log is malformed.
     """
+    if not isinstance(value, list):
+        raise MalformedError("logs", got=repr(value)[:80], expected="a list")
+    logs = tuple(parse_log(item) for item in value)
+    places = [(log.block_number, log.log_index) for log in logs]
+    if places != sorted(set(places)):
+        raise MalformedError(
+            "logs", got="a log twice or out of order", expected="the chain's order"
+        )
+    return logs
+
+
+def parse_simulated_block(value: JsonValue, *, calls: int) -> tuple[SimulatedCall, ...]:
+    """Parse the result of `eth_simulateV1` for one block of `calls` calls.
+
+    Raises:
+        MalformedError: another number of blocks or calls, or a malformed field.
+    """
+    block = value[0] if isinstance(value, list) and len(value) == 1 else None
+    outcomes = block.get("calls") if isinstance(block, dict) else None
+    if not isinstance(outcomes, list) or len(outcomes) != calls:
+        raise MalformedError(
+            "simulation",
+            got=repr(value)[:200],
+            expected=f"one block with {calls} call results",
+        )
+    return tuple(_simulated_call(outcome) for outcome in outcomes)
+
+
+def _simulated_call(value: JsonValue) -> SimulatedCall:
     item = _object(value, what="simulated call")
     succeeded = parse_quantity(item.get("status"), what="simulated.status", bits=1) == 1
     error = item.get("error")

@@ -10,7 +10,7 @@
     │   ├── ReadsNotPlannedError        a read missing, added, moved or changed
     │   ├── ReadUndecodableError        returned bytes outside the type's range
     │   └── AnswerInvalidError          a feed, pool or reserve said the impossible
-    ├── SimulationMismatchError     the protocol's answer to a simulation was not ours
+    ├── SimulatedReadError          a balance read failed inside a simulation
     └── KitError                    a plan that does not compile
         ├── PlanEmptyError              no action at all
         ├── PlanHoldMixedError          a HOLD beside other actions
@@ -184,7 +184,7 @@ class AnswerInvalidError(ObservationError):
     """A well-formed answer that no healthy feed, pool or reserve gives."""
 
 
-class SimulationMismatchError(RejectedError):
+class SimulatedReadError(RejectedError):
     """A balance read inside a simulation failed or was malformed."""
 
     def __init__(self, what: str, *, got: str, expected: str) -> None:
