@@ -1,0 +1,272 @@
+"""The engine port: what inference asks of vLLM, of transformers, of anything else.
+
+An engine turns token ids into token ids and into logits. It decides nothing about
+whether an output is right: `infer` checks the engine against itself and `replay` checks
+it from outside. Whatever a replay cannot cover is refused here, by type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affiant.encoding import JsonValue
+from affiant.errors import MalformedError
+from affiant.inference.errors import ContextExceededError, SamplingUnsupportedError
+from affiant.inference.manifest import EngineManifest
+
+if TYPE_CHECKING:
+    from affiant.inference.grammar import Grammar
+
+MAX_TEMPERATURE_TERM = 1000
+"""Largest numerator and denominator of a temperature; keeps scores within 64 bits."""
+
+SEED_BYTES = 32
+"""Length of a seed."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a token is chosen: greedily, or with public noise at some temperature."""
+
+    temperature: Fraction | None
+    """`None` for greedy, else the temperature; positive, terms at most 1000."""
+
+    def __post_init__(self) -> None:
+        """Refuse temperatures that the sampler cannot compute exactly.
+
+        Raises:
+            SamplingUnsupportedError: not a positive fraction with small terms.
+        """
+        value = self.temperature
+        if value is None:
+            return
+        if (
+            not isinstance(value, Fraction)
+            or value <= 0
+            or value.numerator > MAX_TEMPERATURE_TERM
+            or value.denominator > MAX_TEMPERATURE_TERM
+        ):
+            raise SamplingUnsupportedError(
+                "temperature",
+                got=repr(value)[:80],
+                expected=f"None or a positive Fraction, terms ≤ {MAX_TEMPERATURE_TERM}",
+            )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return `temperature`: null, or `[numerator, denominator]` in lowest terms."""
+        if self.temperature is None:
+            return {"temperature": None}
+        return {
+            "temperature": [self.temperature.numerator, self.temperature.denominator]
+        }
+
+    @classmethod
+    def from_json(cls, value: JsonValue) -> Sampling:
+        """Parse hostile JSON; anything besides a temperature is refused.
+
+        Raises:
+            SamplingUnsupportedError: another parameter (top_p, penalties, …) is named,
+                or the temperature is not null or a reduced fraction.
+        """
+        if not isinstance(value, Mapping) or set(value) != {"temperature"}:
+            got = sorted(map(str, value)) if isinstance(value, Mapping) else value
+            raise SamplingUnsupportedError(
+                "parameters", got=repr(got)[:200], expected="exactly `temperature`"
+            )
+        stated = value["temperature"]
+        if stated is None:
+            return GREEDY
+        if (
+            not isinstance(stated, list)
+            or len(stated) != 2
+            or not all(type(term) is int and term > 0 for term in stated)
+            or Fraction(*stated).as_integer_ratio() != tuple(stated)
+        ):
+            raise SamplingUnsupportedError(
+                "temperature",
+                got=repr(stated)[:80],
+                expected="null or [numerator, denominator] in lowest terms",
+            )
+        return cls(temperature=Fraction(*stated))
+
+
+GREEDY = Sampling(temperature=None)
+"""The largest quantised logit, ties to the smaller id; needs no seed."""
+
+
+class Engine(Protocol):
+    """Something that runs one model in one configuration.
+
+    Implementations MUST choose every token by the canonical sampler, MUST compute
+    `prefill` in the canonical shape (batch 1, no prefix cache, no chunking), and MUST
+    refuse what they do not support instead of ignoring it.
+    """
+
+    @property
+    def manifest(self) -> EngineManifest:
+        """The configuration; its hash names the profile."""
+        ...
+
+    @property
+    def eos_id(self) -> int:
+        """The tokenizer's end token."""
+        ...
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """Every token that ends an output; `eos_id` is one of them."""
+        ...
+
+    @property
+    def vocab_size(self) -> int:
+        """Width of a row of logits; at least the tokenizer's size."""
+        ...
+
+    @property
+    def max_context(self) -> int:
+        """Largest number of prompt and output tokens together."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Return token ids of `text`, without special tokens added."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of `ids`, special tokens left out."""
+        ...
+
+    def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int] | None:
+        """Return token ids of `messages`; `None` where there is no chat template."""
+        ...
+
+    def compile_grammar(self, schema: JsonValue) -> Grammar:
+        """Return the grammar of a plan schema over this engine's vocabulary.
+
+        Raises:
+            SchemaUnsupportedError: the grammar backend does not accept it.
+        """
+        ...
+
+    def generate(
+        self,
+        prompt_ids: Sequence[int],
+        *,
+        schema: JsonValue | None,
+        max_tokens: int,
+        sampling: Sampling,
+        seed: bytes | None,
+        prefix: Sequence[int] = (),
+    ) -> tuple[int, ...]:
+        """Return output ids, the end token included where one was reached.
+
+        Args:
+            prompt_ids: at least one id below `vocab_size`.
+            schema: JSON schema that masks the output; `None` for free text.
+            max_tokens: largest length of the output, `prefix` included.
+            sampling: how tokens are chosen.
+            seed: 32 bytes where `sampling` has a temperature; not used when greedy.
+            prefix: output ids to start from; forced, and returned with the rest.
+
+        Raises:
+            MalformedError: an id out of range, an empty prompt, a wrong seed.
+            ContextExceededError: it cannot fit.
+            EngineUnavailableError: the engine broke down.
+        """
+        ...
+
+    def prefill(
+        self, prompt_ids: Sequence[int], output_ids: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Return raw logits, (len(output_ids), vocab_size) float32, no mask applied.
+
+        Row `i` is what the model says before `output_ids[i]`, computed in the canonical
+        shape. Raises as `generate` does.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the engine; it MUST NOT be used afterwards."""
+        ...
+
+
+def check_token_ids(
+    ids: Sequence[int], *, what: str, vocab_size: int, least: int = 0
+) -> None:
+    """Refuse ids that the vocabulary does not have.
+
+    Raises:
+        MalformedError: fewer than `least` ids, or one out of range.
+    """
+    if len(ids) < least:
+        raise MalformedError(what, got=f"{len(ids)} ids", expected=f"at least {least}")
+    for index, token_id in enumerate(ids):
+        if type(token_id) is not int or not 0 <= token_id < vocab_size:
+            raise MalformedError(
+                f"{what}[{index}]",
+                got=repr(token_id)[:40],
+                expected=f"an id from 0 to {vocab_size - 1}",
+            )
+
+
+def check_generation(
+    prompt_ids: Sequence[int],
+    *,
+    prefix: Sequence[int],
+    max_tokens: int,
+    vocab_size: int,
+    max_context: int,
+) -> None:
+    """Refuse a generation that cannot be run as asked.
+
+    Raises:
+        MalformedError: an id out of range, or no room for one token.
+        ContextExceededError: prompt and `max_tokens` do not fit.
+    """
+    check_token_ids(prompt_ids, what="prompt", vocab_size=vocab_size, least=1)
+    check_token_ids(prefix, what="prefix", vocab_size=vocab_size)
+    if type(max_tokens) is not int or max_tokens <= len(prefix):
+        raise MalformedError(
+            "max_tokens", got=repr(max_tokens)[:40], expected=f"over {len(prefix)}"
+        )
+    if len(prompt_ids) + max_tokens > max_context:
+        raise ContextExceededError(got=len(prompt_ids) + max_tokens, limit=max_context)
+
+
+def check_prefill(
+    prompt_ids: Sequence[int],
+    output_ids: Sequence[int],
+    *,
+    vocab_size: int,
+    max_context: int,
+) -> None:
+    """Refuse a prefill that cannot be run in one piece.
+
+    Raises:
+        MalformedError: an id out of range, an empty prompt or output.
+        ContextExceededError: prompt and output do not fit.
+    """
+    check_token_ids(prompt_ids, what="prompt", vocab_size=vocab_size, least=1)
+    check_token_ids(output_ids, what="output", vocab_size=vocab_size, least=1)
+    if len(prompt_ids) + len(output_ids) > max_context:
+        raise ContextExceededError(
+            got=len(prompt_ids) + len(output_ids), limit=max_context
+        )
+
+
+def check_seed(seed: bytes | None, *, sampling: Sampling) -> None:
+    """Refuse a temperature without a seed.
+
+    Raises:
+        MalformedError: a temperature is set and the seed is not 32 bytes.
+    """
+    if sampling.temperature is not None and (
+        not isinstance(seed, bytes) or len(seed) != SEED_BYTES
+    ):
+        got = "none" if seed is None else f"{len(seed)} bytes"
+        raise MalformedError("seed", got=got, expected=f"{SEED_BYTES} bytes")

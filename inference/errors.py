@@ -1,0 +1,143 @@
+"""What inference refuses, and what it cannot reach.
+
+    RejectedError
+    ├── ModelFilesError            the model folder cannot be committed to
+    │   ├── ModelFileMissingError      a shard, the index or the folder is not there
+    │   ├── ModelFileTruncatedError    a file is shorter or longer than its header says
+    │   ├── SafetensorsHeaderError     a safetensors header is not well formed
+    │   └── ModelIndexError            index and shards disagree
+    ├── SamplingUnsupportedError   a sampling parameter that replay does not cover
+    ├── SchemaUnsupportedError     a plan schema that the grammar backend refuses
+    ├── LogitsInvalidError         NaN, infinite or oversized logits
+    ├── ContextExceededError       prompt and output do not fit the engine
+    ├── SelfCheckError             an honest inference did not settle
+    ├── ReceiptMismatchError       evidence is not what the receipt swears to
+    └── KeystoreError              a keystore that cannot be used
+        └── KeystorePasswordError      the password does not open it
+    UnavailableError
+    └── EngineUnavailableError     no engine: not installed, failed to load, broke down
+
+Hostile JSON and token ids are refused with `affiant.errors.MalformedError`.
+"""
+
+from __future__ import annotations
+
+from affiant.errors import RejectedError, UnavailableError
+
+
+class ModelFilesError(RejectedError):
+    """A model folder cannot be committed to."""
+
+    def __init__(self, path: str, *, got: str, expected: str) -> None:
+        super().__init__(f"model file `{path}`: got {got}, expected {expected}")
+        self.path = path
+        self.got = got
+        self.expected = expected
+
+
+class ModelFileMissingError(ModelFilesError):
+    """A shard, the index or the whole folder is not there."""
+
+
+class ModelFileTruncatedError(ModelFilesError):
+    """A file is shorter or longer than its own header says."""
+
+
+class SafetensorsHeaderError(ModelFilesError):
+    """A safetensors header is not well formed."""
+
+
+class ModelIndexError(ModelFilesError):
+    """The shard index and the shards disagree."""
+
+
+class SamplingUnsupportedError(RejectedError):
+    """A sampling parameter was asked for that replay does not cover."""
+
+    def __init__(self, parameter: str, *, got: str, expected: str) -> None:
+        super().__init__(f"sampling `{parameter}`: got {got}, expected {expected}")
+        self.parameter = parameter
+        self.got = got
+        self.expected = expected
+
+
+class SchemaUnsupportedError(RejectedError):
+    """The grammar backend does not accept a plan schema."""
+
+    def __init__(self, *, got: str, expected: str) -> None:
+        super().__init__(f"plan schema: got {got}, expected {expected}")
+        self.got = got
+        self.expected = expected
+
+
+class LogitsInvalidError(RejectedError):
+    """A row of logits is NaN, infinite, oversized or allows no token."""
+
+    def __init__(self, position: int, *, got: str, expected: str) -> None:
+        super().__init__(
+            f"logits at output position {position}: got {got}, expected {expected}"
+        )
+        self.position = position
+        self.got = got
+        self.expected = expected
+
+
+class ContextExceededError(RejectedError):
+    """Prompt and output together do not fit the engine's context."""
+
+    def __init__(self, *, got: int, limit: int) -> None:
+        super().__init__(f"context: got {got} tokens, expected at most {limit}")
+        self.got = got
+        self.limit = limit
+
+
+class SelfCheckError(RejectedError):
+    """An engine's decoding and its own canonical prefill did not settle."""
+
+    def __init__(self, *, rollbacks: int, position: int) -> None:
+        super().__init__(
+            f"self-check: got a mismatch at output position {position} after "
+            f"{rollbacks} rollbacks, expected agreement with the canonical prefill"
+        )
+        self.rollbacks = rollbacks
+        self.position = position
+
+
+class ReceiptMismatchError(RejectedError):
+    """Evidence is not what the receipt swears to.
+
+    Attributes:
+        field: the receipt's field.
+        got: what the evidence gives.
+        expected: what the receipt says.
+    """
+
+    def __init__(self, field: str, *, got: str, expected: str) -> None:
+        super().__init__(f"receipt `{field}`: got {got}, expected {expected}")
+        self.field = field
+        self.got = got
+        self.expected = expected
+
+
+class KeystoreError(RejectedError):
+    """A keystore file is missing, malformed or already there."""
+
+    def __init__(self, path: str, *, got: str, expected: str) -> None:
+        super().__init__(f"keystore `{path}`: got {got}, expected {expected}")
+        self.path = path
+        self.got = got
+        self.expected = expected
+
+
+class KeystorePasswordError(KeystoreError):
+    """The password does not open the keystore."""
+
+
+class EngineUnavailableError(UnavailableError):
+    """No engine can answer: not installed, not loadable, or broken down."""
+
+    def __init__(self, engine: str, *, got: str, expected: str) -> None:
+        super().__init__(f"engine `{engine}`: got {got}, expected {expected}")
+        self.engine = engine
+        self.got = got
+        self.expected = expected

@@ -1,0 +1,80 @@
+"""The tokenizer that both engines share: text to ids and back, and where outputs end.
+
+It is convenience at the edge: ids are sworn to and replayed, text is not. The stop
+tokens do matter to replay; they are read from the committed files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer, GenerationConfig
+
+from affiant.inference.errors import EngineUnavailableError
+
+
+class ModelTokenizer:
+    """A transformers tokenizer with the stop tokens of its model."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the tokenizer of the model in `folder`; nothing is fetched.
+
+        Raises:
+            EngineUnavailableError: it cannot be read, or it has no end token.
+        """
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+        except Exception as error:  # transformers raises whatever its parsers raise
+            raise EngineUnavailableError(
+                "tokenizer", got=str(error)[:200], expected=f"a tokenizer in {folder}"
+            ) from error
+        eos = self.tokenizer.eos_token_id
+        if type(eos) is not int:
+            raise EngineUnavailableError(
+                "tokenizer", got="no end token", expected="an `eos_token_id`"
+            )
+        self.eos_id: int = eos
+        """The tokenizer's end token."""
+        self.stop_ids: frozenset[int] = frozenset({eos, *_configured_stops(folder)})
+        """Every token that ends an output, by tokenizer and generation config."""
+
+    def encode(self, text: str) -> list[int]:
+        """Return token ids of `text`, without special tokens added."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of `ids`, special tokens left out."""
+        return str(
+            self.tokenizer.decode(
+                list(ids),
+                skip_special_tokens=True,
+                clean_up_tokenization_spaces=False,
+            )
+        )
+
+    def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int] | None:
+        """Return ids of `messages` in the chat template; `None` where there is none."""
+        if not self.tokenizer.chat_template:
+            return None
+        return list(
+            self.tokenizer.apply_chat_template(
+                [dict(message) for message in messages],
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=False,
+            )
+        )
+
+
+def _configured_stops(folder: Path) -> list[int]:
+    # vLLM reads the end tokens of the generation config even where it ignores the rest.
+    if not (folder / "generation_config.json").is_file():
+        return []
+    stops = GenerationConfig.from_pretrained(folder).eos_token_id
+    if stops is None:
+        return []
+    return [stops] if isinstance(stops, int) else [int(stop) for stop in stops]

@@ -1,0 +1,256 @@
+"""transformers as the second engine: independent kernels, the same rules.
+
+It generates by the canonical sampler token by token, and prefills all positions in one
+forward pass without a cache. It shares the tokenizer and the grammar backend with the
+first engine, and no model code.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from affiant.encoding import JsonValue
+from affiant.errors import MalformedError
+from affiant.inference.device import device_class
+from affiant.inference.engine import (
+    Sampling,
+    check_generation,
+    check_prefill,
+    check_seed,
+)
+from affiant.inference.errors import EngineUnavailableError
+from affiant.inference.grammar import Grammar, GrammarCompiler, grammar_manifest
+from affiant.inference.manifest import EngineManifest
+from affiant.inference.model_folder import model_folder
+from affiant.inference.sampler import SAMPLER, choose_rows
+from affiant.inference.tokenizer import ModelTokenizer
+
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+"""Types of weights and activations that may be asked for."""
+
+ATTENTION = "sdpa"
+"""Attention implementation that is asked for."""
+
+
+class TransformersEngine:
+    """One model in transformers; see `affiant.inference.engine.Engine`."""
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path,
+        *,
+        revision: str | None = None,
+        dtype: str = "float32",
+        gpu: bool = False,
+        threads: int = 2,
+    ) -> TransformersEngine:
+        """Load `model`.
+
+        Args:
+            model: a folder, or a hub id together with `revision`.
+            revision: commit of the hub repository.
+            dtype: one of `DTYPES`.
+            gpu: run on the first GPU.
+            threads: CPU threads; part of the profile, as they split sums.
+
+        Raises:
+            ModelFileMissingError: there is no such model.
+            EngineUnavailableError: transformers did not load it.
+        """
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype: got {dtype!r}, expected one of {sorted(DTYPES)}")
+        folder = model_folder(model, revision=revision)
+        tokenizer = ModelTokenizer(folder)
+        torch.set_num_threads(threads)
+        # Imported late: the class tree of transformers takes seconds.
+        from transformers import AutoModelForCausalLM
+
+        try:
+            loaded = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=DTYPES[dtype],
+                attn_implementation=ATTENTION,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+            )
+            loaded = loaded.to("cuda" if gpu else "cpu").eval()
+        except Exception as error:  # transformers raises whatever its parts raise
+            raise EngineUnavailableError(
+                "transformers", got=str(error)[:500], expected=f"`{folder}` to load"
+            ) from error
+        return cls(
+            loaded,
+            tokenizer=tokenizer,
+            manifest=EngineManifest(
+                engine="transformers",
+                engine_version=f"transformers {version('transformers')}",
+                torch_version=str(torch.__version__),
+                dtype=dtype,
+                kv_dtype="none",
+                attention=ATTENTION,
+                tensor_parallel=1,
+                pipeline_parallel=1,
+                threads=0 if gpu else threads,
+                execution="eager",
+                batch_invariant=False,
+                grammar=grammar_manifest(),
+                sampler=SAMPLER,
+                device=device_class(gpu=gpu),
+            ),
+        )
+
+    def __init__(
+        self, model: Any, *, tokenizer: ModelTokenizer, manifest: EngineManifest
+    ) -> None:
+        """Wrap a loaded model; use `load`."""
+        self._model = model
+        self._tokenizer = tokenizer
+        self._manifest = manifest
+        self._lock = threading.Lock()
+        config = model.config.get_text_config()
+        self._vocab_size = int(config.vocab_size)
+        self._max_context = int(config.max_position_embeddings)
+        self._compiler = GrammarCompiler(
+            tokenizer.tokenizer,
+            vocab_size=self._vocab_size,
+            stop_ids=tokenizer.stop_ids,
+        )
+
+    @property
+    def manifest(self) -> EngineManifest:
+        """The configuration; its hash names the profile."""
+        return self._manifest
+
+    @property
+    def eos_id(self) -> int:
+        """The tokenizer's end token."""
+        return self._tokenizer.eos_id
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """Every token that ends an output."""
+        return self._tokenizer.stop_ids
+
+    @property
+    def vocab_size(self) -> int:
+        """Width of a row of logits."""
+        return self._vocab_size
+
+    @property
+    def max_context(self) -> int:
+        """Largest number of prompt and output tokens together."""
+        return self._max_context
+
+    def encode(self, text: str) -> list[int]:
+        """Return token ids of `text`, without special tokens added."""
+        return self._tokenizer.encode(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of `ids`, special tokens left out."""
+        return self._tokenizer.decode(ids)
+
+    def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int] | None:
+        """Return token ids of `messages`; `None` where there is no chat template."""
+        return self._tokenizer.chat(messages)
+
+    def compile_grammar(self, schema: JsonValue) -> Grammar:
+        """Return the grammar of a plan schema; raises `SchemaUnsupportedError`."""
+        return self._compiler.compile(schema)
+
+    def generate(
+        self,
+        prompt_ids: Sequence[int],
+        *,
+        schema: JsonValue | None,
+        max_tokens: int,
+        sampling: Sampling,
+        seed: bytes | None,
+        prefix: Sequence[int] = (),
+    ) -> tuple[int, ...]:
+        """Return output ids; see `Engine.generate`."""
+        check_generation(
+            prompt_ids,
+            prefix=prefix,
+            max_tokens=max_tokens,
+            vocab_size=self._vocab_size,
+            max_context=self._max_context,
+        )
+        check_seed(seed, sampling=sampling)
+        cursor = None if schema is None else self._compiler.compile(schema).cursor()
+        output: list[int] = []
+        with self._lock, torch.inference_mode():
+            pending, cache = list(prompt_ids), None
+            while len(output) < max_tokens:
+                if len(output) < len(prefix):
+                    token = prefix[len(output)]
+                else:
+                    answer = self._model(
+                        input_ids=self._tensor(pending),
+                        past_key_values=cache,
+                        use_cache=True,
+                        logits_to_keep=1,
+                    )
+                    pending, cache = [], answer.past_key_values
+                    mask = None if cursor is None else cursor.allowed()[None, :]
+                    token = choose_rows(
+                        self._rows(answer.logits),
+                        allowed=mask,
+                        sampling=sampling,
+                        seed=seed,
+                        first_position=len(output),
+                    )[0].token
+                if cursor is not None and not cursor.accept(token):
+                    raise MalformedError(
+                        f"prefix[{len(output)}]",
+                        got=str(token),
+                        expected="a token that the grammar allows",
+                    )
+                output.append(token)
+                pending.append(token)
+                if token in self.stop_ids:
+                    break
+        return tuple(output)
+
+    def prefill(
+        self, prompt_ids: Sequence[int], output_ids: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Return raw logits before each output token; see `Engine.prefill`."""
+        check_prefill(
+            prompt_ids,
+            output_ids,
+            vocab_size=self._vocab_size,
+            max_context=self._max_context,
+        )
+        with self._lock, torch.inference_mode():
+            answer = self._model(
+                input_ids=self._tensor([*prompt_ids, *output_ids[:-1]]),
+                use_cache=False,
+                logits_to_keep=len(output_ids),
+            )
+            return self._rows(answer.logits)
+
+    def close(self) -> None:
+        """Drop the model; the engine must not be used afterwards."""
+        with self._lock:
+            self._model = None
+
+    def _tensor(self, ids: Sequence[int]) -> torch.Tensor:
+        return torch.tensor([list(ids)], dtype=torch.int64, device=self._model.device)
+
+    def _rows(self, logits: torch.Tensor) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = logits[0].to(torch.float32).cpu().numpy()
+        return values

@@ -1,0 +1,219 @@
+"""The canonical sampler as a vLLM logits processor (V1 model runner).
+
+vLLM runs at temperature 0 and samples nothing. After the grammar mask this processor
+leaves one finite logit per row: the canonical choice. Parameters travel per request in
+`SamplingParams.extra_args["affiant"]`; requests without them, or with anything that
+would run after or beside the sampler, are refused before they start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from vllm.v1.sample.logits_processor import (
+    BatchUpdate,
+    LogitsProcessor,
+    MoveDirectionality,
+)
+
+from affiant.encoding import JsonValue, from_hex, to_hex
+from affiant.errors import MalformedError
+from affiant.inference.engine import Sampling, check_seed
+from affiant.inference.errors import LogitsInvalidError, SamplingUnsupportedError
+from affiant.inference.sampler import (
+    MAX_UNITS,
+    TOP_K,
+    UNITS,
+    choose,
+    from_order,
+)
+
+if TYPE_CHECKING:
+    from vllm import SamplingParams
+    from vllm.config import VllmConfig
+
+EXTRA_ARGS_KEY = "affiant"
+"""Key of our parameters in `SamplingParams.extra_args`."""
+
+_NEUTRAL: Mapping[str, tuple[object, ...]] = {
+    "n": (1,),
+    "temperature": (0, 0.0),
+    "presence_penalty": (0, 0.0),
+    "frequency_penalty": (0, 0.0),
+    "repetition_penalty": (1, 1.0),
+    "top_p": (1, 1.0),
+    "top_k": (0, -1),
+    "min_p": (0, 0.0),
+    "min_tokens": (0,),
+    "ignore_eos": (False,),
+    "logit_bias": (None,),
+    "allowed_token_ids": (None,),
+    "bad_words": (None, []),
+    "stop": (None, []),
+    "thinking_token_budget": (None,),
+}
+
+
+@dataclass(frozen=True)
+class RequestSampling:
+    """What the sampler needs to know of one request."""
+
+    sampling: Sampling
+    """Greedy or a rational temperature."""
+    seed: bytes | None
+    """32 bytes where a temperature is set."""
+    prefix: tuple[int, ...]
+    """Output ids that are forced before the sampler decides."""
+
+    def to_extra_args(self) -> dict[str, JsonValue]:
+        """Return the parameters as they travel in `extra_args`."""
+        return {
+            EXTRA_ARGS_KEY: {
+                "sampling": self.sampling.to_json(),
+                "seed": None if self.seed is None else to_hex(self.seed),
+                "prefix": list(self.prefix),
+            }
+        }
+
+    @classmethod
+    def from_params(cls, params: SamplingParams) -> RequestSampling:
+        """Parse a request's parameters.
+
+        Raises:
+            SamplingUnsupportedError: ours are missing, or another one is not neutral.
+            MalformedError: ours are not well formed.
+        """
+        for name, neutral in _NEUTRAL.items():
+            value = getattr(params, name, neutral[0])
+            if value not in neutral:
+                raise SamplingUnsupportedError(
+                    name, got=repr(value)[:80], expected=repr(neutral[0])
+                )
+        value = (params.extra_args or {}).get(EXTRA_ARGS_KEY)
+        if not isinstance(value, Mapping) or set(value) != {
+            "sampling",
+            "seed",
+            "prefix",
+        }:
+            raise SamplingUnsupportedError(
+                EXTRA_ARGS_KEY,
+                got=repr(value)[:80],
+                expected="sampling, seed and prefix in extra_args",
+            )
+        prefix = value["prefix"]
+        if not isinstance(prefix, list) or not all(
+            type(token) is int and token >= 0 for token in prefix
+        ):
+            raise MalformedError(
+                "prefix", got=repr(prefix)[:80], expected="a list of token ids"
+            )
+        sampling = Sampling.from_json(value["sampling"])
+        seed = None if value["seed"] is None else from_hex(value["seed"], what="seed")
+        check_seed(seed, sampling=sampling)
+        return cls(sampling=sampling, seed=seed, prefix=tuple(prefix))
+
+
+@dataclass(frozen=True)
+class _Row:
+    request: RequestSampling
+    output: list[int]
+    """vLLM's own list of the output so far; it grows as tokens are chosen."""
+
+
+class CanonicalLogitsProcessor(LogitsProcessor):  # type: ignore[misc]  # untyped base
+    """Leaves exactly the canonical token's logit finite in every row."""
+
+    @classmethod
+    def validate_params(cls, sampling_params: SamplingParams) -> None:
+        """Refuse a request that the canonical sampler does not cover.
+
+        Raises:
+            ValueError: as vLLM expects it; chained to our own error.
+        """
+        try:
+            RequestSampling.from_params(sampling_params)
+        except (SamplingUnsupportedError, MalformedError) as error:
+            raise ValueError(str(error)) from error
+
+    def __init__(
+        self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool
+    ) -> None:
+        """Start with an empty batch; the signature is vLLM's."""
+        self._rows: dict[int, _Row] = {}
+
+    def is_argmax_invariant(self) -> bool:
+        """Return false: the argmax is the whole point."""
+        return False
+
+    def update_state(self, batch_update: BatchUpdate | None) -> None:
+        """Follow requests as vLLM adds, removes and moves them in its batch."""
+        if batch_update is None:
+            return
+        # vLLM's order: removed, added, moved. An added request may take a slot that
+        # was just freed, and a move may take the slot of a request that left.
+        for index in batch_update.removed:
+            self._rows.pop(index, None)
+        for index, params, _, output in batch_update.added:
+            self._rows[index] = _Row(RequestSampling.from_params(params), output)
+        for source, target, direction in batch_update.moved:
+            moved = self._rows.pop(source, None)
+            replaced = self._rows.pop(target, None)
+            if moved is not None:
+                self._rows[target] = moved
+            if direction == MoveDirectionality.SWAP and replaced is not None:
+                self._rows[source] = replaced
+
+    def apply(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return `logits`, (batch, vocab) float32, with one finite value per row.
+
+        Raises:
+            LogitsInvalidError: a row cannot be quantised or allows nothing.
+            RuntimeError: a row without a request; vLLM and we have lost step.
+        """
+        order = candidate_order(logits)
+        chosen: list[int] = []
+        for index, keys in enumerate(order.cpu().numpy()):
+            row = self._rows.get(index)
+            if row is None:
+                raise RuntimeError(f"row {index} of the batch has no request")
+            position = len(row.output)
+            if position < len(row.request.prefix):
+                chosen.append(row.request.prefix[position])
+                continue
+            choice = choose(
+                from_order(keys),
+                sampling=row.request.sampling,
+                seed=row.request.seed,
+                position=position,
+            )
+            chosen.append(choice.token)
+        logits.fill_(-torch.inf)
+        tokens = torch.tensor(chosen, dtype=torch.int64, device=logits.device)
+        logits.scatter_(1, tokens[:, None], 0.0)
+        return logits
+
+
+def candidate_order(logits: torch.Tensor) -> torch.Tensor:
+    """Return the top order keys of each row, (batch, ≤64) int64, descending.
+
+    The keys are those of `affiant.inference.sampler.from_order`; ids order ties.
+
+    Raises:
+        LogitsInvalidError: an allowed logit is not finite or oversized, or none is
+            left. The mask is minus infinity, as vLLM's grammar writes it.
+    """
+    excluded = logits == -torch.inf
+    scaled = torch.round(logits.to(torch.float64) * UNITS)
+    bad = ~excluded & ~(scaled.abs() <= MAX_UNITS)
+    if bool(bad.any()) or bool(excluded.all(dim=1).any()):
+        raise LogitsInvalidError(
+            0, got="NaN, infinite or no logits", expected="a finite logit per row"
+        )
+    units = torch.where(excluded, 0.0, scaled).to(torch.int64)
+    ids = torch.arange(logits.shape[1], dtype=torch.int64, device=logits.device)
+    order = (units << 32) + (2**32 - 1 - ids)
+    order[excluded] = torch.iinfo(torch.int64).min
+    return torch.topk(order, min(TOP_K, logits.shape[1]), dim=1, sorted=True).values
