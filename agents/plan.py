@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from affiant.agents.plan_errors import (
     PlanActionCountError,
@@ -33,7 +33,7 @@ from affiant.agents.plan_errors import (
 from affiant.encoding import JsonValue, parse_json
 from affiant.errors import MalformedError
 from affiant.onchain.address_book import AddressBook
-from affiant.onchain.kits import Kit
+from affiant.onchain.kits import Kit, KitParams
 
 MAX_PLAN_BYTES = 4096
 """Longest plan text read, in bytes of UTF-8."""
@@ -58,13 +58,13 @@ class Plan:
 
     why: str
     """The model's reason, printable ASCII; shown to people, never interpreted."""
-    actions: tuple[BaseModel, ...]
+    actions: tuple[KitParams, ...]
     """Parameters of the kits, in the order in which they are to be compiled."""
 
     @property
     def action_names(self) -> tuple[str, ...]:
         """Names of the actions, in order."""
-        return tuple(str(action.model_dump()["action"]) for action in self.actions)
+        return tuple(action.action for action in self.actions)
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the plan as JSON, as the evidence section `plan` holds it."""
@@ -172,7 +172,7 @@ def parse_plan(text: str, kits: Sequence[Kit], book: AddressBook) -> Plan:
 
 def _parse_action(
     value: JsonValue, kits: Mapping[str, Kit], book: AddressBook, *, what: str
-) -> BaseModel:
+) -> KitParams:
     if not isinstance(value, dict) or not isinstance(value.get("action"), str):
         raise PlanFieldsError(
             what, got=_shown(value), expected="an object with a string `action`"

@@ -25,7 +25,7 @@ from affiant.encoding import Digest, JsonValue, to_hex
 if TYPE_CHECKING:
     from affiant.agents.plan import Plan
     from affiant.onchain.address_book import AddressBook
-    from affiant.onchain.observation import Facts, LendingFact, PoolFact
+    from affiant.onchain.facts import Facts, LendingFact, PoolFact
 
 Fact = TypeVar("Fact")
 
@@ -194,8 +194,9 @@ def _value(amount: int, name: str, *, facts: Facts, book: AddressBook) -> int:
     price = facts.prices.get(name)
     if price is None:
         return 0
-    scale = 10 ** (book.tokens[name].decimals + price.decimals)
-    return amount * int(price.answer) * 10**_VALUE_SCALE // scale
+    scale: int = 10 ** (book.tokens[name].decimals + price.decimals)
+    worth: int = amount * price.answer * 10**_VALUE_SCALE // scale
+    return worth
 
 
 def _price(name: str, facts: Facts) -> str | None:
@@ -213,7 +214,7 @@ def _pool(
     """
     base, _, quote = name.partition("/")
     entry = book.pool_named(name)
-    numerator, denominator = int(fact.sqrt_price_x96) ** 2, 1 << 192
+    numerator, denominator = fact.sqrt_price_x96**2, 1 << 192
     if book.tokens[base].address != entry.token0:
         numerator, denominator = denominator, numerator
     numerator *= 10 ** book.tokens[base].decimals
@@ -235,8 +236,8 @@ def _deviation(
     priced = facts.prices.get(base), facts.prices.get(quote)
     if priced[0] is None or priced[1] is None or denominator == 0:
         return None
-    fair = int(priced[0].answer) * 10 ** priced[1].decimals
-    unit = int(priced[1].answer) * 10 ** priced[0].decimals
+    fair = priced[0].answer * 10 ** priced[1].decimals
+    unit = priced[1].answer * 10 ** priced[0].decimals
     if fair <= 0 or unit <= 0:
         return None
     pool_side, feed_side = numerator * unit, denominator * fair
