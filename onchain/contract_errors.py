@@ -1,0 +1,1252 @@
+"""One exception class per error of our contracts, and `decode_revert`.
+
+Generated from the contracts' ABI and NatSpec by
+`python -m affiant.onchain.build_contract_errors`; do not edit. Pure: it says which
+error some revert bytes are, and trusts nobody.
+
+    ContractError
+    ├── GateError              refused by the decision gate
+    ├── NodeRegistryError      refused by the node registry
+    ├── ModelRegistryError     refused by the model registry
+    ├── AccountError           refused by an owned account
+    └── the errors of `reverts`
+"""
+
+from __future__ import annotations
+
+from affiant.onchain.mandate import Address
+from affiant.onchain.reverts import ContractError, read_revert
+
+
+class GateError(ContractError):
+    """Refused by the decision gate."""
+
+
+class GateAllowanceLeftError(GateError):
+    """`AllowanceLeft`, selector 0xc2213081."""
+
+    NAME = "AllowanceLeft"
+    FIELDS = (("token", "address"), ("spender", "address"), ("amount", "uint256"))
+    SELECTOR = bytes.fromhex("c2213081")
+    MEANING = "An allowance could not be taken back."
+    REMEDY = "Do not use this token."
+
+    token: Address
+    spender: Address
+    amount: int
+
+
+class GateAllowanceUnreadableError(GateError):
+    """`AllowanceUnreadable`, selector 0xc7ef68fe."""
+
+    NAME = "AllowanceUnreadable"
+    FIELDS = (("token", "address"),)
+    SELECTOR = bytes.fromhex("c7ef68fe")
+    MEANING = "A token does not tell an allowance."
+    REMEDY = "Do not use it."
+
+    token: Address
+
+
+class GateAmountTooLargeError(GateError):
+    """`AmountTooLarge`, selector 0x7f162703."""
+
+    NAME = "AmountTooLarge"
+    FIELDS = (("amount", "uint256"), ("limit", "uint256"))
+    SELECTOR = bytes.fromhex("7f162703")
+    MEANING = "An amount is too large to be valued."
+    REMEDY = "No real token has so many base units."
+
+    amount: int
+    limit: int
+
+
+class GateAnchorMismatchError(GateError):
+    """`AnchorMismatch`, selector 0xf2c138b2."""
+
+    NAME = "AnchorMismatch"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("f2c138b2")
+    MEANING = "The anchor is not this chain's block: a reorganised or invented one."
+    REMEDY = "Decide anew."
+
+    got: bytes
+    expected: bytes
+
+
+class GateAnchorUnavailableError(GateError):
+    """`AnchorUnavailable`, selector 0x938b3b24."""
+
+    NAME = "AnchorUnavailable"
+    FIELDS = (("anchor_block", "uint256"),)
+    SELECTOR = bytes.fromhex("938b3b24")
+    MEANING = (
+        "The chain does not tell the anchor block's hash: it is the current "
+        "block, or too old for a chain without history contract."
+    )
+    REMEDY = "Wait one block; or choose a cadence of at most 256 blocks."
+
+    anchor_block: int
+
+
+class GateApprovalFailedError(GateError):
+    """`ApprovalFailed`, selector 0xd1794100."""
+
+    NAME = "ApprovalFailed"
+    FIELDS = (("token", "address"), ("spender", "address"), ("reason", "bytes"))
+    SELECTOR = bytes.fromhex("d1794100")
+    MEANING = (
+        "A token refused to set the call's allowance, or the account to ask for it."
+    )
+    REMEDY = (
+        "Enable the gate as the account's module; zero an allowance that is "
+        "already there."
+    )
+
+    token: Address
+    spender: Address
+    reason: bytes
+
+
+class GateBalanceUnreadableError(GateError):
+    """`BalanceUnreadable`, selector 0xc238f08e."""
+
+    NAME = "BalanceUnreadable"
+    FIELDS = (("token", "address"),)
+    SELECTOR = bytes.fromhex("c238f08e")
+    MEANING = "A tracked token does not tell the account's balance."
+    REMEDY = "Do not track it."
+
+    token: Address
+
+
+class GateBoundMissedError(GateError):
+    """`BoundMissed`, selector 0x68f787e3."""
+
+    NAME = "BoundMissed"
+    FIELDS = (("token", "address"), ("change", "int256"), ("minimum", "int256"))
+    SELECTOR = bytes.fromhex("68f787e3")
+    MEANING = "A tracked entry changed less than was sworn."
+    REMEDY = "The market moved: decide anew."
+
+    token: Address
+    change: int
+    minimum: int
+
+
+class GateBoundsLengthError(GateError):
+    """`BoundsLength`, selector 0x2466c382."""
+
+    NAME = "BoundsLength"
+    FIELDS = (("got", "uint256"), ("expected", "uint256"))
+    SELECTOR = bytes.fromhex("2466c382")
+    MEANING = "There must be one bound per tracked entry."
+    REMEDY = "Derive the bounds from the mandate."
+
+    got: int
+    expected: int
+
+
+class GateBoundsMismatchError(GateError):
+    """`BoundsMismatch`, selector 0xe90b0cf4."""
+
+    NAME = "BoundsMismatch"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("e90b0cf4")
+    MEANING = "These are not the bounds that were sworn."
+    REMEDY = "Submit the decision's own."
+
+    got: bytes
+    expected: bytes
+
+
+class GateCadenceOutOfRangeError(GateError):
+    """`CadenceOutOfRange`, selector 0x477562e6."""
+
+    NAME = "CadenceOutOfRange"
+    FIELDS = (("cadence", "uint32"), ("least", "uint256"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("477562e6")
+    MEANING = "The slot's length in blocks is out of range."
+    REMEDY = (
+        "At least 2 (an anchor must be a past block), at most what the chain's "
+        "history holds."
+    )
+
+    cadence: int
+    least: int
+    most: int
+
+
+class GateCallFailedError(GateError):
+    """`CallFailed`, selector 0x5c0dee5d."""
+
+    NAME = "CallFailed"
+    FIELDS = (("index", "uint256"), ("reason", "bytes"))
+    SELECTOR = bytes.fromhex("5c0dee5d")
+    MEANING = "A call failed; `reason` is the beginning of what it reverted with."
+    REMEDY = "Read the reason; simulate before sending."
+
+    index: int
+    reason: bytes
+
+
+class GateCallNotAllowedError(GateError):
+    """`CallNotAllowed`, selector 0x805043f9."""
+
+    NAME = "CallNotAllowed"
+    FIELDS = (("target", "address"), ("selector", "bytes4"))
+    SELECTOR = bytes.fromhex("805043f9")
+    MEANING = "The mandate does not list this target and selector."
+    REMEDY = "Grant a mandate that does, if you mean it."
+
+    target: Address
+    selector: bytes
+
+
+class GateCallTooShortError(GateError):
+    """`CallTooShort`, selector 0x8c447176."""
+
+    NAME = "CallTooShort"
+    FIELDS = (("index", "uint256"), ("length", "uint256"))
+    SELECTOR = bytes.fromhex("8c447176")
+    MEANING = "Calldata without a selector."
+    REMEDY = "Give at least 4 bytes."
+
+    index: int
+    length: int
+
+
+class GateCallsMismatchError(GateError):
+    """`CallsMismatch`, selector 0x13cff425."""
+
+    NAME = "CallsMismatch"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("13cff425")
+    MEANING = "These are not the calls that were sworn."
+    REMEDY = "Submit the decision's own."
+
+    got: bytes
+    expected: bytes
+
+
+class GateDecimalsMismatchError(GateError):
+    """`DecimalsMismatch`, selector 0x1f70f28c."""
+
+    NAME = "DecimalsMismatch"
+    FIELDS = (("source", "address"), ("stated", "uint8"), ("actual", "uint256"))
+    SELECTOR = bytes.fromhex("1f70f28c")
+    MEANING = "The stated decimals are not the contract's own, or more than 36."
+    REMEDY = "State what `decimals()` returns; 18 for the native currency."
+
+    source: Address
+    stated: int
+    actual: int
+
+
+class GateDecimalsUnreadableError(GateError):
+    """`DecimalsUnreadable`, selector 0x2d9c6539."""
+
+    NAME = "DecimalsUnreadable"
+    FIELDS = (("source", "address"),)
+    SELECTOR = bytes.fromhex("2d9c6539")
+    MEANING = "The contract does not tell its decimals."
+    REMEDY = "Only tokens and feeds with `decimals()` can be used."
+
+    source: Address
+
+
+class GateDecisionExpiredError(GateError):
+    """`DecisionExpired`, selector 0xf861535f."""
+
+    NAME = "DecisionExpired"
+    FIELDS = (("valid_until", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("f861535f")
+    MEANING = "The decision's time is over."
+    REMEDY = "Decide anew, or submit faster."
+
+    valid_until: int
+    block_time: int
+
+
+class GateEmptyDecisionError(GateError):
+    """`EmptyDecision`, selector 0x727e80f2."""
+
+    NAME = "EmptyDecision"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("727e80f2")
+    MEANING = "A HOLD, and the mandate does not record holds."
+    REMEDY = "Keep the signed HOLD off chain."
+
+
+class GateEndorsersUnsupportedError(GateError):
+    """`EndorsersUnsupported`, selector 0x3b947d2b."""
+
+    NAME = "EndorsersUnsupported"
+    FIELDS = (("count", "uint256"),)
+    SELECTOR = bytes.fromhex("3b947d2b")
+    MEANING = "Endorsers are not built yet, and are refused rather than ignored."
+    REMEDY = "Leave `endorsers` empty."
+
+    count: int
+
+
+class GateEngineMismatchError(GateError):
+    """`EngineMismatch`, selector 0x94f919c4."""
+
+    NAME = "EngineMismatch"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("94f919c4")
+    MEANING = "Another engine answered than the mandate names."
+    REMEDY = "Run the mandate's engine."
+
+    got: bytes
+    expected: bytes
+
+
+class GateFeedAgeZeroError(GateError):
+    """`FeedAgeZero`, selector 0x67c5f6d4."""
+
+    NAME = "FeedAgeZero"
+    FIELDS = (("feed", "address"),)
+    SELECTOR = bytes.fromhex("67c5f6d4")
+    MEANING = "An answer of the feed would never be fresh."
+    REMEDY = "Set `maxAge` to the feed's heartbeat plus a margin."
+
+    feed: Address
+
+
+class GateFeedIndexOutOfRangeError(GateError):
+    """`FeedIndexOutOfRange`, selector 0xf7d1ed37."""
+
+    NAME = "FeedIndexOutOfRange"
+    FIELDS = (("index", "uint8"), ("feeds", "uint256"))
+    SELECTOR = bytes.fromhex("f7d1ed37")
+    MEANING = "A tracked entry names a feed that the mandate does not have."
+    REMEDY = "Mind that feeds are counted from 0."
+
+    index: int
+    feeds: int
+
+
+class GateGrantExpiredError(GateError):
+    """`GrantExpired`, selector 0x03d7caf9."""
+
+    NAME = "GrantExpired"
+    FIELDS = (("expiry", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("03d7caf9")
+    MEANING = "The mandate is over before it begins."
+    REMEDY = "Choose a later `expiry`."
+
+    expiry: int
+    block_time: int
+
+
+class GateHeadMismatchError(GateError):
+    """`HeadMismatch`, selector 0x6f2de3c7."""
+
+    NAME = "HeadMismatch"
+    FIELDS = (("previous", "bytes32"), ("head", "bytes32"))
+    SELECTOR = bytes.fromhex("6f2de3c7")
+    MEANING = (
+        "The decision does not follow the head: it is a replay, or another came first."
+    )
+    REMEDY = "Decide anew on top of the head."
+
+    previous: bytes
+    head: bytes
+
+
+class GateLadderUnsupportedError(GateError):
+    """`LadderUnsupported`, selector 0x720d705c."""
+
+    NAME = "LadderUnsupported"
+    FIELDS = (("length", "uint256"),)
+    SELECTOR = bytes.fromhex("720d705c")
+    MEANING = (
+        "The ladder must have exactly one rung; an empty one would permit nothing."
+    )
+    REMEDY = "Give one rung."
+
+    length: int
+
+
+class GateLossExceededError(GateError):
+    """`LossExceeded`, selector 0xe54fb1af."""
+
+    NAME = "LossExceeded"
+    FIELDS = (("change", "int256"), ("limit", "uint256"))
+    SELECTOR = bytes.fromhex("e54fb1af")
+    MEANING = "At feed prices, the decision lost more than the mandate permits."
+    REMEDY = "Trade smaller or closer to the feed's price."
+
+    change: int
+    limit: int
+
+
+class GateMandateExistsError(GateError):
+    """`MandateExists`, selector 0x98086a7a."""
+
+    NAME = "MandateExists"
+    FIELDS = (("mandate_id", "bytes32"),)
+    SELECTOR = bytes.fromhex("98086a7a")
+    MEANING = "The mandate was granted before; also a revoked one never returns."
+    REMEDY = "Change the salt."
+
+    mandate_id: bytes
+
+
+class GateMandateExpiredError(GateError):
+    """`MandateExpired`, selector 0x77896a1a."""
+
+    NAME = "MandateExpired"
+    FIELDS = (("expiry", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("77896a1a")
+    MEANING = "The mandate is over."
+    REMEDY = "Grant a new one."
+
+    expiry: int
+    block_time: int
+
+
+class GateMandateMismatchError(GateError):
+    """`MandateMismatch`, selector 0xd5352668."""
+
+    NAME = "MandateMismatch"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("d5352668")
+    MEANING = "The decision was made under another mandate."
+    REMEDY = "Submit it with its own."
+
+    got: bytes
+    expected: bytes
+
+
+class GateMandateNotLiveError(GateError):
+    """`MandateNotLive`, selector 0xb5bde4e8."""
+
+    NAME = "MandateNotLive"
+    FIELDS = (("live_from", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("b5bde4e8")
+    MEANING = "The account's grant delay has not passed yet."
+    REMEDY = "Wait until `liveFrom`."
+
+    live_from: int
+    block_time: int
+
+
+class GateMandateRevokedError(GateError):
+    """`MandateRevoked`, selector 0x31c289dd."""
+
+    NAME = "MandateRevoked"
+    FIELDS = (("mandate_id", "bytes32"),)
+    SELECTOR = bytes.fromhex("31c289dd")
+    MEANING = "The mandate was revoked."
+    REMEDY = "Nothing; the owner may grant another."
+
+    mandate_id: bytes
+
+
+class GateMandateStoppedError(GateError):
+    """`MandateStopped`, selector 0x585302cf."""
+
+    NAME = "MandateStopped"
+    FIELDS = (("stopped_until", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("585302cf")
+    MEANING = "The mandate is stopped."
+    REMEDY = "Wait, or let the account resume it."
+
+    stopped_until: int
+    block_time: int
+
+
+class GateMandateUnknownError(GateError):
+    """`MandateUnknown`, selector 0xfc62d454."""
+
+    NAME = "MandateUnknown"
+    FIELDS = (("mandate_id", "bytes32"),)
+    SELECTOR = bytes.fromhex("fc62d454")
+    MEANING = "No such mandate was granted here."
+    REMEDY = "Compare every field with the granted mandate; its id is its hash."
+
+    mandate_id: bytes
+
+
+class GateModelMismatchError(GateError):
+    """`ModelMismatch`, selector 0x4a89472a."""
+
+    NAME = "ModelMismatch"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("4a89472a")
+    MEANING = "Another model answered than the mandate names."
+    REMEDY = "Run the mandate's model."
+
+    got: bytes
+    expected: bytes
+
+
+class GateNativeDebtError(GateError):
+    """`NativeDebt`, selector 0x0a8f2aff."""
+
+    NAME = "NativeDebt"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("0a8f2aff")
+    MEANING = "The native currency cannot be a debt."
+    REMEDY = "Clear `debt`."
+
+
+class GateNoNodeError(GateError):
+    """`NoNode`, selector 0xeaa4898b."""
+
+    NAME = "NoNode"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("eaa4898b")
+    MEANING = "The mandate permits no key."
+    REMEDY = "Name at least one."
+
+
+class GateNoReceiptError(GateError):
+    """`NoReceipt`, selector 0x22c94e3c."""
+
+    NAME = "NoReceipt"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("22c94e3c")
+    MEANING = "No inference stands behind the decision."
+    REMEDY = "Submit its receipts."
+
+
+class GateNodeExpiredError(GateError):
+    """`NodeExpired`, selector 0x54de959c."""
+
+    NAME = "NodeExpired"
+    FIELDS = (("key", "address"), ("valid_until", "uint64"))
+    SELECTOR = bytes.fromhex("54de959c")
+    MEANING = "The key's announcement is over."
+    REMEDY = "Announce it anew."
+
+    key: Address
+    valid_until: int
+
+
+class GateNodeKeyInvalidError(GateError):
+    """`NodeKeyInvalid`, selector 0x9b56e350."""
+
+    NAME = "NodeKeyInvalid"
+    FIELDS = (("key", "address"),)
+    SELECTOR = bytes.fromhex("9b56e350")
+    MEANING = "A permitted key is the zero address or listed twice."
+    REMEDY = "Remove it."
+
+    key: Address
+
+
+class GateNodeNotPermittedError(GateError):
+    """`NodeNotPermitted`, selector 0xa0dce154."""
+
+    NAME = "NodeNotPermitted"
+    FIELDS = (("key", "address"),)
+    SELECTOR = bytes.fromhex("a0dce154")
+    MEANING = "The mandate does not permit this key."
+    REMEDY = "Use a permitted node."
+
+    key: Address
+
+
+class GateNodeRevokedError(GateError):
+    """`NodeRevoked`, selector 0xf0aca417."""
+
+    NAME = "NodeRevoked"
+    FIELDS = (("key", "address"), ("revoked_at", "uint64"))
+    SELECTOR = bytes.fromhex("f0aca417")
+    MEANING = "The key was revoked."
+    REMEDY = "Use another node."
+
+    key: Address
+    revoked_at: int
+
+
+class GateNodeServesOtherError(GateError):
+    """`NodeServesOther`, selector 0x1f90cfdf."""
+
+    NAME = "NodeServesOther"
+    FIELDS = (("service", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("1f90cfdf")
+    MEANING = "The key announced another model or engine."
+    REMEDY = "Use a node that serves the mandate's."
+
+    service: bytes
+    expected: bytes
+
+
+class GateNodeTierTooHighError(GateError):
+    """`NodeTierTooHigh`, selector 0x37314730."""
+
+    NAME = "NodeTierTooHigh"
+    FIELDS = (("key", "address"), ("tier", "uint8"), ("most", "uint8"))
+    SELECTOR = bytes.fromhex("37314730")
+    MEANING = "A name alone cannot give this tier."
+    REMEDY = "Permit named keys at tier 0 or 1."
+
+    key: Address
+    tier: int
+    most: int
+
+
+class GateNodeUnannouncedError(GateError):
+    """`NodeUnannounced`, selector 0x7b942a79."""
+
+    NAME = "NodeUnannounced"
+    FIELDS = (("key", "address"),)
+    SELECTOR = bytes.fromhex("7b942a79")
+    MEANING = "The key never announced itself."
+    REMEDY = "Announce it in the node registry."
+
+    key: Address
+
+
+class GateNotAccountError(GateError):
+    """`NotAccount`, selector 0xb39624dc."""
+
+    NAME = "NotAccount"
+    FIELDS = (("caller", "address"), ("account", "address"))
+    SELECTOR = bytes.fromhex("b39624dc")
+    MEANING = "Only the mandate's account may do this."
+    REMEDY = "Send it through the account."
+
+    caller: Address
+    account: Address
+
+
+class GateNotGuardianError(GateError):
+    """`NotGuardian`, selector 0x826f1bd2."""
+
+    NAME = "NotGuardian"
+    FIELDS = (("caller", "address"), ("guardian", "address"))
+    SELECTOR = bytes.fromhex("826f1bd2")
+    MEANING = "Neither the mandate's guardian nor its account is calling."
+    REMEDY = "Send it from the guardian."
+
+    caller: Address
+    guardian: Address
+
+
+class GateNotOperatorError(GateError):
+    """`NotOperator`, selector 0x4738d054."""
+
+    NAME = "NotOperator"
+    FIELDS = (("caller", "address"), ("operator", "address"))
+    SELECTOR = bytes.fromhex("4738d054")
+    MEANING = "Only the operator may submit."
+    REMEDY = "Send it from the operator."
+
+    caller: Address
+    operator: Address
+
+
+class GatePriceInvalidError(GateError):
+    """`PriceInvalid`, selector 0x78299c90."""
+
+    NAME = "PriceInvalid"
+    FIELDS = (("feed", "address"), ("answer", "int256"), ("updated_at", "uint256"))
+    SELECTOR = bytes.fromhex("78299c90")
+    MEANING = (
+        "The feed gives no usable price: not positive, from the future, or no "
+        "answer at all."
+    )
+    REMEDY = "Wait for the feed, or grant a mandate with another."
+
+    feed: Address
+    answer: int
+    updated_at: int
+
+
+class GatePriceStaleError(GateError):
+    """`PriceStale`, selector 0x1f962dcd."""
+
+    NAME = "PriceStale"
+    FIELDS = (("feed", "address"), ("updated_at", "uint256"), ("limit", "uint256"))
+    SELECTOR = bytes.fromhex("1f962dcd")
+    MEANING = "The feed's answer is too old; no price, no action."
+    REMEDY = (
+        "Wait for the feed. `limit` is the second from which on the answer is stale."
+    )
+
+    feed: Address
+    updated_at: int
+    limit: int
+
+
+class GateProgramMismatchError(GateError):
+    """`ProgramMismatch`, selector 0xab14118c."""
+
+    NAME = "ProgramMismatch"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("ab14118c")
+    MEANING = "The decision was made by another program."
+    REMEDY = "Run the program that the mandate names."
+
+    got: bytes
+    expected: bytes
+
+
+class GateReceiptsMismatchError(GateError):
+    """`ReceiptsMismatch`, selector 0x3c4026fd."""
+
+    NAME = "ReceiptsMismatch"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("3c4026fd")
+    MEANING = "These are not the receipts that were sworn."
+    REMEDY = "Submit the decision's own."
+
+    got: bytes
+    expected: bytes
+
+
+class GateReenteredError(GateError):
+    """`Reentered`, selector 0xb5dfd9e5."""
+
+    NAME = "Reentered"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("b5dfd9e5")
+    MEANING = "The gate is executing already, in this very transaction."
+    REMEDY = "A target called back: do not list it."
+
+
+class GateRulesUnsupportedError(GateError):
+    """`RulesUnsupported`, selector 0x2daec6d9."""
+
+    NAME = "RulesUnsupported"
+    FIELDS = (("count", "uint256"),)
+    SELECTOR = bytes.fromhex("2daec6d9")
+    MEANING = "Rules are not built yet, and are refused rather than ignored."
+    REMEDY = "Leave `rules` empty."
+
+    count: int
+
+
+class GateRungExceededError(GateError):
+    """`RungExceeded`, selector 0x19e1da03."""
+
+    NAME = "RungExceeded"
+    FIELDS = (("value", "uint256"), ("limit", "uint256"))
+    SELECTOR = bytes.fromhex("19e1da03")
+    MEANING = "With this decision the unaudited outflow would pass the last rung."
+    REMEDY = "Decide smaller, or wait for an audit."
+
+    value: int
+    limit: int
+
+
+class GateRungLimitTooLargeError(GateError):
+    """`RungLimitTooLarge`, selector 0xe6761a10."""
+
+    NAME = "RungLimitTooLarge"
+    FIELDS = (("limit", "uint256"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("e6761a10")
+    MEANING = "The rung's limit does not fit."
+    REMEDY = "Choose a limit that means something."
+
+    limit: int
+    most: int
+
+
+class GateRungUnsupportedError(GateError):
+    """`RungUnsupported`, selector 0xaddce54d."""
+
+    NAME = "RungUnsupported"
+    FIELDS = (("tier", "uint8"), ("endorsements", "uint8"), ("delay", "uint32"))
+    SELECTOR = bytes.fromhex("addce54d")
+    MEANING = "The rung asks for proof that the gate cannot check yet."
+    REMEDY = "Tier at most 1, no endorsements, no delay."
+
+    tier: int
+    endorsements: int
+    delay: int
+
+
+class GateSelectorForbiddenError(GateError):
+    """`SelectorForbidden`, selector 0x9a1e0d07."""
+
+    NAME = "SelectorForbidden"
+    FIELDS = (("target", "address"), ("selector", "bytes4"))
+    SELECTOR = bytes.fromhex("9a1e0d07")
+    MEANING = (
+        "The selector gives others authority over the account's money, or "
+        "hides which function is called."
+    )
+    REMEDY = "Use an allowance of a call instead of approvals."
+
+    target: Address
+    selector: bytes
+
+
+class GateSignatureInvalidError(GateError):
+    """`SignatureInvalid`, selector 0xcfa4d792."""
+
+    NAME = "SignatureInvalid"
+    FIELDS = (("expected", "address"), ("recovered", "address"))
+    SELECTOR = bytes.fromhex("cfa4d792")
+    MEANING = (
+        "Another key signed, or something else was signed: another chain's, "
+        "gate's or decision's digest."
+    )
+    REMEDY = "Compare the digest with `digestOf`."
+
+    expected: Address
+    recovered: Address
+
+
+class GateSignatureMalformedError(GateError):
+    """`SignatureMalformed`, selector 0xc7e1c197."""
+
+    NAME = "SignatureMalformed"
+    FIELDS = (("length", "uint256"),)
+    SELECTOR = bytes.fromhex("c7e1c197")
+    MEANING = "The signature is not 65 bytes r ‖ s ‖ v with low s and v 27 or 28."
+    REMEDY = "Sign again with a signer that normalises s."
+
+    length: int
+
+
+class GateSlotNotNewestError(GateError):
+    """`SlotNotNewest`, selector 0x5591528c."""
+
+    NAME = "SlotNotNewest"
+    FIELDS = (("slot", "uint64"), ("newest", "uint64"))
+    SELECTOR = bytes.fromhex("5591528c")
+    MEANING = "Only the newest slot may act."
+    REMEDY = "Decide for the newest slot."
+
+    slot: int
+    newest: int
+
+
+class GateSlotUsedError(GateError):
+    """`SlotUsed`, selector 0xb8050175."""
+
+    NAME = "SlotUsed"
+    FIELDS = (("slot", "uint64"),)
+    SELECTOR = bytes.fromhex("b8050175")
+    MEANING = "The slot has acted already."
+    REMEDY = "Wait for the next slot."
+
+    slot: int
+
+
+class GateStopOverError(GateError):
+    """`StopOver`, selector 0x200bb240."""
+
+    NAME = "StopOver"
+    FIELDS = (("until", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("200bb240")
+    MEANING = "The stop would be over already."
+    REMEDY = "Give a later time."
+
+    until: int
+    block_time: int
+
+
+class GateStopTooLongError(GateError):
+    """`StopTooLong`, selector 0xb80badb0."""
+
+    NAME = "StopTooLong"
+    FIELDS = (("until", "uint64"), ("latest", "uint256"))
+    SELECTOR = bytes.fromhex("b80badb0")
+    MEANING = "The stop is longer than the caller may ask for."
+    REMEDY = "Guardians: at most `MAX_STOP` from now."
+
+    until: int
+    latest: int
+
+
+class GateStopUsedError(GateError):
+    """`StopUsed`, selector 0x5ce611d0."""
+
+    NAME = "StopUsed"
+    FIELDS = (("stopped_until", "uint64"),)
+    SELECTOR = bytes.fromhex("5ce611d0")
+    MEANING = "The guardian has used its stop; it expires unless the account renews it."
+    REMEDY = "The account calls `resume` (or `stop`); or revokes."
+
+    stopped_until: int
+
+
+class GateTargetForbiddenError(GateError):
+    """`TargetForbidden`, selector 0x16359a82."""
+
+    NAME = "TargetForbidden"
+    FIELDS = (("target", "address"),)
+    SELECTOR = bytes.fromhex("16359a82")
+    MEANING = "Gate, account, registries and the zero address can never be listed."
+    REMEDY = "Remove the entry."
+
+    target: Address
+
+
+class GateTargetWithoutCodeError(GateError):
+    """`TargetWithoutCode`, selector 0x9dcf72e8."""
+
+    NAME = "TargetWithoutCode"
+    FIELDS = (("target", "address"),)
+    SELECTOR = bytes.fromhex("9dcf72e8")
+    MEANING = (
+        "There is no contract at a listed target: calls to it would succeed silently."
+    )
+    REMEDY = "Check the address and the chain."
+
+    target: Address
+
+
+class GateTierTooLowError(GateError):
+    """`TierTooLow`, selector 0x339a88a7."""
+
+    NAME = "TierTooLow"
+    FIELDS = (("tier", "uint8"), ("required", "uint8"))
+    SELECTOR = bytes.fromhex("339a88a7")
+    MEANING = "The key's tier is below the rung's."
+    REMEDY = "Permit the key at a higher tier, if you trust it that far."
+
+    tier: int
+    required: int
+
+
+class GateTokenUntrackedError(GateError):
+    """`TokenUntracked`, selector 0x644318e7."""
+
+    NAME = "TokenUntracked"
+    FIELDS = (("token", "address"),)
+    SELECTOR = bytes.fromhex("644318e7")
+    MEANING = "An allowance needs a token that is tracked as an asset."
+    REMEDY = "Track the token."
+
+    token: Address
+
+
+class GateTooManyCallsError(GateError):
+    """`TooManyCalls`, selector 0x3999d3be."""
+
+    NAME = "TooManyCalls"
+    FIELDS = (("got", "uint256"), ("limit", "uint256"))
+    SELECTOR = bytes.fromhex("3999d3be")
+    MEANING = "More calls than a decision may have."
+    REMEDY = "Split the plan over several slots."
+
+    got: int
+    limit: int
+
+
+class GateTrackedTwiceError(GateError):
+    """`TrackedTwice`, selector 0x3e4db990."""
+
+    NAME = "TrackedTwice"
+    FIELDS = (("token", "address"),)
+    SELECTOR = bytes.fromhex("3e4db990")
+    MEANING = "A token is tracked twice."
+    REMEDY = "Remove one entry."
+
+    token: Address
+
+
+class GateUndeclaredLossError(GateError):
+    """`UndeclaredLoss`, selector 0xd62dd1a9."""
+
+    NAME = "UndeclaredLoss"
+    FIELDS = (("token", "address"), ("change", "int256"))
+    SELECTOR = bytes.fromhex("d62dd1a9")
+    MEANING = "A tracked entry worsened and no loss was declared for it."
+    REMEDY = "Declare it in the bounds, where the plan means it."
+
+    token: Address
+    change: int
+
+
+class GateValueUntrackedError(GateError):
+    """`ValueUntracked`, selector 0xf5dd6a0f."""
+
+    NAME = "ValueUntracked"
+    FIELDS = (("index", "uint256"), ("value", "uint256"))
+    SELECTOR = bytes.fromhex("f5dd6a0f")
+    MEANING = "A call sends native currency, which is not tracked."
+    REMEDY = "Track the zero address."
+
+    index: int
+    value: int
+
+
+class GateWorkloadsUnsupportedError(GateError):
+    """`WorkloadsUnsupported`, selector 0x734eaaea."""
+
+    NAME = "WorkloadsUnsupported"
+    FIELDS = (("count", "uint256"),)
+    SELECTOR = bytes.fromhex("734eaaea")
+    MEANING = (
+        "Permission by measurement is not built yet, and is refused rather "
+        "than ignored."
+    )
+    REMEDY = "Leave `workloads` empty."
+
+    count: int
+
+
+class NodeRegistryError(ContractError):
+    """Refused by the node registry."""
+
+
+class NodeRegistryAnnouncementOverError(NodeRegistryError):
+    """`AnnouncementOver`, selector 0x7e60d105."""
+
+    NAME = "AnnouncementOver"
+    FIELDS = (("valid_until", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("7e60d105")
+    MEANING = "The announcement would already be over."
+    REMEDY = "Announce with a `validUntil` in the future."
+
+    valid_until: int
+    block_time: int
+
+
+class NodeRegistryKeyRevokedError(NodeRegistryError):
+    """`KeyRevoked`, selector 0xfae524e8."""
+
+    NAME = "KeyRevoked"
+    FIELDS = (("key", "address"), ("revoked_at", "uint64"))
+    SELECTOR = bytes.fromhex("fae524e8")
+    MEANING = "The key was revoked; a revoked key never returns."
+    REMEDY = "Make a new key."
+
+    key: Address
+    revoked_at: int
+
+
+class NodeRegistryKeySignatureInvalidError(NodeRegistryError):
+    """`KeySignatureInvalid`, selector 0x52808e8c."""
+
+    NAME = "KeySignatureInvalid"
+    FIELDS = (("key", "address"), ("recovered", "address"))
+    SELECTOR = bytes.fromhex("52808e8c")
+    MEANING = "Somebody else than the key signed."
+    REMEDY = "Check the key, the nonce (`nonceOf`) and the domain (chain and registry)."
+
+    key: Address
+    recovered: Address
+
+
+class NodeRegistryKeySignatureMalformedError(NodeRegistryError):
+    """`KeySignatureMalformed`, selector 0x3dd15a04."""
+
+    NAME = "KeySignatureMalformed"
+    FIELDS = (("length", "uint256"),)
+    SELECTOR = bytes.fromhex("3dd15a04")
+    MEANING = "The signature is not 65 bytes r ‖ s ‖ v with low s and v 27 or 28."
+    REMEDY = "Sign again with a signer that normalises s."
+
+    length: int
+
+
+class ModelRegistryError(ContractError):
+    """Refused by the model registry."""
+
+
+class ModelRegistryAlreadyPublishedError(ModelRegistryError):
+    """`AlreadyPublished`, selector 0x87acd015."""
+
+    NAME = "AlreadyPublished"
+    FIELDS = (("root", "bytes32"), ("publisher", "address"))
+    SELECTOR = bytes.fromhex("87acd015")
+    MEANING = (
+        "This publisher has published this root already; a publication never changes."
+    )
+    REMEDY = "Publish from another address, or leave it."
+
+    root: bytes
+    publisher: Address
+
+
+class ModelRegistryRootZeroError(ModelRegistryError):
+    """`RootZero`, selector 0xdfcd25ba."""
+
+    NAME = "RootZero"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("dfcd25ba")
+    MEANING = "The zero root names nothing."
+    REMEDY = "Commit to the model first."
+
+
+class ModelRegistryUriLengthError(ModelRegistryError):
+    """`UriLength`, selector 0xe9b9e2df."""
+
+    NAME = "UriLength"
+    FIELDS = (("length", "uint256"), ("limit", "uint256"))
+    SELECTOR = bytes.fromhex("e9b9e2df")
+    MEANING = "The URI is empty or longer than the limit."
+    REMEDY = "Shorten it; put details behind it."
+
+    length: int
+    limit: int
+
+
+class AccountError(ContractError):
+    """Refused by an owned account."""
+
+
+class AccountNotGateError(AccountError):
+    """`NotGate`, selector 0x3754f507."""
+
+    NAME = "NotGate"
+    FIELDS = (("caller", "address"), ("gate", "address"))
+    SELECTOR = bytes.fromhex("3754f507")
+    MEANING = "Only the gate may."
+    REMEDY = "Act through a mandate, or as the owner."
+
+    caller: Address
+    gate: Address
+
+
+class AccountNotOwnerError(AccountError):
+    """`NotOwner`, selector 0x23295f0e."""
+
+    NAME = "NotOwner"
+    FIELDS = (("caller", "address"), ("owner", "address"))
+    SELECTOR = bytes.fromhex("23295f0e")
+    MEANING = "Only the owner may."
+    REMEDY = "Send from the owner's address."
+
+    caller: Address
+    owner: Address
+
+
+class AccountOperationUnsupportedError(AccountError):
+    """`OperationUnsupported`, selector 0xdfae6384."""
+
+    NAME = "OperationUnsupported"
+    FIELDS = (("operation", "uint8"),)
+    SELECTOR = bytes.fromhex("dfae6384")
+    MEANING = "The gate may only call."
+    REMEDY = "Use operation 0."
+
+    operation: int
+
+
+class AccountOwnerCallFailedError(AccountError):
+    """`OwnerCallFailed`, selector 0xd1d9ed6f."""
+
+    NAME = "OwnerCallFailed"
+    FIELDS = (("index", "uint256"), ("reason", "bytes"))
+    SELECTOR = bytes.fromhex("d1d9ed6f")
+    MEANING = "One of the owner's calls failed; nothing of the batch happened."
+    REMEDY = "Read `reason`, the first bytes of what the target reverted with."
+
+    index: int
+    reason: bytes
+
+
+class AccountPartyZeroError(AccountError):
+    """`PartyZero`, selector 0xc4d86167."""
+
+    NAME = "PartyZero"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("c4d86167")
+    MEANING = "Owner and gate must not be the zero address."
+    REMEDY = "Deploy again with both."
+
+
+ERRORS: dict[bytes, type[ContractError]] = {
+    kind.SELECTOR: kind
+    for kind in (
+        GateAllowanceLeftError,
+        GateAllowanceUnreadableError,
+        GateAmountTooLargeError,
+        GateAnchorMismatchError,
+        GateAnchorUnavailableError,
+        GateApprovalFailedError,
+        GateBalanceUnreadableError,
+        GateBoundMissedError,
+        GateBoundsLengthError,
+        GateBoundsMismatchError,
+        GateCadenceOutOfRangeError,
+        GateCallFailedError,
+        GateCallNotAllowedError,
+        GateCallTooShortError,
+        GateCallsMismatchError,
+        GateDecimalsMismatchError,
+        GateDecimalsUnreadableError,
+        GateDecisionExpiredError,
+        GateEmptyDecisionError,
+        GateEndorsersUnsupportedError,
+        GateEngineMismatchError,
+        GateFeedAgeZeroError,
+        GateFeedIndexOutOfRangeError,
+        GateGrantExpiredError,
+        GateHeadMismatchError,
+        GateLadderUnsupportedError,
+        GateLossExceededError,
+        GateMandateExistsError,
+        GateMandateExpiredError,
+        GateMandateMismatchError,
+        GateMandateNotLiveError,
+        GateMandateRevokedError,
+        GateMandateStoppedError,
+        GateMandateUnknownError,
+        GateModelMismatchError,
+        GateNativeDebtError,
+        GateNoNodeError,
+        GateNoReceiptError,
+        GateNodeExpiredError,
+        GateNodeKeyInvalidError,
+        GateNodeNotPermittedError,
+        GateNodeRevokedError,
+        GateNodeServesOtherError,
+        GateNodeTierTooHighError,
+        GateNodeUnannouncedError,
+        GateNotAccountError,
+        GateNotGuardianError,
+        GateNotOperatorError,
+        GatePriceInvalidError,
+        GatePriceStaleError,
+        GateProgramMismatchError,
+        GateReceiptsMismatchError,
+        GateReenteredError,
+        GateRulesUnsupportedError,
+        GateRungExceededError,
+        GateRungLimitTooLargeError,
+        GateRungUnsupportedError,
+        GateSelectorForbiddenError,
+        GateSignatureInvalidError,
+        GateSignatureMalformedError,
+        GateSlotNotNewestError,
+        GateSlotUsedError,
+        GateStopOverError,
+        GateStopTooLongError,
+        GateStopUsedError,
+        GateTargetForbiddenError,
+        GateTargetWithoutCodeError,
+        GateTierTooLowError,
+        GateTokenUntrackedError,
+        GateTooManyCallsError,
+        GateTrackedTwiceError,
+        GateUndeclaredLossError,
+        GateValueUntrackedError,
+        GateWorkloadsUnsupportedError,
+        NodeRegistryAnnouncementOverError,
+        NodeRegistryKeyRevokedError,
+        NodeRegistryKeySignatureInvalidError,
+        NodeRegistryKeySignatureMalformedError,
+        ModelRegistryAlreadyPublishedError,
+        ModelRegistryRootZeroError,
+        ModelRegistryUriLengthError,
+        AccountNotGateError,
+        AccountNotOwnerError,
+        AccountOperationUnsupportedError,
+        AccountOwnerCallFailedError,
+        AccountPartyZeroError,
+    )
+}
+"""Every class by its selector."""
+
+
+def decode_revert(data: bytes) -> ContractError:
+    """Return the error that the revert bytes `data` stand for; it is not raised.
+
+    Errors inside a reason (`CallFailed`) are decoded too, as its `cause`. Bytes of no
+    known error become an `UnknownRevertError`, none at all an `EmptyRevertError`.
+    """
+    return read_revert(data, errors=ERRORS)

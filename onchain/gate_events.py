@@ -1,0 +1,153 @@
+"""What the gate says it did: its events as values.
+
+Pure. It decides that a log is the one encoding of an event. That the log is the gate's
+and the chain's is for whoever fetched it. It trusts nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from affiant.encoding import Digest, keccak256, to_hex
+from affiant.errors import MalformedError
+from affiant.onchain.abi import decode_exactly
+from affiant.onchain.chain_types import Log
+from affiant.onchain.contract_errors import decode_revert
+from affiant.onchain.gate_calldata import mandate_of
+from affiant.onchain.mandate import MANDATE_ABI, Address, Mandate, parse_address
+from affiant.onchain.reverts import ContractError
+
+EXECUTED_TOPIC = keccak256(
+    b"DecisionExecuted(bytes32,bytes32,address,uint64,uint64,bytes32,uint256,int256[])"
+)
+"""First topic of `DecisionExecuted`."""
+
+REFUSED_TOPIC = keccak256(b"DecisionRefused(bytes32,bytes32,bytes)")
+"""First topic of `DecisionRefused`."""
+
+GRANTED_TOPIC = keccak256(
+    f"MandateGranted(bytes32,address,uint64,{MANDATE_ABI})".encode()
+)
+"""First topic of `MandateGranted`."""
+
+
+@dataclass(frozen=True)
+class DecisionExecuted:
+    """A decision was executed and is its mandate's head now."""
+
+    mandate: Digest
+    digest: Digest
+    """The decision's EIP-712 digest."""
+    node: Address
+    slot: int
+    skipped: int
+    """Slots since the last executed one, or the grant, in which nothing executed."""
+    previous: Digest
+    """The head before."""
+    value_at_risk: int
+    """Value, 8 decimals, that was added to the unaudited outflow."""
+    changes: tuple[int, ...]
+    """Measured change per tracked entry, base units; debts count negatively."""
+
+    @classmethod
+    def of(cls, log: Log) -> DecisionExecuted:
+        """Read the event from `log`.
+
+        Raises:
+            MalformedError: it is another event, or not its one encoding.
+        """
+        _check(log, topic=EXECUTED_TOPIC, topics=4, what="DecisionExecuted")
+        slot, skipped, previous, value_at_risk, changes = _data(
+            log, ["uint64", "uint64", "bytes32", "uint256", "int256[]"]
+        )
+        return cls(
+            mandate=log.topics[1],
+            digest=log.topics[2],
+            node=_address(log.topics[3]),
+            slot=slot,
+            skipped=skipped,
+            previous=Digest(previous),
+            value_at_risk=value_at_risk,
+            changes=tuple(changes),
+        )
+
+
+@dataclass(frozen=True)
+class DecisionRefused:
+    """The operator submitted a decision that the gate refused."""
+
+    mandate: Digest
+    digest: Digest
+    reason: ContractError
+    """Why; not raised."""
+
+    @classmethod
+    def of(cls, log: Log) -> DecisionRefused:
+        """Read the event from `log`.
+
+        Raises:
+            MalformedError: it is another event, or not its one encoding.
+        """
+        _check(log, topic=REFUSED_TOPIC, topics=3, what="DecisionRefused")
+        (reason,) = _data(log, ["bytes"])
+        return cls(
+            mandate=log.topics[1],
+            digest=log.topics[2],
+            reason=decode_revert(reason),
+        )
+
+
+@dataclass(frozen=True)
+class MandateGranted:
+    """An account granted a mandate."""
+
+    mandate_id: Digest
+    account: Address
+    live_from: int
+    """Unix seconds from which decisions execute."""
+    mandate: Mandate
+
+    @classmethod
+    def of(cls, log: Log) -> MandateGranted:
+        """Read the event from `log`.
+
+        Raises:
+            MalformedError: it is another event, not its one encoding, or the mandate
+                does not hash to its id.
+        """
+        _check(log, topic=GRANTED_TOPIC, topics=3, what="MandateGranted")
+        live_from, values = _data(log, ["uint64", MANDATE_ABI])
+        mandate = mandate_of(values)
+        if mandate.id != log.topics[1]:
+            raise MalformedError(
+                "MandateGranted", got=to_hex(mandate.id), expected=to_hex(log.topics[1])
+            )
+        return cls(
+            mandate_id=log.topics[1],
+            account=_address(log.topics[2]),
+            live_from=live_from,
+            mandate=mandate,
+        )
+
+
+def _check(log: Log, *, topic: Digest, topics: int, what: str) -> None:
+    if len(log.topics) != topics or log.topics[0] != topic:
+        got = to_hex(log.topics[0]) if log.topics else "none"
+        raise MalformedError(
+            f"event {what}",
+            got=f"{len(log.topics)} topics, first {got}",
+            expected=f"{topics} topics, first {to_hex(topic)}",
+        )
+
+
+def _data(log: Log, types: list[str]) -> Any:
+    return decode_exactly(types, log.data, what="event data")
+
+
+def _address(topic: Digest) -> Address:
+    if any(topic[:12]):
+        raise MalformedError(
+            "event address", got=to_hex(topic), expected="12 zero bytes before it"
+        )
+    return parse_address(to_hex(topic[12:]), what="event address")
