@@ -201,13 +201,16 @@ class Anvil:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def wait(self) -> None:
-        """Wait until it ends by itself or is interrupted.
+    def wait(self, *, seconds: float) -> None:
+        """Wait `seconds`.
 
         Raises:
-            AnvilFailedError: it ended by itself.
+            AnvilFailedError: it ended meanwhile.
         """
-        self._process.wait()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return
         raise AnvilFailedError(
             f"ended with status {self._process.returncode}", output=self._tail()
         )

@@ -60,11 +60,8 @@ PROTOCOL_PATHS: Mapping[str, str] = {
 }
 """Where each protocol contract lies under `node_modules`."""
 
-OWN_CONTRACTS = ("SettableFeed",)
-"""Ours that the devnet deploys itself."""
-
-GATE_CONTRACTS = ("DecisionGate", "NodeRegistry", "ModelRegistry")
-"""Ours that make up Affiant."""
+OWN_CONTRACTS = ("SettableFeed", "NodeRegistry", "ModelRegistry", "DecisionGate")
+"""Ours: the devnet's feed, and what makes up Affiant."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +105,11 @@ class Artifacts:
         return keccak256(b"".join(parts))
 
 
-def read_artifacts(*, node_modules: Path, own: Path) -> Artifacts:
+def read_artifacts(*, node_modules: Path | None) -> Artifacts:
     """Read the protocols' and our own artifacts.
 
     Args:
-        node_modules: folder that `npm ci` filled.
-        own: folder of `onchain/artifacts`.
+        node_modules: folder that `npm ci` filled; None to read only ours.
 
     Raises:
         ToolMissingError: a package is not installed, or ours are not built.
@@ -122,7 +118,9 @@ def read_artifacts(*, node_modules: Path, own: Path) -> Artifacts:
     contracts = {
         name: _read(name, node_modules / path, remedy="npm ci")
         for name, path in PROTOCOL_PATHS.items()
+        if node_modules is not None
     }
+    own = Path(__file__).resolve().parents[1] / "artifacts"
     for name in OWN_CONTRACTS:
         contracts[name] = _read(name, own / f"{name}.json", remedy="make artifacts")
     return Artifacts(contracts=contracts)

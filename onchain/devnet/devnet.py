@@ -34,7 +34,8 @@ from affiant.onchain.devnet.cache import (
     load_snapshot,
     save_snapshot,
 )
-from affiant.onchain.devnet.errors import ToolMissingError
+from affiant.onchain.devnet.errors import BookMismatchError, ToolMissingError
+from affiant.onchain.devnet.fork import BLOCK_GAS, chain_id_of, fork_chain_id, settle
 from affiant.onchain.devnet.rpc import DevnetRpc
 from affiant.onchain.devnet.world import build
 
@@ -47,10 +48,10 @@ BLOCK_SECONDS = 12
 GENESIS_TIME = 1_750_000_000
 """Unix seconds of block 0 on the chain's own clock."""
 
-BLOCK_GAS = 60_000_000
-"""Gas limit of a block."""
-
 _HARDFORK = "osaka"
+# Anvil's cache of a source's storage is named by chain id and block number only, which
+# would mix up two local sources.
+_FORK_OPTIONS = ("--no-storage-caching", "--no-rate-limit")
 _DEPLOYMENT_BLOCK_GAS = 10_000_000_000
 
 Clock = Literal["own", "wall"]
@@ -119,7 +120,7 @@ class Devnet:
         """
         modules = find_node_modules(node_modules)
         binary = find_anvil(modules)
-        artifacts = read_artifacts(node_modules=modules, own=own_artifacts())
+        artifacts = read_artifacts(node_modules=modules)
         key = cache_key(
             {
                 "anvil": anvil_version(binary).encode(),
@@ -160,6 +161,55 @@ class Devnet:
         return cls._load(binary, snapshot, port=port, clock=clock, origin="resumed")
 
     @classmethod
+    def fork(
+        cls,
+        url: str,
+        *,
+        source_book: AddressBook | None = None,
+        chain_id: int | None = None,
+        port: int = 0,
+        clock: Clock = "wall",
+        node_modules: Path | None = None,
+    ) -> Devnet:
+        """Start a chain that continues the one at `url`, under another chain id.
+
+        Affiant's contracts are deployed anew. The book names the source's tokens and
+        protocols as far as `source_book` does and they are found there.
+
+        Args:
+            url: JSON-RPC of the source; nothing is ever sent there but reads.
+            source_book: what is known about the source.
+            chain_id: the fork's id; `FORK_CHAIN_ID`, or the next one, if not given.
+            port: port on loopback; 0 for any free one.
+            clock: where block timestamps come from.
+            node_modules: where npm put anvil.
+
+        Raises:
+            SameChainIdError: the fork would carry its source's chain id.
+            BookMismatchError: `source_book` is not about the source.
+            ToolMissingError: anvil is not installed.
+            AnvilFailedError: anvil does not start.
+            DevnetRpcError: the source does not answer.
+        """
+        source_id = chain_id_of(url)
+        own_id = fork_chain_id(chain_id, source_id=source_id, source=url)
+        if source_book is not None and source_book.chain_id != source_id:
+            raise BookMismatchError(
+                "chain id", got=str(source_book.chain_id), expected=str(source_id)
+            )
+        binary = find_anvil(node_modules or _installed_modules())
+        arguments = [*_common(own_id), "--fork-url", url, *_FORK_OPTIONS]
+        anvil = Anvil.start(binary, port=port, arguments=arguments)
+        try:
+            book = settle(anvil.rpc, source_book=source_book, chain_id=own_id)
+            devnet = cls(anvil, book=book, origin="forked")
+            devnet._set_clock(clock)
+            return devnet
+        except BaseException:
+            anvil.stop()
+            raise
+
+    @classmethod
     def _load(
         cls, binary: Path, snapshot: Snapshot, *, port: int, clock: Clock, origin: str
     ) -> Devnet:
@@ -192,13 +242,13 @@ class Devnet:
         """
         save_snapshot(folder, rpc=self.rpc, book=self.book)
 
-    def wait(self) -> None:
-        """Wait until interrupted.
+    def wait(self, *, seconds: float) -> None:
+        """Wait `seconds`.
 
         Raises:
-            AnvilFailedError: anvil ended by itself.
+            AnvilFailedError: anvil ended meanwhile.
         """
-        self._anvil.wait()
+        self._anvil.wait(seconds=seconds)
 
     def stop(self) -> None:
         """Stop the chain; doing so twice is fine."""
@@ -216,11 +266,6 @@ class Devnet:
     ) -> None:
         """Stop the chain."""
         self.stop()
-
-
-def own_artifacts() -> Path:
-    """Return the folder of our own compiled contracts."""
-    return Path(__file__).resolve().parents[1] / "artifacts"
 
 
 def _installed_modules() -> Path | None:

@@ -6,6 +6,7 @@
     └── DevnetRpcError            the chain did not answer, or answered with an error
     RejectedError
     ├── DeploymentFailedError     a deployment transaction reverted
+    ├── BookMismatchError         an address book is not about the chain forked
     └── SameChainIdError          a fork was to carry its source's chain id
 
 A damaged cache is no error: it is noticed and rebuilt.
@@ -64,3 +65,15 @@ class SameChainIdError(RejectedError):
         )
         self.chain_id = chain_id
         self.source = source
+
+
+class BookMismatchError(RejectedError):
+    """An address book says something that the forked chain does not."""
+
+    def __init__(self, what: str, *, got: str, expected: str) -> None:
+        super().__init__(
+            f"{what}: the book says {got[:120]}, the chain says {expected[:120]}"
+        )
+        self.what = what
+        self.got = got
+        self.expected = expected

@@ -11,6 +11,7 @@ from types import TracebackType
 
 import httpx
 from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
 
 from affiant.encoding import JsonValue, keccak256, to_hex
 from affiant.onchain.devnet.errors import DevnetRpcError
@@ -109,11 +110,14 @@ class DevnetRpc:
             block: tag, hexadecimal number, or {"blockHash": …}.
 
         Raises:
-            DevnetRpcError: no answer, or the call reverted.
+            DevnetRpcError: no answer, another one than `returns`, or a revert.
         """
         data = calldata(signature, arguments)
         result = self.request("eth_call", {"to": to, "data": to_hex(data)}, block)
-        return tuple(decode(list(returns), bytes.fromhex(result[2:])))
+        try:
+            return tuple(decode(list(returns), bytes.fromhex(str(result)[2:])))
+        except (DecodingError, ValueError) as error:
+            raise DevnetRpcError(f"eth_call {signature}", got=str(result)) from error
 
     def call_integer(
         self,

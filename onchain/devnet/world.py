@@ -6,6 +6,8 @@ the cache is named by a hash of these modules (see `cache.py`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from affiant.onchain.address_book import (
     AddressBook,
     TokenEntry,
@@ -23,7 +25,28 @@ from affiant.onchain.devnet.protocols import (
 )
 from affiant.onchain.devnet.rpc import DevnetRpc
 from affiant.onchain.devnet.transactions import Deployment, Transactions
-from affiant.onchain.mandate import NATIVE
+from affiant.onchain.mandate import Address
+
+
+@dataclass(frozen=True)
+class AffiantContracts:
+    """Where Affiant's own contracts are."""
+
+    gate: Address
+    node_registry: Address
+    model_registry: Address
+
+
+def deploy_affiant(deployment: Deployment) -> AffiantContracts:
+    """Add the registries and the gate that reads them."""
+    node_registry = deployment.create("NodeRegistry")
+    model_registry = deployment.create("ModelRegistry")
+    gate = deployment.create(
+        "DecisionGate", ["address", "address"], [node_registry, model_registry]
+    )
+    return AffiantContracts(
+        gate=gate, node_registry=node_registry, model_registry=model_registry
+    )
 
 
 def build(rpc: DevnetRpc, *, artifacts: Artifacts, chain_id: int) -> AddressBook:
@@ -45,6 +68,7 @@ def build(rpc: DevnetRpc, *, artifacts: Artifacts, chain_id: int) -> AddressBook
     tokens = deploy_tokens(deployment)
     uniswap = deploy_uniswap(deployment, tokens)
     aave = deploy_aave(deployment, tokens)
+    affiant = deploy_affiant(deployment)
     transactions.mine()
     entries: dict[str, TokenEntry] = {}
     for name, token in tokens.items():
@@ -60,9 +84,9 @@ def build(rpc: DevnetRpc, *, artifacts: Artifacts, chain_id: int) -> AddressBook
         )
     return AddressBook(
         chain_id=chain_id,
-        gate=NATIVE,
-        node_registry=NATIVE,
-        model_registry=NATIVE,
+        gate=affiant.gate,
+        node_registry=affiant.node_registry,
+        model_registry=affiant.model_registry,
         tokens=entries,
         uniswap=read_pools(rpc, uniswap),
         aave=aave,
