@@ -34,42 +34,8 @@ class NodeKey:
 
     @classmethod
     def from_keystore(cls, path: str | Path, password: str) -> NodeKey:
-        """Unlock the keystore at `path`.
-
-        Raises:
-            KeystoreError: it is missing, too large or not a keystore.
-            KeystorePasswordError: the password does not open it.
-        """
-        name = str(path)
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise KeystoreError(
-                name, got=str(error.strerror), expected="a readable file"
-            ) from error
-        if len(content) > MAX_KEYSTORE_BYTES:
-            raise KeystoreError(
-                name,
-                got=f"{len(content)} bytes",
-                expected=f"at most {MAX_KEYSTORE_BYTES}",
-            )
-        try:
-            stored = json.loads(content)
-            key = Account.decrypt(stored, password)
-            account = Account.from_key(key)
-        except ValueError as error:
-            if "MAC mismatch" in str(error):
-                raise KeystorePasswordError(
-                    name, got="a wrong password", expected="the keystore's password"
-                ) from error
-            raise KeystoreError(
-                name, got=str(error)[:200], expected="a version 3 keystore"
-            ) from error
-        except Exception as error:  # the decoder leaks KeyError, TypeError and others
-            raise KeystoreError(
-                name, got=repr(error)[:200], expected="a version 3 keystore"
-            ) from error
-        return cls(account)
+        """Unlock the keystore at `path`; raises as `unlock_keystore`."""
+        return cls(unlock_keystore(path, password))
 
     @property
     def address(self) -> str:
@@ -92,6 +58,44 @@ class NodeKey:
     def __repr__(self) -> str:
         """Return the address; never the key."""
         return f"NodeKey({self.address})"
+
+
+def unlock_keystore(path: str | Path, password: str) -> LocalAccount:
+    """Return the account in the keystore at `path`; the operator's, or a node's.
+
+    Raises:
+        KeystoreError: it is missing, too large or not a keystore.
+        KeystorePasswordError: the password does not open it.
+    """
+    name = str(path)
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise KeystoreError(
+            name, got=str(error.strerror), expected="a readable file"
+        ) from error
+    if len(content) > MAX_KEYSTORE_BYTES:
+        raise KeystoreError(
+            name,
+            got=f"{len(content)} bytes",
+            expected=f"at most {MAX_KEYSTORE_BYTES}",
+        )
+    try:
+        stored = json.loads(content)
+        key = Account.decrypt(stored, password)
+        return Account.from_key(key)
+    except ValueError as error:
+        if "MAC mismatch" in str(error):
+            raise KeystorePasswordError(
+                name, got="a wrong password", expected="the keystore's password"
+            ) from error
+        raise KeystoreError(
+            name, got=str(error)[:200], expected="a version 3 keystore"
+        ) from error
+    except Exception as error:  # the decoder leaks KeyError, TypeError and others
+        raise KeystoreError(
+            name, got=repr(error)[:200], expected="a version 3 keystore"
+        ) from error
 
 
 def create_keystore(

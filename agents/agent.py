@@ -1,0 +1,314 @@
+"""`VerifiedAgent`: what a user writes. The class is the program; its hash is granted.
+
+An agent holds no authority: it asks a node, checks what it can, submits and records.
+What may happen to the account's money is between the mandate and the gate. It trusts
+its own chain endpoint, its configuration and its own disk, and neither node nor model.
+
+    class Rebalancer(VerifiedAgent):
+        objective = "Keep WETH between 55 % and 65 % of the portfolio."
+        actions = (Swap, Hold)
+
+        def observe(self, view: ChainView) -> None:
+            view.balances(); view.prices(); view.pool("WETH/USDC")
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, Self
+
+from eth_account.signers.local import LocalAccount
+
+from affiant.agents.config import (
+    load_book,
+    load_config,
+    load_mandate,
+    read_password,
+)
+from affiant.agents.derive import Tokenizer
+from affiant.agents.errors import NotServedError, ProgramDefinitionError
+from affiant.agents.graph import AgentGraph
+from affiant.agents.journal import Entry, Journal
+from affiant.agents.node_client import NodeClient
+from affiant.agents.program import Program
+from affiant.agents.progress import Progress, RunResult
+from affiant.agents.schedule import POLL_SECONDS, SlotSchedule
+from affiant.agents.steps import AgentSteps, Surroundings, described
+from affiant.agents.submit import Submitter
+from affiant.encoding import Digest, to_hex
+from affiant.errors import AffiantError, UnavailableError
+from affiant.inference.engine import GREEDY, Sampling
+from affiant.inference.keys import unlock_keystore
+from affiant.onchain.address_book import AddressBook
+from affiant.onchain.chain import Chain
+from affiant.onchain.evidence_store import EvidenceStore
+from affiant.onchain.kits import Kit
+from affiant.onchain.mandate import Address, Mandate
+from affiant.onchain.observation import ChainView
+
+CONFIRM_SECONDS = 120.0
+"""Longest wait for a receipt, by default."""
+
+NO_SLOT = -1
+"""Slot of a run that could not even ask the chain which slot it is."""
+
+
+class VerifiedAgent:
+    """Base class of agents. Subclasses say what is asked; see the module's example."""
+
+    objective: ClassVar[str]
+    """What the agent is for, in the owner's words; at most 1000 characters."""
+    actions: ClassVar[tuple[Kit, ...]]
+    """Action kits that a plan may use."""
+    sampling: ClassVar[Sampling] = GREEDY
+    """How tokens are chosen; plans are greedy unless there is a reason."""
+    max_tokens: ClassVar[int] = 256
+    """Most tokens of an answer."""
+    validity_seconds: ClassVar[int] = 600
+    """A decision is executable until the anchor's timestamp plus this."""
+
+    def observe(self, view: ChainView) -> None:
+        """Declare what is read at the anchor, by calling `view`'s methods.
+
+        Called once, when the program is defined; nothing can depend on what is read.
+        """
+        raise ProgramDefinitionError(f"{type(self).__name__} does not define `observe`")
+
+    def on_executed(self, result: RunResult) -> None:
+        """Called after a run whose decision was executed; does nothing by default."""
+
+    def on_held(self, result: RunResult) -> None:
+        """Called after a run whose decision was to change nothing."""
+
+    def on_refused(self, result: RunResult) -> None:
+        """Called after a run that was refused, or stopped by something unavailable."""
+
+    @classmethod
+    def program(cls, *, book: AddressBook, model: Digest, engine: Digest) -> Program:
+        """Return the program that this class is, for one book, model and engine.
+
+        Args:
+            book: contracts by name.
+            model: root of the model commitment.
+            engine: hash of the engine manifest.
+
+        Raises:
+            ProgramDefinitionError: something is missing, unknown or out of range.
+        """
+        for name in ("objective", "actions"):
+            if not hasattr(cls, name):
+                raise ProgramDefinitionError(f"{cls.__name__} does not define `{name}`")
+        view = ChainView()
+        # Without `__init__`: a declaration must not depend on where an agent runs.
+        cls.observe(object.__new__(cls), view)
+        return Program.define(
+            objective=cls.objective,
+            kits=cls.actions,
+            observes=view.names,
+            book=book,
+            model=model,
+            engine=engine,
+            sampling=cls.sampling,
+            max_tokens=cls.max_tokens,
+            validity_seconds=cls.validity_seconds,
+        )
+
+    def __init__(
+        self,
+        *,
+        mandate: Mandate,
+        book: AddressBook,
+        chain: Chain,
+        node: NodeClient,
+        store: EvidenceStore,
+        journal: Journal,
+        operator: LocalAccount,
+        tokenizer: Tokenizer | None = None,
+        clock: Callable[[], float] = time.time,
+        confirm_seconds: float = CONFIRM_SECONDS,
+    ) -> None:
+        """Put an agent together; most users call `from_config`.
+
+        Args:
+            mandate: what the owner granted; must name this class's program.
+            book: contracts by name.
+            chain: the agent's own endpoint.
+            node: who decides.
+            store: the owner's evidence.
+            journal: what happened.
+            operator: submits and pays gas.
+            tokenizer: the model's, to check prompt and plan tokens too.
+            clock: unix seconds.
+            confirm_seconds: longest wait for a receipt.
+
+        Raises:
+            ProgramDefinitionError: the class defines no program.
+            NotServedError: the mandate is for another program or operator.
+        """
+        program = self.program(book=book, model=mandate.model, engine=mandate.engine)
+        if program.hash != mandate.program:
+            raise NotServedError(
+                "program", got=to_hex(mandate.program), expected=to_hex(program.hash)
+            )
+        sender = Address(str(operator.address))
+        # The zero address: anybody may submit.
+        if int(mandate.operator, 16) and mandate.operator != sender:
+            raise NotServedError("operator", got=mandate.operator, expected=sender)
+        self.mandate = mandate
+        self.chain = chain
+        self.journal = journal
+        self._clock = clock
+        self._submitter = Submitter(
+            chain, mandate=mandate, operator=operator, journal=journal, clock=clock
+        )
+        self._graph = AgentGraph(
+            AgentSteps(
+                Surroundings(
+                    program=program,
+                    book=book,
+                    mandate=mandate,
+                    chain=chain,
+                    node=node,
+                    store=store,
+                    journal=journal,
+                    submitter=self._submitter,
+                    operator=sender,
+                    tokenizer=tokenizer,
+                    clock=clock,
+                    monotonic=time.monotonic,
+                    confirm_seconds=confirm_seconds,
+                )
+            )
+        )
+        self._schedule: SlotSchedule | None = None
+
+    @classmethod
+    def from_config(cls, path: str | Path) -> Self:
+        """Put an agent together from a TOML file (`affiant.agents.config`).
+
+        Raises:
+            ConfigError: the file, or one that it names, is not what is expected.
+            KeystoreError: the operator's keystore does not open.
+            ChainIdMismatchError, ChainUnavailableError: the endpoint does not serve.
+            ProgramDefinitionError, NotServedError: as for the constructor.
+        """
+        config = load_config(path)
+        operator = unlock_keystore(
+            config.operator.keystore,
+            read_password(config.operator.password_env).get_secret_value(),
+        )
+        return cls(
+            mandate=load_mandate(config.mandate.file),
+            book=load_book(config.book.file),
+            chain=Chain.connect(
+                config.chain.url,
+                expected_chain_id=config.chain.id,
+                timeout=config.chain.timeout_seconds,
+            ),
+            node=NodeClient(config.node.url, timeout=config.node.timeout_seconds),
+            store=EvidenceStore(config.evidence.url),
+            journal=Journal(config.journal.url),
+            operator=operator,
+            tokenizer=_tokenizer(config.node.tokenizer),
+        )
+
+    def run_once(self) -> RunResult:
+        """Take the newest slot's decision, if it was not taken yet.
+
+        Expected errors are in the result, and in the journal; nothing is sent then.
+
+        Raises:
+            JournalError: the journal cannot be written.
+        """
+        run = secrets.token_hex(8)
+        slot = NO_SLOT
+        try:
+            # The endpoint may have changed its mind about which chain it serves.
+            self.chain.verify_chain_id()
+            slot = self.newest_slot()
+            waiting = self._submitter.settle()
+        except AffiantError as error:
+            return self._ended_early(run, slot=slot, error=error)
+        pending = [entry for entry in waiting if entry.slot == slot]
+        if pending or self.journal.finished(mandate=self.mandate.id, slot=slot):
+            skipped = Progress(
+                run=run,
+                slot=slot,
+                outcome="skipped",
+                transaction=pending[0].transaction if pending else None,
+            )
+            return RunResult.of(skipped)
+        result = RunResult.of(self._graph.run(Progress(run=run, slot=slot)))
+        self._tell(result)
+        return result
+
+    def newest_slot(self) -> int:
+        """Ask the chain which slot is the newest.
+
+        Raises:
+            ChainUnavailableError: it does not answer.
+        """
+        return self.mandate.slot_of(self.chain.block_number())
+
+    def start(self, *, poll_seconds: float = POLL_SECONDS) -> None:
+        """Run once per slot in a background thread, until `stop`.
+
+        Raises:
+            RuntimeError: it runs already.
+        """
+        if self._schedule is not None:
+            raise RuntimeError("the agent runs already")
+        self._schedule = SlotSchedule(
+            self.run_once, newest_slot=self.newest_slot, poll_seconds=poll_seconds
+        )
+        self._schedule.start()
+
+    def stop(self) -> None:
+        """Stop running; waits for a run in progress."""
+        if self._schedule is not None:
+            self._schedule.stop()
+            self._schedule = None
+
+    def _ended_early(self, run: str, *, slot: int, error: AffiantError) -> RunResult:
+        unavailable = isinstance(error, UnavailableError)
+        progress = Progress(
+            run=run,
+            slot=slot,
+            outcome="unavailable" if unavailable else "refused",
+            error=error,
+            failed_step="decide",
+        )
+        self.journal.append(
+            Entry(
+                run=run,
+                mandate=self.mandate.id,
+                slot=slot,
+                step="record",
+                status="unavailable" if unavailable else "refused",
+                at=self._clock(),
+                detail={"step": "decide", **described(error)},
+            )
+        )
+        result = RunResult.of(progress)
+        self._tell(result)
+        return result
+
+    def _tell(self, result: RunResult) -> None:
+        if result.outcome == "executed":
+            self.on_executed(result)
+        elif result.outcome == "held":
+            self.on_held(result)
+        else:
+            self.on_refused(result)
+
+
+def _tokenizer(folder: str | None) -> Tokenizer | None:
+    """Load the model's tokenizer; only then the `audit` extra is needed."""
+    if folder is None:
+        return None
+    from affiant.inference.tokenizer import ModelTokenizer
+
+    return ModelTokenizer(Path(folder))

@@ -1,0 +1,171 @@
+"""Check: everything that an agent can find out for itself before it pays gas.
+
+The node is not trusted. Over the agent's *own* chain endpoint this decides that the
+observation is the chain's, that the request follows from it, and that the calls and
+bounds follow from the plan; with the model's tokenizer at hand also that prompt and
+plan are what the tokens say. It does not run the model, so it cannot decide that the
+tokens are the model's: that is replay, by endorsers before or auditors after.
+"""
+
+from __future__ import annotations
+
+from affiant.agents.derive import (
+    Derived,
+    Tokenizer,
+    derive_calls,
+    derive_plan,
+    derive_previous,
+    derive_prompt,
+    derive_request,
+    plan_text,
+)
+from affiant.agents.errors import (
+    DerivationMismatchError,
+    TooLateError,
+    WrongDecisionError,
+)
+from affiant.agents.live import live_head
+from affiant.agents.program import Program
+from affiant.encoding import JsonValue, canonical_json, keccak256, to_hex
+from affiant.onchain.address_book import AddressBook
+from affiant.onchain.chain import Chain
+from affiant.onchain.evidence import EvidenceBundle
+from affiant.onchain.gate import GateClient
+from affiant.onchain.mandate import Mandate
+from affiant.onchain.observation import Observation, observation_reread
+
+
+def check_decision(
+    bundle: EvidenceBundle,
+    *,
+    program: Program,
+    book: AddressBook,
+    mandate: Mandate,
+    previous_bundle: EvidenceBundle | None,
+    chain: Chain,
+    tokenizer: Tokenizer | None,
+) -> Derived:
+    """Re-derive what `bundle` swears and return it as derived here.
+
+    The bundle was verified, and is of this mandate, by `NodeClient`.
+
+    1. one inference, and the manifests are the program's, the book's, the engine's;
+    2. `previous` is the gate's head, the slot is the newest and the time is not up;
+    3. the observation is the chain's, at the anchor;
+    4. the request follows from it; with a tokenizer, the prompt's tokens too;
+    5. the plan is well-formed; with a tokenizer, it is what the output's tokens say;
+    6. calls and bounds follow from the plan; so does the validity.
+
+    Args:
+        previous_bundle: evidence of the head; None where there was no decision yet.
+        chain: the agent's own endpoint.
+        tokenizer: the model's; None leaves the token steps to the auditor.
+
+    Raises:
+        DerivationMismatchError: names the step.
+        NotLiveError, SlotRefusedError, TooLateError, WrongDecisionError: step 2.
+        AnchorReorgedError: the anchor is not the chain's.
+        EvidenceWithheldError: a section is not disclosed to us.
+        RejectedError, UnavailableError: a part refuses, or does not answer.
+    """
+    decision = bundle.decision
+    slot = decision.slot
+    # 1.
+    _require_equal("inferences", got=len(bundle.receipts), expected=1)
+    manifests = bundle.content("manifests")
+    _require_json(
+        "program manifest", got=manifests["program"], expected=program.to_manifest()
+    )
+    _require_json("address book", got=manifests["book"], expected=book.to_json())
+    _require_equal(
+        "engine manifest",
+        got=to_hex(keccak256(canonical_json(manifests["engine"]))),
+        expected=to_hex(mandate.engine),
+    )
+    # 2.
+    latest = chain.latest_block()
+    head = live_head(
+        GateClient(chain, book.gate), mandate=mandate, slot=slot, latest=latest
+    )
+    if decision.previous != head:
+        raise WrongDecisionError(
+            "previous", got=to_hex(decision.previous), expected=to_hex(head)
+        )
+    if latest.timestamp > decision.valid_until:
+        raise TooLateError(
+            "unix seconds", got=latest.timestamp, limit=decision.valid_until
+        )
+    # 3.
+    observation = Observation.from_json(bundle.content("observation"))
+    for mismatch in observation_reread(chain, observation):
+        raise DerivationMismatchError(
+            f"observation, read {mismatch.index} of {mismatch.target}",
+            got=to_hex(mismatch.recorded)[:200],
+            expected="a revert"
+            if mismatch.actual is None
+            else to_hex(mismatch.actual)[:200],
+        )
+    # 4.
+    asked = derive_request(
+        program,
+        observation=observation,
+        book=book,
+        mandate=mandate,
+        slot=slot,
+        anchor_hash=decision.anchor_hash,
+        previous=derive_previous(
+            program, head=head, mandate=mandate, bundle=previous_bundle, book=book
+        ),
+    )
+    _require_equal(
+        "request",
+        got=to_hex(bundle.receipts[0].request),
+        expected=to_hex(asked.request_hash),
+    )
+    tokens = bundle.content("tokens")[0]
+    if tokenizer is not None:
+        prompt = derive_prompt(asked.request, tokenizer=tokenizer)
+        _require_equal("prompt", got=tokens["prompt"], expected=list(prompt))
+    # 5.
+    stated = plan_text(bundle.content("plan"))
+    plan = derive_plan(stated, program=program, book=book)
+    if tokenizer is not None:
+        said = derive_plan(
+            tokenizer.decode(tokens["output"]), program=program, book=book
+        )
+        _require_json("plan", got=plan.to_json(), expected=said.to_json())
+    # 6.
+    calls, bounds = derive_calls(plan, found=asked.facts, book=book, mandate=mandate)
+    _require_json(
+        "calls",
+        got=[call.to_json() for call in bundle.calls],
+        expected=[call.to_json() for call in calls],
+    )
+    _require_equal("bounds", got=list(bundle.bounds), expected=list(bounds))
+    _require_equal(
+        "valid until",
+        got=decision.valid_until,
+        expected=observation.timestamp + program.validity_seconds,
+    )
+    return Derived(
+        facts=asked.facts,
+        request=asked.request,
+        request_hash=asked.request_hash,
+        plan=plan,
+        calls=calls,
+        bounds=bounds,
+    )
+
+
+def _require_json(step: str, *, got: JsonValue, expected: JsonValue) -> None:
+    if canonical_json(got) != canonical_json(expected):
+        raise DerivationMismatchError(
+            step, got=str(got)[:400], expected=str(expected)[:400]
+        )
+
+
+def _require_equal(step: str, *, got: object, expected: object) -> None:
+    if got != expected:
+        raise DerivationMismatchError(
+            step, got=str(got)[:400], expected=str(expected)[:400]
+        )

@@ -1,0 +1,299 @@
+"""Decide: a mandate and the newest slot in, a signed decision and its evidence out.
+
+This is what is measured in a TEE: from chain state to calldata without a hand in
+between. It takes no prompt, no observation and no calls. It reads the chain itself, at
+the slot's anchor, asks the model once, derives the calls, and swears to all of it. It
+does not submit anything and does not judge whether the plan is wise. It trusts its own
+engine and chain endpoint; whoever does not trust them replays.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from affiant.agents.answered import AnsweredSlots
+from affiant.agents.derive import (
+    Asked,
+    derive_calls,
+    derive_plan,
+    derive_previous,
+    derive_prompt,
+    derive_request,
+    derive_seed,
+)
+from affiant.agents.errors import (
+    NotServedError,
+    PreviousMissingError,
+)
+from affiant.agents.live import live_head
+from affiant.agents.phases import Phases
+from affiant.agents.plan import Plan
+from affiant.agents.program import Program
+from affiant.encoding import Digest, JsonValue, to_hex
+from affiant.inference.engine import Engine
+from affiant.inference.infer import Inference, infer
+from affiant.inference.keys import NodeKey
+from affiant.inference.receipt import receipts_hash
+from affiant.onchain.address_book import AddressBook
+from affiant.onchain.chain import Chain
+from affiant.onchain.decision import Call, Decision, bounds_hash, calls_hash
+from affiant.onchain.evidence import EvidenceBundle
+from affiant.onchain.evidence_errors import EvidenceUnavailableError
+from affiant.onchain.evidence_sections import SALT_BYTES, SECTIONS, seal
+from affiant.onchain.evidence_store import EvidenceStore
+from affiant.onchain.gate import GateClient
+from affiant.onchain.mandate import Address, Mandate
+from affiant.onchain.observation import Observation, record
+
+DEV_TIER = 0
+"""Tier of a key without attestation."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a node brings to every decision: its engine, key, endpoints and memory."""
+
+    chain: Chain
+    engine: Engine
+    model: Digest
+    """Root of the commitment of the model that `engine` has loaded."""
+    model_summary: Mapping[str, JsonValue]
+    """What evidence says about the model commitment."""
+    key: NodeKey
+    store: EvidenceStore
+    answered: AnsweredSlots
+    salt: Callable[[int], bytes] = secrets.token_bytes
+    """Random bytes for evidence salts; nothing sworn depends on what they are."""
+
+
+def decide(
+    *,
+    program: Program,
+    book: AddressBook,
+    mandate: Mandate,
+    slot: int,
+    serving: Serving,
+    phases: Phases | None = None,
+) -> EvidenceBundle:
+    """Return the signed decision of `mandate` in `slot`, with its evidence.
+
+    1. the mandate names what is served here, and this slot was not answered before;
+    2. the mandate is live at its gate, and `slot` is the newest;
+    3. the previous decision's evidence is at hand, where there was one;
+    4. everything the program observes is read at the anchor, by its hash;
+    5. request, prompt, one inference;
+    6. plan, calls, bounds;
+    7. seal the evidence, sign, keep, store.
+
+    Args:
+        phases: where the time goes is added here; never part of evidence.
+
+    Raises:
+        NotServedError, NotLiveError, SlotRefusedError, PreviousMissingError,
+        PlanRefusedError: nothing was signed.
+        RejectedError, UnavailableError: a part refused or did not answer; likewise.
+    """
+    phases = Phases(time.monotonic) if phases is None else phases
+    # 1. First what costs nothing; a repeated question gets the same bytes.
+    check_served(program, book=book, mandate=mandate, serving=serving)
+    answer = serving.answered.get(
+        mandate.id, slot=slot, chain_id=book.chain_id, gate=book.gate
+    )
+    if answer is not None:
+        serving.store.put(answer)
+        return answer
+    with phases.phase("observe"):
+        # 2.
+        head = live_head(
+            GateClient(serving.chain, book.gate),
+            mandate=mandate,
+            slot=slot,
+            latest=serving.chain.latest_block(),
+        )
+        # 3.
+        previous = derive_previous(
+            program,
+            head=head,
+            mandate=mandate,
+            bundle=_previous_bundle(head, mandate=mandate, store=serving.store),
+            book=book,
+        )
+        # 4.
+        anchor = serving.chain.block_by_number(mandate.anchor_of(slot))
+        observation = record(
+            serving.chain,
+            names=program.observes,
+            book=book,
+            account=mandate.account,
+            block=anchor,
+        )
+    # 5.
+    with phases.phase("request"):
+        asked = derive_request(
+            program,
+            observation=observation,
+            book=book,
+            mandate=mandate,
+            slot=slot,
+            anchor_hash=anchor.hash,
+            previous=previous,
+        )
+        prompt_ids = derive_prompt(asked.request, tokenizer=serving.engine)
+    seed = derive_seed(
+        program.sampling,
+        chain_id=book.chain_id,
+        gate=book.gate,
+        mandate=mandate,
+        previous=head,
+        anchor_hash=anchor.hash,
+        index=0,
+    )
+    with phases.phase("infer"):
+        inference = infer(
+            serving.engine,
+            model=serving.model,
+            request=asked.request_bytes,
+            prompt_ids=prompt_ids,
+            schema=program.schema,
+            max_tokens=program.max_tokens,
+            sampling=program.sampling,
+            seed=seed,
+        )
+    for name, seconds in inference.timings.to_json().items():
+        phases.add(name, seconds)
+    # 6.
+    with phases.phase("compile"):
+        plan = derive_plan(inference.text, program=program, book=book)
+        calls, bounds = derive_calls(
+            plan, found=asked.facts, book=book, mandate=mandate
+        )
+    # 7.
+    with phases.phase("seal"):
+        bundle = _seal(
+            program=program,
+            book=book,
+            mandate=mandate,
+            slot=slot,
+            head=head,
+            observation=observation,
+            asked=asked,
+            inference=inference,
+            plan=plan,
+            calls=calls,
+            bounds=bounds,
+            serving=serving,
+        )
+        # Kept before anybody gets it: a node that dies here gives the same answer
+        # after its restart instead of swearing the slot twice.
+        bundle = serving.answered.keep(bundle)
+        serving.store.put(bundle)
+    return bundle
+
+
+def check_served(
+    program: Program, *, book: AddressBook, mandate: Mandate, serving: Serving
+) -> None:
+    """Refuse a mandate that names something else than what is served.
+
+    Raises:
+        NotServedError: names the first field that differs.
+    """
+    for field, got, expected in (
+        ("program", mandate.program, program.hash),
+        ("model", mandate.model, serving.model),
+        ("engine", mandate.engine, serving.engine.manifest.hash),
+        ("program.model", program.model, serving.model),
+        ("program.engine", program.engine, serving.engine.manifest.hash),
+    ):
+        if got != expected:
+            raise NotServedError(field, got=to_hex(got), expected=to_hex(expected))
+    permitted = [permit.key for permit in mandate.nodes]
+    if serving.key.address not in permitted:
+        raise NotServedError("nodes", got=str(permitted), expected=serving.key.address)
+    if book.chain_id != serving.chain.chain_id:
+        raise NotServedError(
+            "book.chain_id",
+            got=str(book.chain_id),
+            expected=str(serving.chain.chain_id),
+        )
+    program.require_book(book)
+
+
+def _previous_bundle(
+    head: Digest, *, mandate: Mandate, store: EvidenceStore
+) -> EvidenceBundle | None:
+    if head == mandate.id:
+        return None
+    try:
+        return store.get(head)
+    except EvidenceUnavailableError as error:
+        raise PreviousMissingError(head, reason=error.reason) from error
+
+
+def _seal(
+    *,
+    program: Program,
+    book: AddressBook,
+    mandate: Mandate,
+    slot: int,
+    head: Digest,
+    observation: Observation,
+    asked: Asked,
+    inference: Inference,
+    plan: Plan,
+    calls: tuple[Call, ...],
+    bounds: tuple[int, ...],
+    serving: Serving,
+) -> EvidenceBundle:
+    sealed = seal(
+        {
+            "attestation": {"tier": DEV_TIER},
+            "manifests": {
+                "book": book.to_json(),
+                "engine": serving.engine.manifest.to_json(),
+                "model": dict(serving.model_summary),
+                "program": program.to_manifest(),
+            },
+            "observation": observation.to_json(),
+            "plan": plan.to_json(),
+            "requests": [asked.request],
+            "tokens": [
+                {
+                    "prompt": list(inference.prompt_ids),
+                    "output": list(inference.output_ids),
+                }
+            ],
+            "traces": [inference.trace.to_json()],
+        },
+        salts={name: serving.salt(SALT_BYTES) for name in SECTIONS},
+    )
+    decision = Decision(
+        mandate=mandate.id,
+        program=program.hash,
+        slot=slot,
+        anchor_hash=observation.block_hash,
+        previous=head,
+        observation=observation.hash,
+        receipts=receipts_hash([inference.receipt]),
+        calls=calls_hash(calls),
+        bounds=bounds_hash(bounds),
+        evidence=sealed.root,
+        valid_until=observation.timestamp + program.validity_seconds,
+    )
+    digest = decision.digest(chain_id=book.chain_id, gate=book.gate)
+    return EvidenceBundle(
+        chain_id=book.chain_id,
+        gate=book.gate,
+        decision=decision,
+        node=Address(serving.key.address),
+        signature=serving.key.sign(digest),
+        mandate=mandate,
+        calls=calls,
+        bounds=bounds,
+        receipts=(inference.receipt,),
+        leaves=sealed.leaves,
+        sections=sealed.sections,
+    )

@@ -1,0 +1,279 @@
+"""From recorded reads and model text to calls: the one pure path that everybody takes.
+
+    observation ─facts─> request ─prompt─> token ids …model… text ─plan─> calls, bounds
+
+Node, agent and auditor all call these functions, so that what a node swears can be
+rebuilt from its evidence byte for byte. Each step can be called alone, so that an
+auditor can say which one does not match. Nothing here reads a chain, a clock or a
+model; nothing here is trusted because it came from a node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from affiant.agents.errors import PlanRefusedError, PreviousMissingError
+from affiant.agents.plan import Plan, parse_plan
+from affiant.agents.program import Program
+from affiant.agents.prompt import chat_messages, render_prompt
+from affiant.agents.request import PreviousSummary, build_request
+from affiant.encoding import Digest, JsonValue, canonical_json, keccak256, to_hex
+from affiant.errors import RejectedError
+from affiant.inference.engine import Sampling
+from affiant.onchain.address_book import AddressBook
+from affiant.onchain.decision import Call, inference_seed
+from affiant.onchain.evidence import EvidenceBundle
+from affiant.onchain.evidence_check import verify_evidence
+from affiant.onchain.kits import compile_plan
+from affiant.onchain.mandate import Address, Mandate
+from affiant.onchain.observation import Facts, Observation, facts
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back, exactly as the program's model does it.
+
+    An engine is one. `chat` MUST return None where the model has no chat template.
+    `decode` MUST leave out the end token.
+    """
+
+    def encode(self, text: str) -> list[int]:
+        """Return the prompt's token ids."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of output ids."""
+        ...
+
+    def chat(self, messages: Sequence[dict[str, str]]) -> list[int] | None:
+        """Return the ids of chat messages, or None without a chat template."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the model is asked in one slot."""
+
+    facts: Facts
+    request: dict[str, JsonValue]
+
+    @property
+    def request_bytes(self) -> bytes:
+        """Canonical JSON of the request."""
+        return canonical_json(self.request)
+
+    @property
+    def request_hash(self) -> Digest:
+        """keccak256 of the canonical JSON, as the inference receipt carries it."""
+        return keccak256(self.request_bytes)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Everything that follows from observation and model text."""
+
+    facts: Facts
+    request: dict[str, JsonValue]
+    request_hash: Digest
+    plan: Plan
+    calls: tuple[Call, ...]
+    bounds: tuple[int, ...]
+    """Base units, one per tracked entry of the mandate."""
+
+    @property
+    def holds(self) -> bool:
+        """True where the plan is to change nothing."""
+        return not self.calls
+
+
+def derive_previous(
+    program: Program,
+    *,
+    head: Digest,
+    mandate: Mandate,
+    bundle: EvidenceBundle | None,
+    book: AddressBook,
+) -> PreviousSummary | None:
+    """Return what the request says about the decision that `head` names.
+
+    Args:
+        program: the mandate's; one mandate has one program, so it was the last one's.
+        head: `previous` of the decision being made: the gate's head.
+        mandate: whose head it is.
+        bundle: the evidence of `head`; None only where `head` is the mandate's id.
+        book: names that its plan may mention.
+
+    Raises:
+        PreviousMissingError: there was a decision before, and this is not its bundle,
+            or the bundle withholds its plan.
+        RejectedError: its content is refused.
+    """
+    if head == mandate.id:
+        return None
+    if bundle is None:
+        raise PreviousMissingError(head, reason="nothing")
+    digest = verify_evidence(bundle)
+    if digest != head or bundle.mandate.id != mandate.id:
+        raise PreviousMissingError(head, reason=f"evidence of {to_hex(digest)}")
+    if "plan" in bundle.withheld:
+        raise PreviousMissingError(head, reason="evidence that withholds its plan")
+    plan = derive_plan(plan_text(bundle.content("plan")), program=program, book=book)
+    return PreviousSummary.of(plan, slot=bundle.decision.slot)
+
+
+def derive_request(
+    program: Program,
+    *,
+    observation: Observation,
+    book: AddressBook,
+    mandate: Mandate,
+    slot: int,
+    anchor_hash: Digest,
+    previous: PreviousSummary | None,
+) -> Asked:
+    """Return the facts of `observation` and the request that follows from them.
+
+    Args:
+        anchor_hash: hash of the slot's first block.
+        previous: as `derive_previous` gives it.
+
+    Raises:
+        NotServedError: `book` is not the program's.
+        ObservationError: another account or block, or the reads are not exactly the
+            planned ones.
+        RejectedError: they make no request.
+    """
+    program.require_book(book)
+    observation.require(
+        account=mandate.account,
+        block_number=mandate.anchor_of(slot),
+        block_hash=anchor_hash,
+    )
+    found = facts(observation, names=program.observes, book=book)
+    request = build_request(
+        program.to_manifest(),
+        facts=found,
+        book=book,
+        mandate_id=mandate.id,
+        slot=slot,
+        previous=previous,
+    )
+    return Asked(facts=found, request=request)
+
+
+def derive_prompt(
+    request: dict[str, JsonValue], *, tokenizer: Tokenizer
+) -> tuple[int, ...]:
+    """Return the prompt's token ids: by chat template where the model has one.
+
+    Raises:
+        RejectedError: the request cannot be rendered.
+    """
+    ids = tokenizer.chat(chat_messages(request))
+    if ids is None:
+        ids = tokenizer.encode(render_prompt(request))
+    return tuple(ids)
+
+
+def derive_seed(
+    sampling: Sampling,
+    *,
+    chain_id: int,
+    gate: Address,
+    mandate: Mandate,
+    previous: Digest,
+    anchor_hash: Digest,
+    index: int,
+) -> Digest | None:
+    """Return the seed of inference number `index`; None for a greedy program."""
+    if sampling.temperature is None:
+        return None
+    return inference_seed(
+        chain_id=chain_id,
+        gate=gate,
+        mandate=mandate.id,
+        previous=previous,
+        anchor_hash=anchor_hash,
+        index=index,
+    )
+
+
+def plan_text(plan: JsonValue) -> str:
+    """Return the text that the evidence section `plan` stands for, to be parsed again.
+
+    The order of fields does not count to `parse_plan`, so canonical JSON will do.
+    """
+    return canonical_json(plan).decode("utf-8")
+
+
+def derive_plan(text: str, *, program: Program, book: AddressBook) -> Plan:
+    """Parse what the model said.
+
+    Raises:
+        PlanRefusedError: it is no plan of the program; chained from the parser's error.
+    """
+    try:
+        return parse_plan(text, program.kits, book)
+    except RejectedError as error:
+        raise PlanRefusedError(text, reason=str(error)) from error
+
+
+def derive_calls(
+    plan: Plan, *, found: Facts, book: AddressBook, mandate: Mandate
+) -> tuple[tuple[Call, ...], tuple[int, ...]]:
+    """Return the calls of `plan` and one bound per tracked entry of the mandate.
+
+    Raises:
+        PlanRefusedError: it cannot be carried out; chained from the compiler's error.
+    """
+    try:
+        compiled = compile_plan(plan.actions, facts=found, book=book, mandate=mandate)
+    except RejectedError as error:
+        raise PlanRefusedError(
+            canonical_json(plan.to_json()).decode("utf-8"), reason=str(error)
+        ) from error
+    return compiled.calls, compiled.bounds
+
+
+def derive(
+    program: Program,
+    *,
+    observation: Observation,
+    book: AddressBook,
+    mandate: Mandate,
+    slot: int,
+    anchor_hash: Digest,
+    previous: PreviousSummary | None,
+    text: str,
+) -> Derived:
+    """Derive everything from the observation and from what the model said.
+
+    1. facts and request; 2. plan; 3. calls and bounds.
+
+    Raises:
+        PlanRefusedError: the text is no plan, or cannot be carried out.
+        RejectedError: as `derive_request`.
+    """
+    # 1.
+    asked = derive_request(
+        program,
+        observation=observation,
+        book=book,
+        mandate=mandate,
+        slot=slot,
+        anchor_hash=anchor_hash,
+        previous=previous,
+    )
+    # 2.
+    plan = derive_plan(text, program=program, book=book)
+    # 3.
+    calls, bounds = derive_calls(plan, found=asked.facts, book=book, mandate=mandate)
+    return Derived(
+        facts=asked.facts,
+        request=asked.request,
+        request_hash=asked.request_hash,
+        plan=plan,
+        calls=calls,
+        bounds=bounds,
+    )

@@ -1,0 +1,188 @@
+"""What can go wrong while an agent or its node decides, checks and submits.
+
+    RejectedError
+    ├── NotServedError            the mandate names another program, model, engine, key
+    ├── NotLiveError              the gate does not let the mandate act now
+    ├── SlotRefusedError          the slot is not the newest, or has acted already
+    ├── PreviousMissingError      the evidence behind the head is not to be had
+    ├── PlanRefusedError          the model's text is no plan, or cannot be carried out
+    ├── WrongDecisionError        the node swore something else than was asked
+    ├── DerivationMismatchError   what the node swore does not re-derive
+    ├── TooLateError              the decision came when its slot was over
+    ├── NodeRefusedError          the node answered with a refusal
+    ├── AlreadySentError          this decision was sent before; never sent twice
+    ├── RevertedError             the transaction was mined and reverted
+    └── ConfigError               the configuration file is not what is expected
+    UnavailableError
+    ├── NodeUnavailableError      no usable answer from the node in time
+    ├── NodeBusyError             the node has no room for another decision
+    └── DecisionTimeoutError      the node needed too long; ask again later
+    ValueError (misuse)
+    └── ProgramDefinitionError    a `VerifiedAgent` subclass that is no program
+
+Hostile bytes are refused by `MalformedError` (`affiant.errors`), chain and contract
+errors live in `affiant.onchain.errors`, the planner's in `affiant.agents.plan_errors`.
+"""
+
+from __future__ import annotations
+
+from affiant.encoding import Digest, to_hex
+from affiant.errors import RejectedError, UnavailableError
+
+
+class ProgramDefinitionError(ValueError):
+    """A `VerifiedAgent` subclass does not define a program (our user's bug)."""
+
+
+class NotServedError(RejectedError):
+    """The mandate does not name what this node serves."""
+
+    def __init__(self, field: str, *, got: str, expected: str) -> None:
+        super().__init__(
+            f"mandate `{field}` is not served here: got {got}, expected {expected}"
+        )
+        self.field = field
+        self.got = got
+        self.expected = expected
+
+
+class NotLiveError(RejectedError):
+    """The gate does not let the mandate act now."""
+
+    def __init__(self, mandate: Digest, *, state: str) -> None:
+        super().__init__(f"mandate {to_hex(mandate)}: got state {state}, expected live")
+        self.mandate = mandate
+        self.state = state
+
+
+class SlotRefusedError(RejectedError):
+    """The slot is not the newest one, or has acted already."""
+
+    def __init__(self, slot: int, *, newest: int, next_slot: int | None = None) -> None:
+        expected = (
+            f"the newest, {newest}"
+            if next_slot is None
+            else f"at least {next_slot}: it has acted already"
+        )
+        super().__init__(f"slot: got {slot}, expected {expected}")
+        self.got = slot
+        self.expected = expected
+
+
+class PreviousMissingError(RejectedError):
+    """The evidence behind the head cannot be had, so no request can be built."""
+
+    def __init__(self, head: Digest, *, reason: str) -> None:
+        super().__init__(
+            f"evidence of the head {to_hex(head)}: got {reason}, expected its bundle"
+        )
+        self.head = head
+        self.reason = reason
+
+
+class PlanRefusedError(RejectedError):
+    """The model's text is no plan of the program, or the plan cannot be carried out.
+
+    Nothing is signed. `text` is what the model said, shortened.
+    """
+
+    def __init__(self, text: str, *, reason: str) -> None:
+        super().__init__(f"plan refused: {reason}; the model said {text[:400]!r}")
+        self.text = text[:4000]
+        self.reason = reason
+
+
+class WrongDecisionError(RejectedError):
+    """The node swore a decision, but not the one that was asked for."""
+
+    def __init__(self, field: str, *, got: str, expected: str) -> None:
+        super().__init__(f"decision `{field}`: got {got}, expected {expected}")
+        self.field = field
+        self.got = got
+        self.expected = expected
+
+
+class DerivationMismatchError(RejectedError):
+    """A step of what the node swore does not re-derive from the step before."""
+
+    def __init__(self, step: str, *, got: str, expected: str) -> None:
+        super().__init__(
+            f"{step} does not re-derive: got {got}, expected {expected}"[:1000]
+        )
+        self.step = step
+        self.got = got
+        self.expected = expected
+
+
+class TooLateError(RejectedError):
+    """The decision came when it could no longer be executed."""
+
+    def __init__(self, what: str, *, got: int, limit: int) -> None:
+        super().__init__(f"{what}: got {got}, expected at most {limit}")
+        self.what = what
+        self.got = got
+        self.limit = limit
+
+
+class NodeRefusedError(RejectedError):
+    """The node answered with a refusal; `error` is the name it gave."""
+
+    def __init__(self, *, status: int, error: str, message: str) -> None:
+        super().__init__(f"node refused ({status}): {error}: {message}"[:1000])
+        self.status = status
+        self.error = error
+        self.message = message
+
+
+class AlreadySentError(RejectedError):
+    """The journal says that this decision was sent before; it is never sent twice."""
+
+    def __init__(self, digest: Digest, *, transaction: str) -> None:
+        super().__init__(f"decision {to_hex(digest)} was already sent as {transaction}")
+        self.digest = digest
+        self.transaction = transaction
+
+
+class RevertedError(RejectedError):
+    """The transaction was mined and reverted; nothing of it happened but the fee."""
+
+    def __init__(self, *, transaction: str, reason: str) -> None:
+        super().__init__(f"transaction {transaction} reverted: {reason}")
+        self.transaction = transaction
+        self.reason = reason
+
+
+class ConfigError(RejectedError):
+    """The configuration is not what is expected."""
+
+    def __init__(self, what: str, *, got: str, expected: str) -> None:
+        super().__init__(f"{what}: got {got}, expected {expected}"[:2000])
+        self.what = what
+        self.got = got
+        self.expected = expected
+
+
+class NodeUnavailableError(UnavailableError):
+    """The node gave no usable answer in time."""
+
+    def __init__(self, url: str, *, reason: str) -> None:
+        super().__init__(f"node {url}: {reason}")
+        self.url = url
+        self.reason = reason
+
+
+class NodeBusyError(UnavailableError):
+    """The node has no room for another decision now."""
+
+    def __init__(self, *, waiting: int, limit: int) -> None:
+        super().__init__(f"decisions waiting: got {waiting}, expected under {limit}")
+        self.waiting = waiting
+        self.limit = limit
+
+
+class DecisionTimeoutError(UnavailableError):
+    """A decision was not ready in time; it goes on, and asking again may find it."""
+
+    def __init__(self, *, seconds: float) -> None:
+        super().__init__(f"decision: got none within {seconds:g} s; ask again later")
+        self.seconds = seconds

@@ -1,0 +1,262 @@
+"""Asking a node for a decision, and refusing every answer but the one asked for.
+
+The node is not trusted. This module decides that an answer came in time and size, is an
+intact and signed bundle, and is of the mandate, slot, program, model, engine, gate and
+chain that were asked for, by a key that the mandate permits. It does not decide that
+the content is right: that is re-derived by `affiant.agents.check`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import httpx
+
+from affiant.agents.errors import (
+    NodeRefusedError,
+    NodeUnavailableError,
+    WrongDecisionError,
+)
+from affiant.encoding import (
+    Digest,
+    JsonValue,
+    canonical_json,
+    digest_from_hex,
+    parse_json,
+    to_hex,
+)
+from affiant.errors import MalformedError
+from affiant.onchain.evidence import EvidenceBundle
+from affiant.onchain.evidence_check import verify_evidence
+from affiant.onchain.evidence_frame import MAX_PLAIN_BYTES
+from affiant.onchain.mandate import Address, Mandate, object_fields, parse_address
+
+MAX_SMALL_BYTES = 64 * 1024
+"""Largest answer accepted where no bundle is expected, in bytes."""
+
+MAX_PROGRAMS = 256
+"""Most programs that a node may list."""
+
+_TIMING = re.compile(r"([a-z_]{1,32});dur=([0-9]{1,9}(?:\.[0-9]{1,6})?)")
+
+
+@dataclass(frozen=True)
+class NodeInfo:
+    """What a node says about itself (unsworn)."""
+
+    key: Address
+    model: Digest
+    engine: Digest
+    programs: tuple[Digest, ...]
+
+
+@dataclass(frozen=True)
+class NodeAnswer:
+    """A decision as asked for, intact and signed; its content is not checked yet."""
+
+    bundle: EvidenceBundle
+    seconds: Mapping[str, float]
+    """Seconds per phase in the node, as it tells them (unsworn)."""
+
+
+class NodeClient:
+    """One node's HTTP endpoint."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float,
+        max_bytes: int = MAX_PLAIN_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Remember where the node is; connects at the first question.
+
+        Args:
+            url: such as `http://127.0.0.1:8700`.
+            timeout: longest wait for a whole answer, in seconds.
+            max_bytes: largest bundle accepted, in bytes.
+            clock: monotonic seconds.
+        """
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._clock = clock
+        # No proxies, netrc or redirects: the node is the one the owner configured.
+        self._http = httpx.Client(trust_env=False, follow_redirects=False)
+
+    def node(self) -> NodeInfo:
+        """Ask what the node serves.
+
+        Raises:
+            NodeUnavailableError: no answer in time.
+            NodeRefusedError: it refused.
+            MalformedError: the answer is not of the expected form.
+        """
+        _, body = self._ask("GET", "/v1/node", limit=MAX_SMALL_BYTES)
+        value = parse_json(body, what="node", max_bytes=MAX_SMALL_BYTES)
+        item = object_fields(
+            value, what="node", names=["key", "model", "engine", "programs"]
+        )
+        programs = item["programs"]
+        if not isinstance(programs, list) or len(programs) > MAX_PROGRAMS:
+            raise MalformedError(
+                "node.programs",
+                got=type(programs).__name__,
+                expected=f"a list of at most {MAX_PROGRAMS}",
+            )
+        return NodeInfo(
+            key=parse_address(item["key"], what="node.key"),
+            model=digest_from_hex(item["model"], what="node.model"),
+            engine=digest_from_hex(item["engine"], what="node.engine"),
+            programs=tuple(
+                digest_from_hex(program, what="node.programs") for program in programs
+            ),
+        )
+
+    def decide(
+        self, mandate: Mandate, *, slot: int, chain_id: int, gate: Address
+    ) -> NodeAnswer:
+        """Ask for the decision of `mandate` in `slot`.
+
+        1. the answer comes in time and within the size limit;
+        2. it is an intact, signed bundle;
+        3. of this chain, gate, mandate, program and slot;
+        4. by a key that the mandate permits;
+        5. with at least one inference, all by the mandate's model and engine.
+
+        Raises:
+            NodeUnavailableError: no whole answer in time, or a server error.
+            NodeRefusedError: the node refused; nothing was signed for us.
+            WrongDecisionError: 3 to 5 fail; names the field.
+            EvidenceError, MalformedError: 2 fails.
+        """
+        # 1.
+        question = canonical_json({"mandate": mandate.to_json(), "slot": slot})
+        headers, body = self._ask(
+            "POST", "/v1/decide", body=question, limit=self._max_bytes
+        )
+        # 2.
+        bundle = EvidenceBundle.from_plain(body)
+        verify_evidence(bundle)
+        # 3. to 5.
+        check_asked(bundle, mandate=mandate, slot=slot, chain_id=chain_id, gate=gate)
+        return NodeAnswer(bundle, _timings(headers.get("server-timing", "")))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _ask(
+        self, method: str, path: str, *, limit: int, body: bytes | None = None
+    ) -> tuple[httpx.Headers, bytes]:
+        deadline = self._clock() + self._timeout
+        headers = {} if body is None else {"content-type": "application/json"}
+        try:
+            with self._http.stream(
+                method,
+                self.url + path,
+                content=body,
+                headers=headers,
+                timeout=httpx.Timeout(self._timeout, connect=min(self._timeout, 10.0)),
+            ) as response:
+                cap = limit if response.status_code == 200 else MAX_SMALL_BYTES
+                data = self._read(response, limit=cap, deadline=deadline)
+        except httpx.TimeoutException as error:
+            raise self._unavailable(
+                f"got no answer, expected one within {self._timeout:g} s"
+            ) from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise self._unavailable(f"{type(error).__name__}: {error}"[:300]) from error
+        if response.status_code != 200:
+            raise self._refusal(response.status_code, data)
+        return response.headers, data
+
+    def _read(self, response: httpx.Response, *, limit: int, deadline: float) -> bytes:
+        # A read timeout alone would let a node drip one byte at a time for ever.
+        data = bytearray()
+        for chunk in response.iter_bytes():
+            data += chunk
+            if len(data) > limit:
+                raise MalformedError(
+                    f"answer of node {self.url}",
+                    got=f"more than {limit} bytes",
+                    expected=f"at most {limit} bytes",
+                )
+            if self._clock() > deadline:
+                raise self._unavailable(
+                    f"got part of an answer, expected all within {self._timeout:g} s"
+                )
+        return bytes(data)
+
+    def _refusal(
+        self, status: int, body: bytes
+    ) -> NodeRefusedError | NodeUnavailableError:
+        try:
+            value: JsonValue = parse_json(
+                body, what="node error", max_bytes=MAX_SMALL_BYTES
+            )
+        except MalformedError:
+            value = None
+        item = value if isinstance(value, dict) else {}
+        name = str(item.get("error", "unnamed"))[:80]
+        message = str(item.get("message", body[:200]))[:600]
+        if 400 <= status < 500 and status != 429:
+            return NodeRefusedError(status=status, error=name, message=message)
+        return self._unavailable(f"status {status}: {name}: {message}")
+
+    def _unavailable(self, reason: str) -> NodeUnavailableError:
+        return NodeUnavailableError(self.url, reason=reason)
+
+
+def check_asked(
+    bundle: EvidenceBundle,
+    *,
+    mandate: Mandate,
+    slot: int,
+    chain_id: int,
+    gate: Address,
+) -> None:
+    """Refuse a bundle that is not the decision asked for.
+
+    Raises:
+        WrongDecisionError: names the first field that differs.
+    """
+    decision = bundle.decision
+    for field, got, expected in (
+        ("chain id", str(bundle.chain_id), str(chain_id)),
+        ("gate", bundle.gate, gate),
+        ("mandate", to_hex(decision.mandate), to_hex(mandate.id)),
+        ("program", to_hex(decision.program), to_hex(mandate.program)),
+        ("slot", str(decision.slot), str(slot)),
+    ):
+        if got != expected:
+            raise WrongDecisionError(field, got=got, expected=expected)
+    permitted = [permit.key for permit in mandate.nodes]
+    if bundle.node not in permitted:
+        raise WrongDecisionError(
+            "node", got=bundle.node, expected=f"one of {permitted}"
+        )
+    if not bundle.receipts:
+        raise WrongDecisionError("receipts", got="none", expected="at least one")
+    for index, receipt in enumerate(bundle.receipts):
+        for field, digest, wanted in (
+            ("model", receipt.model, mandate.model),
+            ("engine", receipt.engine, mandate.engine),
+        ):
+            if digest != wanted:
+                raise WrongDecisionError(
+                    f"receipts[{index}].{field}",
+                    got=to_hex(digest),
+                    expected=to_hex(wanted),
+                )
+
+
+def _timings(header: str) -> Mapping[str, float]:
+    """Read a `Server-Timing` header; what does not parse is left out: it is a hint."""
+    found = _TIMING.findall(header[:2048])
+    return MappingProxyType({name: float(value) / 1000 for name, value in found})

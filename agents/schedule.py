@@ -1,0 +1,71 @@
+"""One run per slot, on a timer; the only module that imports APScheduler.
+
+It decides when to look whether a new slot has begun, never what to do in it. A run that
+something unavailable stopped is tried again within its slot; one that was refused is
+not, because the same question gets the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from affiant.agents.progress import RunResult
+from affiant.errors import UnavailableError
+
+POLL_SECONDS = 2.0
+"""How often the newest slot is asked for, by default."""
+
+
+class SlotSchedule:
+    """Runs an agent once per slot in a background thread."""
+
+    def __init__(
+        self,
+        run: Callable[[], RunResult],
+        *,
+        newest_slot: Callable[[], int],
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        """Remember what to run; nothing runs yet.
+
+        Args:
+            run: one run; MUST return for every expected error.
+            newest_slot: asks the chain; may raise `UnavailableError`.
+            poll_seconds: time between two looks.
+        """
+        self._run = run
+        self._newest_slot = newest_slot
+        self._settled: int | None = None
+        self._scheduler = BackgroundScheduler()
+        self._scheduler.add_job(
+            self.look,
+            "interval",
+            seconds=poll_seconds,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop looking; waits for a run in progress."""
+        self._scheduler.shutdown(wait=True)
+
+    def look(self) -> RunResult | None:
+        """Run once, unless the newest slot's run is settled; return what it did."""
+        try:
+            slot = self._newest_slot()
+        except UnavailableError:
+            slot = None
+        if slot is not None and slot == self._settled:
+            return None
+        # With the chain away, the run itself records that, in the journal.
+        result = self._run()
+        if result.outcome != "unavailable":
+            self._settled = result.slot
+        return result
