@@ -150,12 +150,14 @@ def slot_strip(completeness: Completeness) -> Markup:
         **{slot: ("executed", "●") for slot in completeness.executed},
         **{slot: ("held", "–") for slot in completeness.held},
         **{slot: ("unused", "×") for slot in completeness.unused},
+        **{slot: ("stopped", "■") for slot in completeness.stopped},
         **{slot: ("unexplained", "?") for slot in completeness.unexplained},
     }
     names = {
         "executed": "executed",
         "held": "held (signed)",
         "unused": "sworn, not executed",
+        "stopped": "stopped",
         "unexplained": "unexplained",
     }
     cells = [
@@ -178,6 +180,7 @@ def slot_strip(completeness: Completeness) -> Markup:
             ("executed", "●"),
             ("held", "–"),
             ("unused", "×"),
+            ("stopped", "■"),
             ("unexplained", "?"),
         )
         if sort in present

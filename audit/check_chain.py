@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eth_abi.abi import encode
-
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
-from affiant.audit.history import Execution, History, NodeRecord, Standing, Submission
-from affiant.encoding import Digest, keccak256, to_hex
+from affiant.audit.history import History
+from affiant.encoding import Digest, to_hex
 from affiant.inference.receipt import InferenceReceipt, receipts_hash
 from affiant.onchain.chain_types import Block
 from affiant.onchain.decision import Call, Decision, bounds_hash, calls_hash
+from affiant.onchain.events import ExecutedDecision
+from affiant.onchain.gate import MandateState, Submission
 from affiant.onchain.mandate import VALUE_DECIMALS, Address, Mandate
+from affiant.onchain.registry import NodeRecord, service_of
 from affiant.onchain.signature import recover_signer
 
 
@@ -62,7 +63,11 @@ def check_sworn(
 
 
 def check_execution(
-    execution: Execution, submission: Submission, *, mandate: Digest, history: History
+    execution: ExecutedDecision,
+    submission: Submission,
+    *,
+    mandate: Digest,
+    history: History,
 ) -> str:
     """Step 1 for an executed decision: event ↔ calldata ↔ digest ↔ signature.
 
@@ -78,7 +83,7 @@ def check_execution(
     block = history.block(execution.block_number)
     same("block of the event", got=execution.block_hash, expected=block.hash)
     # 2.
-    same("mandate of the event", got=execution.mandate, expected=mandate)
+    same("mandate of the event", got=execution.event.mandate, expected=mandate)
     same("mandate in the calldata", got=submission.mandate.id, expected=mandate)
     decision = submission.decision
     same("mandate of the decision", got=decision.mandate, expected=mandate)
@@ -93,11 +98,15 @@ def check_execution(
         chain_id=history.chain_id,
         gate=history.gate,
     )
-    same("digest of the event", got=execution.digest, expected=digest)
+    same("digest of the event", got=execution.event.digest, expected=digest)
     # 4.
-    same("node of the event", got=execution.node, expected=submission.node)
-    same("slot of the event", got=execution.slot, expected=decision.slot)
-    same("previous of the event", got=execution.previous, expected=decision.previous)
+    same("node of the event", got=execution.event.node, expected=submission.node)
+    same("slot of the event", got=execution.event.slot, expected=decision.slot)
+    same(
+        "previous of the event",
+        got=execution.event.previous,
+        expected=decision.previous,
+    )
     return (
         "The event's digest is recomputed from the transaction's calldata, and "
         f"{submission.node} signed it."
@@ -109,7 +118,7 @@ def check_permitted(
     *,
     node: Address,
     receipts: Sequence[InferenceReceipt],
-    standing: Standing,
+    standing: MandateState,
     record: NodeRecord,
     block: Block,
 ) -> str:
@@ -142,7 +151,7 @@ def check_permitted(
         permitted = ", ".join(permit.key for permit in mandate.nodes)
         raise AuditRejectedError("node key", got=node, expected=f"one of {permitted}")
     # 3.
-    if record.valid_from == 0:
+    if not record.announced:
         raise AuditRejectedError(
             "node key in the registry", got="never announced", expected="announced"
         )
@@ -154,7 +163,7 @@ def check_permitted(
             got=f"revoked at {record.revoked_at}",
             expected=f"valid at {now}",
         )
-    service = keccak256(encode(["bytes32"] * 2, [mandate.model, mandate.engine]))
+    service = service_of(model=mandate.model, engine=mandate.engine)
     same("service of the key", got=record.service, expected=service)
     # 4.
     if not receipts:
@@ -210,7 +219,7 @@ def check_place(
 def check_effects(
     mandate: Mandate,
     *,
-    execution: Execution,
+    execution: ExecutedDecision,
     calls: Sequence[Call],
     bounds: Sequence[int],
     block: Block,
@@ -231,14 +240,18 @@ def check_effects(
     # 1.
     entries = mandate.tracked
     same("number of bounds", got=len(bounds), expected=len(entries))
-    same("number of changes", got=len(execution.changes), expected=len(entries))
-    for entry, change, bound in zip(entries, execution.changes, bounds, strict=True):
+    same("number of changes", got=len(execution.event.changes), expected=len(entries))
+    for entry, change, bound in zip(
+        entries, execution.event.changes, bounds, strict=True
+    ):
         if change < bound:
             raise AuditRejectedError(
                 f"change of {entry.token}", got=str(change), expected=f"≥ {bound}"
             )
     # 2.
-    loss = -value_of_changes(mandate, execution.changes, block=block, history=history)
+    loss = -value_of_changes(
+        mandate, execution.event.changes, block=block, history=history
+    )
     _at_most("loss at feed prices", loss, limit=mandate.max_loss)
     # 3.
     for call in calls:
@@ -254,7 +267,7 @@ def check_effects(
         (old - new if entry.debt else new - old)
         for entry, old, new in zip(entries, before, after, strict=True)
     )
-    if measured != execution.changes:
+    if measured != execution.event.changes:
         others = history.transaction_count(block) - 1
         if others > 0:
             raise AuditUnavailableError(
@@ -263,7 +276,7 @@ def check_effects(
             )
         raise AuditRejectedError(
             "changes of the balances",
-            got=str(list(execution.changes)),
+            got=str(list(execution.event.changes)),
             expected=str(list(measured)),
         )
     return (

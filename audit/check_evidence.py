@@ -191,6 +191,7 @@ def check_request(
         book=manifests.book,
         mandate=mandate,
         slot=decision.slot,
+        anchor_hash=decision.anchor_hash,
         previous=previous,
     )
     expected = asked.request_hash

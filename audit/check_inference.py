@@ -74,7 +74,7 @@ def check_tokens(
 
     1. the auditor's folder commits to the sworn model;
     2. the trace is the sworn one;
-    3. every token is what the canonical sampler chooses, within the calibrated
+    3. every token is what the canonical sampler chooses, within the stated
        tolerance of another engine.
 
     Raises:
@@ -99,6 +99,7 @@ def check_tokens(
         schema=manifests.program.schema,
         sampling=manifests.program.sampling,
         seed=seed,
+        max_tokens=manifests.program.max_tokens,
     )
     count = len(tokens["output"])
     if verdict.grade == "exact":
@@ -106,7 +107,7 @@ def check_tokens(
     if verdict.grade == "consistent":
         return (
             f"All {count} tokens are consistent with this model in an independent "
-            "engine, within the calibrated tolerance."
+            "engine, within the stated tolerance."
         )
     reasons = "; ".join(verdict.reasons) or "no reason given"
     if verdict.grade == "inconclusive":

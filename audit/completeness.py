@@ -7,7 +7,7 @@ decisions; it is given their audits and counts a HOLD only if no step of it fail
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from affiant.audit.result import (
     Completeness,
@@ -18,7 +18,11 @@ from affiant.audit.result import (
 
 
 def account_for_slots(
-    audits: Sequence[DecisionAudit], *, first: int, last: int
+    audits: Sequence[DecisionAudit],
+    *,
+    first: int,
+    last: int,
+    stopped: Collection[int] = (),
 ) -> Completeness:
     """Sort the slots `first` to `last`, inclusive, by what became of them.
 
@@ -29,6 +33,7 @@ def account_for_slots(
         audits: every audited decision of one mandate.
         first: first slot in which the mandate could act.
         last: last slot that is over; `first - 1` where none is.
+        stopped: slots in which the mandate was stopped all along.
 
     Raises:
         ValueError: the audits are of different mandates.
@@ -38,22 +43,25 @@ def account_for_slots(
         raise ValueError("audits of different mandates")
     # 2. The range covers every execution.
     executed = {audit.slot for audit in audits if audit.kind is Kind.EXECUTED}
-    if executed:
-        first, last = min(first, *executed), max(last, *executed)
+    on_chain = [audit.slot for audit in audits if audit.block is not None]
+    first, last = min([first, *on_chain]), max([last, *on_chain])
     # 3. A HOLD that contradicts chain or evidence explains nothing.
     sound = [audit for audit in audits if audit.verdict is not Verdict.REJECTED]
     held = {audit.slot for audit in sound if audit.kind is Kind.HELD} - executed
     unused = {audit.slot for audit in sound if audit.kind is Kind.UNUSED}
     unused -= executed | held
-    # 4. What remains is unexplained.
+    # 4. What remains is unexplained, unless nobody could have acted.
     counted = set(range(first, last + 1))
     rest = counted - executed - held - unused
+    idle = rest & set(stopped)
+    rest -= idle
     return Completeness(
         first=first,
         last=last,
         executed=tuple(sorted(executed)),
         held=tuple(sorted(held & counted)),
         unused=tuple(sorted(unused & counted)),
+        stopped=tuple(sorted(idle)),
         unexplained=tuple(sorted(rest)),
         contradictory=_contradictory(audits),
     )

@@ -52,6 +52,7 @@ def short(digest_hex: str) -> str:
 
 def _rounded(amount: int, decimals: int, *, places: int) -> int:
     if decimals <= places:
-        return amount * 10 ** (places - decimals)
-    scale = 10 ** (decimals - places)
+        grown: int = amount * 10 ** (places - decimals)
+        return grown
+    scale: int = 10 ** (decimals - places)
     return (amount + scale // 2) // scale

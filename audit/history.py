@@ -1,4 +1,4 @@
-"""What the auditor asks of a chain's past, as values and one port.
+"""What the auditor asks of a chain's past, as one port.
 
 It only names the questions. `chain_history.py` answers them from the auditor's own
 endpoint; tests answer them from a table. An implementation is trusted for what the
@@ -11,79 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from affiant.encoding import Digest
-from affiant.inference.receipt import InferenceReceipt
 from affiant.onchain.chain_types import Block
-from affiant.onchain.decision import Call, Decision
+from affiant.onchain.gate import MandateState
 from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.observation import Observation, ReadMismatch
-
-
-@dataclass(frozen=True)
-class Grant:
-    """A mandate as the gate's event of its grant states it."""
-
-    mandate: Mandate
-    block: int
-    """Number of the block of the grant."""
-    live_from: int
-    """Unix seconds, inclusive."""
-
-
-@dataclass(frozen=True)
-class Execution:
-    """One `DecisionExecuted` event and where it was emitted."""
-
-    mandate: Digest
-    digest: Digest
-    node: Address
-    slot: int
-    skipped: int
-    previous: Digest
-    value_at_risk: int
-    """Value, 8 decimals."""
-    changes: tuple[int, ...]
-    """Base units per tracked entry; debts count negatively."""
-    block_number: int
-    block_hash: Digest
-    transaction: Digest
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What the calldata of an executing transaction says."""
-
-    mandate: Mandate
-    decision: Decision
-    receipts: tuple[InferenceReceipt, ...]
-    calls: tuple[Call, ...]
-    bounds: tuple[int, ...]
-    node: Address
-    signature: bytes
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What the gate stored of a mandate after some block."""
-
-    head: Digest
-    live_from: int
-    stopped_until: int
-    revoked: bool
-    account: Address
-    """The zero address: unknown mandate."""
-
-
-@dataclass(frozen=True)
-class NodeRecord:
-    """What the node registry knew of a key after some block."""
-
-    valid_from: int
-    valid_until: int
-    revoked_at: int
-    """0: not revoked."""
-    tier: int
-    service: Digest
-    """keccak256(abi.encode(model, engine))."""
+from affiant.onchain.registry import NodeRecord
 
 
 @dataclass(frozen=True)
@@ -91,7 +23,9 @@ class Price:
     """A feed's answer after some block."""
 
     answer: int
+    """With the decimals that the mandate states."""
     updated_at: int
+    """Unix seconds."""
 
 
 class History(Protocol):
@@ -112,28 +46,7 @@ class History(Protocol):
         """Return the canonical block at height `number`."""
         ...
 
-    def grant(self, mandate: Digest) -> Grant:
-        """Return the grant of `mandate`.
-
-        Raises:
-            AuditRejectedError: the gate never granted it.
-        """
-        ...
-
-    def executions(self, mandate: Digest, *, last: int) -> tuple[Execution, ...]:
-        """Return its executions up to block `last`, in the chain's order."""
-        ...
-
-    def submission(self, execution: Execution) -> Submission:
-        """Return what the executing transaction carried.
-
-        Raises:
-            AuditUnavailableError: another contract called the gate, so that the
-                transaction's own calldata is not the gate's.
-        """
-        ...
-
-    def standing(self, mandate: Digest, *, block: Block) -> Standing:
+    def standing(self, mandate: Digest, *, block: Block) -> MandateState:
         """Return what the gate stored of `mandate` after `block`."""
         ...
 

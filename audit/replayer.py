@@ -63,6 +63,7 @@ class Replayer(Protocol):
         schema: JsonValue,
         sampling: Sampling,
         seed: bytes | None,
+        max_tokens: int,
     ) -> ReplayVerdict:
         """Replay every token from one prefill and return the verdict."""
         ...
@@ -122,6 +123,7 @@ class FolderReplayer:
         schema: JsonValue,
         sampling: Sampling,
         seed: bytes | None,
+        max_tokens: int,
     ) -> ReplayVerdict:
         """Replay with transformers in the manifest's type of numbers.
 
@@ -146,6 +148,8 @@ class FolderReplayer:
             schema=schema,
             sampling=sampling,
             seed=seed,
+            max_tokens=max_tokens,
+            model=self._root,
         )
 
     def close(self) -> None:

@@ -266,6 +266,8 @@ class Completeness:
     """Slots with a signed HOLD in the evidence store, audited without a failure."""
     unused: tuple[int, ...]
     """Slots with a signed decision that was never executed."""
+    stopped: tuple[int, ...]
+    """Slots in which guardian or owner had stopped the mandate."""
     unexplained: tuple[int, ...]
     contradictory: tuple[int, ...]
     """Slots with two signed decisions on the same head that would do different things.
@@ -282,6 +284,8 @@ class Completeness:
         parts = [f"{len(self.executed)} executed", f"{len(self.held)} held"]
         if self.unused:
             parts.append(f"{len(self.unused)} sworn but not executed")
+        if self.stopped:
+            parts.append(f"{len(self.stopped)} stopped")
         parts.append(f"{len(self.unexplained)} unexplained")
         noun = "slot" if self.total == 1 else "slots"
         return f"{self.total} {noun}: {', '.join(parts)}"
@@ -295,6 +299,7 @@ class Completeness:
             "executed": list(self.executed),
             "held": list(self.held),
             "unused": list(self.unused),
+            "stopped": list(self.stopped),
             "unexplained": list(self.unexplained),
             "contradictory": list(self.contradictory),
             "sentence": self.sentence,

@@ -144,6 +144,7 @@ def test_page_without_anything_to_show(report: AuditReport) -> None:
             executed=(),
             held=(),
             unused=(),
+            stopped=(),
             unexplained=(),
         ),
     )

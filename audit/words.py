@@ -1,0 +1,187 @@
+"""Facts, plans and calls as people say them.
+
+Pure. It words what was already checked and judges nothing. Unknown calls are shown as
+target and selector, never guessed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+from pydantic import BaseModel
+
+from affiant.audit.figures import units
+from affiant.encoding import JsonValue, to_hex
+from affiant.onchain.address_book import AddressBook
+from affiant.onchain.decision import Call
+from affiant.onchain.facts import Facts
+from affiant.onchain.kits.aave_v3 import SUPPLY, WITHDRAW
+from affiant.onchain.kits.uniswap_v3 import EXACT_INPUT_SINGLE, EXACT_INPUT_SINGLE_ABI
+from affiant.onchain.mandate import NATIVE, Address, Tracked
+
+_RAY_PER_PERCENT_HUNDREDTH = 10**23
+
+
+def token_names(book: AddressBook) -> dict[Address, tuple[str, int]]:
+    """Return (name, decimals) of every token that the book knows, by address."""
+    names = {NATIVE: ("native currency", 18)}
+    for name, token in book.tokens.items():
+        names[token.address] = (name, token.decimals)
+        if token.a_token is not None:
+            names[token.a_token] = (f"{name} supplied", token.decimals)
+        if token.variable_debt is not None:
+            names[token.variable_debt] = (f"{name} owed", token.decimals)
+    return names
+
+
+def name_tracked(entry: Tracked, *, book: AddressBook | None) -> str:
+    """Return the name of a tracked entry, or its address."""
+    names = {} if book is None else token_names(book)
+    return names.get(entry.token, (entry.token, 0))[0]
+
+
+def facts_in_words(facts: Facts, *, book: AddressBook) -> tuple[tuple[str, str], ...]:
+    """Return (what, how much) for everything observed."""
+    lines: list[tuple[str, str]] = []
+    for name, token in book.tokens.items():
+        parts = []
+        balance = facts.balances.get(name)
+        if balance is not None:
+            parts.append(f"{units(balance.wallet, decimals=token.decimals)} in wallet")
+            if balance.supplied:
+                shown = units(balance.supplied, decimals=token.decimals)
+                parts.append(f"{shown} supplied")
+            if balance.debt:
+                parts.append(f"{units(balance.debt, decimals=token.decimals)} owed")
+        price = facts.prices.get(name)
+        if price is not None:
+            parts.append(f"price {_price(price.answer, decimals=price.decimals)}")
+        if parts:
+            lines.append((name, ", ".join(parts)))
+    for name, pool in facts.pools.items():
+        lines.append((f"pool {name}", _pool(name, pool.sqrt_price_x96, book=book)))
+    for name, market in facts.lending.items():
+        lines.append(
+            (
+                f"lending {name}",
+                f"earns {_rate(market.supply_rate_ray)}, "
+                f"costs {_rate(market.borrow_rate_ray)} a year",
+            )
+        )
+    return tuple(lines)
+
+
+def plan_in_words(actions: Sequence[BaseModel]) -> tuple[str, ...]:
+    """Return each planned action in words."""
+    return tuple(_action(action.model_dump()) for action in actions)
+
+
+def calls_in_words(calls: Sequence[Call], *, book: AddressBook) -> tuple[str, ...]:
+    """Return each call in words, its allowance included."""
+    return tuple(_call(call, book=book) for call in calls)
+
+
+def _action(fields: dict[str, JsonValue]) -> str:
+    kind = fields.get("action")
+    share = _bps(fields.get("share_bps"))
+    if kind == "swap":
+        return (
+            f"swap {share} of {fields.get('sell')} for {fields.get('buy')}, at most "
+            f"{_bps(fields.get('max_slippage_bps'))} below the feeds' price"
+        )
+    if kind == "supply":
+        return f"lend {share} of {fields.get('asset')}"
+    if kind == "withdraw":
+        return f"take back {share} of the lent {fields.get('asset')}"
+    if kind == "hold":
+        return "hold"
+    return ", ".join(f"{name} {value}" for name, value in fields.items())
+
+
+def _call(call: Call, *, book: AddressBook) -> str:
+    try:
+        sentence = _known(call, book=book)
+    except DecodingError:
+        sentence = None
+    if sentence is None:
+        sentence = (
+            f"call {to_hex(call.data[:4])} of {call.target} with "
+            f"{max(len(call.data) - 4, 0)} bytes"
+        )
+    if call.value:
+        sentence += f", sending {units(call.value, decimals=18)} of native currency"
+    if call.allowance:
+        shown = _amount(call.allowance, call.token, book=book)
+        sentence += f"; allowance {shown} for this call alone"
+    return sentence
+
+
+def _known(call: Call, *, book: AddressBook) -> str | None:
+    selector, body = call.data[:4], call.data[4:]
+    router = None if book.uniswap is None else book.uniswap.router
+    pool = None if book.aave is None else book.aave.pool
+    if call.target == router and selector == EXACT_INPUT_SINGLE:
+        (swap,) = decode([EXACT_INPUT_SINGLE_ABI], body)
+        sold = _amount(swap[5], _checksummed(swap[0], book), book=book)
+        bought = _amount(swap[6], _checksummed(swap[1], book), book=book)
+        return f"sell {sold} on Uniswap for at least {bought}"
+    if call.target == pool and selector == SUPPLY:
+        asset, amount, _, _ = decode(["address", "uint256", "address", "uint16"], body)
+        return f"supply {_amount(amount, _checksummed(asset, book), book=book)} to Aave"
+    if call.target == pool and selector == WITHDRAW:
+        asset, amount, _ = decode(["address", "uint256", "address"], body)
+        shown = _amount(amount, _checksummed(asset, book), book=book)
+        return f"withdraw {shown} from Aave"
+    return None
+
+
+def _checksummed(address: str, book: AddressBook) -> Address:
+    for known in token_names(book):
+        if known.lower() == address.lower():
+            return known
+    return Address(address)
+
+
+def _amount(amount: int, token: Address, *, book: AddressBook) -> str:
+    name, decimals = token_names(book).get(token, (f"base units of {token}", 0))
+    return f"{units(amount, decimals=decimals)} {name}"
+
+
+def _price(answer: int, *, decimals: int) -> str:
+    places = 2 if answer >= 10**decimals else 6
+    return "$" + _fixed(answer, decimals=decimals, places=places)
+
+
+def _pool(name: str, sqrt_price_x96: int, *, book: AddressBook) -> str:
+    base, _, quote = name.partition("/")
+    entry, tokens = book.pool_named(name), book.tokens
+    up, down = sqrt_price_x96**2, 2**192
+    if tokens[base].address != entry.token0:
+        up, down = down, up
+    up *= 10 ** tokens[base].decimals
+    down *= 10 ** tokens[quote].decimals
+    scaled = up * 10**6 // down if down else 0
+    shown = _fixed(scaled, decimals=6, places=2 if scaled >= 10**6 else 6)
+    return f"{shown} {quote} per {base}"
+
+
+def _rate(ray: int) -> str:
+    bps = ray // _RAY_PER_PERCENT_HUNDREDTH
+    return f"{bps // 100}.{bps % 100:02d} %"
+
+
+def _bps(value: JsonValue) -> str:
+    if not isinstance(value, int):
+        return "?"
+    whole, part = divmod(value, 100)
+    fraction = f".{part:02d}".rstrip("0") if part else ""
+    return f"{whole}{fraction} %"
+
+
+def _fixed(value: int, *, decimals: int, places: int) -> str:
+    scale = 10 ** max(decimals - places, 0)
+    rounded = (value + scale // 2) // scale
+    rounded *= 10 ** max(places - decimals, 0)
+    return f"{rounded // 10**places:,}.{rounded % 10**places:0{places}d}"
