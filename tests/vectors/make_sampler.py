@@ -1,0 +1,104 @@
+"""Writes `sampler.json`: vectors of the canonical sampler, for every language.
+
+Run as `python tests/vectors/make_sampler.py`. `tests/inference/test_sampler.py` fails
+when the file is not what this would write.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from affiant.encoding import to_hex
+from affiant.inference.engine import Sampling
+from affiant.inference.sampler import (
+    candidates_reference,
+    choose_reference,
+    gumbel_reference,
+    noise_key,
+)
+from affiant.inference.trace import Trace, TraceEntry
+
+TARGET = Path(__file__).with_name("sampler.json")
+"""Where the vectors lie."""
+
+
+def vectors() -> dict[str, Any]:
+    """Return the vectors, computed by the plain reference."""
+    draw = random.Random(20_260_101)
+    seed = bytes(range(32))
+    noise = []
+    for position in (0, 1, 2**32 - 1):
+        key = noise_key(seed, position=position)
+        noise.append(
+            {
+                "position": position,
+                "key": str(key),
+                "gumbel": [
+                    [token, gumbel_reference(key, token=token)]
+                    for token in (0, 1, 255, 151_935, 2**32 - 1)
+                ],
+            }
+        )
+    choices = []
+    for position in range(8):
+        # Multiples of 1/1024: exact in JSON and float32, and halves of the grid occur.
+        logits = [draw.randrange(-4096, 4096) / 1024 for _ in range(16)]
+        allowed = [draw.random() < 0.7 for _ in range(16)]
+        allowed[draw.randrange(16)] = True
+        offered = candidates_reference(logits, allowed=allowed, position=position)
+        choices.append(
+            {
+                "position": position,
+                "logits": logits,
+                "allowed": allowed,
+                "candidates": [list(pair) for pair in offered],
+                "greedy": offered[0][0],
+                "sampled": [
+                    {
+                        "temperature": [numerator, denominator],
+                        "token": choose_reference(
+                            offered,
+                            sampling=Sampling(Fraction(numerator, denominator)),
+                            seed=seed,
+                            position=position,
+                        ),
+                    }
+                    for numerator, denominator in ((1, 1), (7, 10), (3, 2))
+                ],
+            }
+        )
+    trace = Trace(
+        entries=tuple(
+            TraceEntry(
+                token=choice["greedy"],
+                candidates=tuple((pair[0], pair[1]) for pair in choice["candidates"]),
+            )
+            for choice in choices
+        )
+    )
+    return {
+        "format": "affiant-sampler-vectors/1",
+        "seed": to_hex(seed),
+        "noise": noise,
+        "choices": choices,
+        "trace": {
+            "leaves": [
+                to_hex(entry.leaf(position=index))
+                for index, entry in enumerate(trace.entries)
+            ],
+            "root": to_hex(trace.root),
+        },
+    }
+
+
+def text() -> str:
+    """Return the file's content."""
+    return json.dumps(vectors(), indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(text(), encoding="utf-8")
