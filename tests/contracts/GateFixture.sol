@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {DecisionGate} from "../../contracts/DecisionGate.sol";
+import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
+import {ModelRegistry} from "../../contracts/ModelRegistry.sol";
+import {NodeRegistry} from "../../contracts/NodeRegistry.sol";
+import {OwnedAccount} from "../../contracts/accounts/OwnedAccount.sol";
+import {SettableFeed} from "../../contracts/devnet/SettableFeed.sol";
+import {Call} from "../../contracts/types/Call.sol";
+import {Decision} from "../../contracts/types/Decision.sol";
+import {InferenceReceipt} from "../../contracts/types/InferenceReceipt.sol";
+import {
+    Feed,
+    Mandate,
+    NodePermit,
+    Permission,
+    Rule,
+    Rung,
+    Tracked
+} from "../../contracts/types/Mandate.sol";
+import {Proof} from "../../contracts/types/Proof.sol";
+import {Test} from "./Test.sol";
+import {TestToken} from "./mocks/TestToken.sol";
+import {Venue} from "./mocks/Venue.sol";
+
+/// @title A gate, an account with money, a mandate, and an honest decision to spoil.
+/// @notice The account holds 100 WETH (2 000 dollars each), 10 000 USDC and 5 native coins. The
+///         honest decision sells 1 WETH for 1 995 USDC, sworn to bring at least 1 990.
+abstract contract GateFixture is Test {
+    /// @dev All that `execute` takes.
+    struct Submission {
+        Mandate mandate;
+        Decision decision;
+        InferenceReceipt[] receipts;
+        Call[] calls;
+        int256[] bounds;
+        Proof proof;
+    }
+
+    /// @dev What a refusal must leave alone.
+    struct Picture {
+        bytes32 state;
+        uint256 weth;
+        uint256 usdc;
+        uint256 debt;
+        uint256 native;
+        uint256 wethAllowance;
+    }
+
+    uint256 internal constant NODE_SECRET = uint256(keccak256("node"));
+    uint256 internal constant START_BLOCK = 1003;
+    uint256 internal constant START_TIME = 1_800_000_000;
+    uint32 internal constant CADENCE = 5;
+    uint64 internal constant SLOT = 200;
+    uint256 internal constant DOLLAR = 1e8;
+
+    address internal owner = address(0xA11CE);
+    address internal operator = address(0x0932A708);
+    address internal guardian = address(0x69A2D1A9);
+    address internal node;
+
+    DecisionGate internal gate;
+    NodeRegistry internal registry;
+    ModelRegistry internal models;
+    OwnedAccount internal account;
+    TestToken internal weth;
+    TestToken internal usdc;
+    TestToken internal debt;
+    SettableFeed internal wethFeed;
+    SettableFeed internal usdcFeed;
+    Venue internal venue;
+
+    bytes32 internal model = keccak256("model");
+    bytes32 internal engine = keccak256("engine");
+
+    function setUp() public virtual {
+        vm.roll(START_BLOCK);
+        vm.warp(START_TIME);
+        node = vm.addr(NODE_SECRET);
+        registry = new NodeRegistry();
+        models = new ModelRegistry();
+        gate = new DecisionGate(address(registry), address(models));
+        account = new OwnedAccount(owner, address(gate));
+        weth = new TestToken(18);
+        usdc = new TestToken(6);
+        debt = new TestToken(6);
+        wethFeed = new SettableFeed(8, "WETH / USD", int256(2000 * DOLLAR));
+        usdcFeed = new SettableFeed(8, "USDC / USD", int256(DOLLAR));
+        venue = new Venue();
+
+        weth.mint(address(account), 100e18);
+        usdc.mint(address(account), 10_000e6);
+        vm.deal(address(account), 5 ether);
+        vm.deal(address(venue), 5 ether);
+        vm.prank(node);
+        registry.announce(model, engine, uint64(START_TIME + 30 days));
+    }
+
+    /* THE HONEST SUBMISSION */
+
+    function _mandate() internal view returns (Mandate memory mandate) {
+        mandate.account = address(account);
+        mandate.operator = operator;
+        mandate.guardian = guardian;
+        mandate.program = keccak256("program");
+        mandate.model = model;
+        mandate.engine = engine;
+        mandate.cadence = CADENCE;
+        mandate.expiry = uint64(START_TIME + 20 days);
+        mandate.maxLoss = 20 * DOLLAR;
+        mandate.salt = keccak256("salt");
+        mandate.nodes = new NodePermit[](1);
+        mandate.nodes[0] = NodePermit(node, 0);
+        mandate.ladder = new Rung[](1);
+        mandate.ladder[0] = Rung(10_000 * DOLLAR, 0, 0, 0);
+        mandate.allowList = new Permission[](9);
+        mandate.allowList[0] = Permission(address(venue), Venue.trade.selector);
+        mandate.allowList[1] = Permission(address(venue), Venue.borrow.selector);
+        mandate.allowList[2] = Permission(address(venue), Venue.indebt.selector);
+        mandate.allowList[3] = Permission(address(venue), Venue.keep.selector);
+        mandate.allowList[4] = Permission(address(venue), Venue.fail.selector);
+        mandate.allowList[5] = Permission(address(venue), Venue.bomb.selector);
+        mandate.allowList[6] = Permission(address(venue), Venue.flood.selector);
+        mandate.allowList[7] = Permission(address(venue), Venue.poke.selector);
+        mandate.allowList[8] = Permission(address(weth), TestToken.transfer.selector);
+        mandate.feeds = new Feed[](2);
+        mandate.feeds[0] = Feed(address(wethFeed), 8, 1 hours);
+        mandate.feeds[1] = Feed(address(usdcFeed), 8, 1 days);
+        mandate.tracked = new Tracked[](4);
+        mandate.tracked[0] = Tracked(address(weth), 0, 18, false);
+        mandate.tracked[1] = Tracked(address(usdc), 1, 6, false);
+        mandate.tracked[2] = Tracked(address(debt), 1, 6, true);
+        mandate.tracked[3] = Tracked(address(0), 0, 18, false);
+    }
+
+    function _receipt() internal view returns (InferenceReceipt memory) {
+        return InferenceReceipt({
+            model: model,
+            engine: engine,
+            request: keccak256("request"),
+            prompt: keccak256("prompt"),
+            output: keccak256("output"),
+            trace: keccak256("trace")
+        });
+    }
+
+    function _sale(uint256 amountIn, uint256 amountOut) internal view returns (Call memory) {
+        bytes memory data =
+            abi.encodeCall(Venue.trade, (address(weth), amountIn, address(usdc), amountOut));
+        return Call(address(venue), 0, data, address(weth), amountIn);
+    }
+
+    /// @dev An honest submission under `mandate`; not sealed, not granted.
+    function _draft(Mandate memory mandate) internal view returns (Submission memory s) {
+        s.mandate = mandate;
+        s.receipts = new InferenceReceipt[](1);
+        s.receipts[0] = _receipt();
+        s.calls = new Call[](1);
+        s.calls[0] = _sale(1e18, 1995e6);
+        s.bounds = new int256[](4);
+        s.bounds[0] = -1e18;
+        s.bounds[1] = 1990e6;
+        s.decision.mandate = keccak256(abi.encode(mandate));
+        s.decision.program = mandate.program;
+        s.decision.slot = SLOT;
+        s.decision.anchorHash = blockhash(uint256(SLOT) * CADENCE);
+        s.decision.previous = s.decision.mandate;
+        s.decision.observation = keccak256("observation");
+        s.decision.evidence = keccak256("evidence");
+        s.decision.validUntil = uint64(START_TIME + 60);
+        s.proof.node = node;
+    }
+
+    /// @dev Grant the usual mandate and return the honest decision, sealed.
+    function _honest() internal returns (Submission memory s) {
+        s = _draft(_mandate());
+        _grant(s.mandate);
+        _seal(s);
+    }
+
+    /// @dev Commit to the parts as they are now.
+    function _commit(Submission memory s) internal pure {
+        s.decision.receipts = keccak256(abi.encode(s.receipts));
+        s.decision.calls = keccak256(abi.encode(s.calls));
+        s.decision.bounds = keccak256(abi.encode(s.bounds));
+    }
+
+    /// @dev Sign the decision as it is now.
+    function _sign(Submission memory s, uint256 secret) internal view {
+        (uint8 v, bytes32 r, bytes32 z) = vm.sign(secret, gate.digestOf(s.decision));
+        s.proof.signature = abi.encodePacked(r, z, v);
+    }
+
+    /// @dev Commit, then sign with the node's key.
+    function _seal(Submission memory s) internal view {
+        _commit(s);
+        _sign(s, NODE_SECRET);
+    }
+
+    function _grant(Mandate memory mandate) internal {
+        vm.prank(owner);
+        account.execute(address(gate), 0, abi.encodeCall(IDecisionGate.grant, (mandate)));
+    }
+
+    function _byOwner(bytes memory data) internal {
+        vm.prank(owner);
+        account.execute(address(gate), 0, data);
+    }
+
+    /* SUBMITTING */
+
+    function _execute(Submission memory s) internal returns (bytes32) {
+        vm.prank(operator);
+        return gate.execute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
+    }
+
+    /// @dev The gate refuses with exactly `reason`, and nothing has changed.
+    function _refuse(Submission memory s, bytes memory reason) internal {
+        Picture memory before = _picture(s);
+        vm.prank(operator);
+        vm.expectRevert(reason);
+        gate.execute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
+        _assertUnchanged(s, before);
+    }
+
+    function _picture(Submission memory s) internal view returns (Picture memory) {
+        return Picture({
+            state: keccak256(abi.encode(gate.stateOf(keccak256(abi.encode(s.mandate))))),
+            weth: weth.balanceOf(address(account)),
+            usdc: usdc.balanceOf(address(account)),
+            debt: debt.balanceOf(address(account)),
+            native: address(account).balance,
+            wethAllowance: weth.allowance(address(account), address(venue))
+        });
+    }
+
+    function _assertUnchanged(Submission memory s, Picture memory before) internal view {
+        Picture memory later = _picture(s);
+        vm.assertEq(later.state, before.state, "head, outflow, slot");
+        vm.assertEq(later.weth, before.weth, "WETH");
+        vm.assertEq(later.usdc, before.usdc, "USDC");
+        vm.assertEq(later.debt, before.debt, "debt");
+        vm.assertEq(later.native, before.native, "native");
+        vm.assertEq(later.wethAllowance, before.wethAllowance, "allowance");
+    }
+}
