@@ -9,6 +9,7 @@ that would not pass.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 
 import fsspec
@@ -25,6 +26,8 @@ from affiant.onchain.evidence_frame import MAX_COMPRESSED_BYTES
 
 SUFFIX = ".json.zst"
 """Ending of every evidence file's name."""
+
+_NAME = re.compile(r"[0-9a-f]{64}\.json\.zst")
 
 
 class EvidenceStore:
@@ -114,6 +117,30 @@ class EvidenceStore:
             raise EvidenceUnavailableError(
                 self.uri(digest), reason=f"{type(error).__name__}: {error}"
             ) from error
+
+    def digests(self) -> tuple[Digest, ...]:
+        """Return the decisions that there are files for, ascending; nothing is read.
+
+        Files of other names are none of ours. A folder that is not there is empty.
+
+        Raises:
+            EvidenceUnavailableError: the store did not answer.
+        """
+        try:
+            self._files.invalidate_cache()
+            paths = self._files.ls(self._root, detail=False)
+        except FileNotFoundError:
+            return ()
+        except Exception as error:  # drivers raise classes of their own
+            raise EvidenceUnavailableError(
+                self.url, reason=f"{type(error).__name__}: {error}"
+            ) from error
+        names = (str(path).rstrip("/").rpartition("/")[2] for path in paths)
+        return tuple(
+            Digest(bytes.fromhex(name.removesuffix(SUFFIX)))
+            for name in sorted(names)
+            if _NAME.fullmatch(name)
+        )
 
     def _path(self, digest: Digest) -> str:
         return f"{str(self._root).rstrip('/')}/{digest.hex()}{SUFFIX}"

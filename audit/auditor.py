@@ -1,0 +1,308 @@
+"""The audit of a mandate: from chain and evidence alone, from grant to some block.
+
+It finds every decision (events for what was executed, the evidence store for what was
+not), walks each through the numbered steps, accounts for every slot, and draws the
+verdict. It needs an endpoint of the auditor's own and, to reproduce, a model folder of
+the auditor's own; it trusts neither the operator's node nor the evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from affiant.audit.chain_history import ChainHistory
+from affiant.audit.check_evidence import Manifests
+from affiant.audit.completeness import account_for_slots, slot_ranges
+from affiant.audit.portfolio import accounts_over_time, read_account
+from affiant.audit.replayer import Replayer, replayer_of
+from affiant.audit.result import (
+    Attack,
+    AuditReport,
+    Completeness,
+    DecisionAudit,
+    Verdict,
+)
+from affiant.audit.walk import (
+    Court,
+    Examined,
+    examine_execution,
+    examine_unexecuted,
+)
+from affiant.encoding import Digest, to_hex
+from affiant.errors import AffiantError
+from affiant.onchain.chain import Chain
+from affiant.onchain.events import ExecutedDecision, MandateHistory, mandate_history
+from affiant.onchain.evidence import EvidenceBundle
+from affiant.onchain.evidence_store import EvidenceStore
+from affiant.onchain.mandate import Address, Mandate
+from affiant.onchain.words import mandate_in_words
+
+Progress = Callable[[int, int, str], None]
+"""Told (decisions done, decisions in all, what is being done)."""
+
+
+@dataclass
+class _Evidence:
+    """The evidence store, read once per decision."""
+
+    store: EvidenceStore
+    known: dict[Digest, EvidenceBundle] = field(default_factory=dict)
+
+    def find(self, digest: Digest) -> EvidenceBundle:
+        """Return verified evidence; raises as `EvidenceStore.get`."""
+        if digest not in self.known:
+            self.known[digest] = self.store.get(digest)
+        return self.known[digest]
+
+
+def audit_mandate(
+    chain: Chain,
+    *,
+    gate: Address,
+    mandate: Digest,
+    store: EvidenceStore,
+    model_folder: str | None = None,
+    replayer: Replayer | None = None,
+    required: str = "reproduced",
+    from_block: int = 0,
+    to_block: int | None = None,
+    attacks: Sequence[Attack] = (),
+    progress: Progress | None = None,
+) -> AuditReport:
+    """Audit every decision of a mandate up to a block.
+
+    1. the chain's own account: grant, executions in one unbroken line, refusals;
+    2. the model to replay on;
+    3. every execution, then every other signed decision in the store;
+    4. what became of every slot;
+    5. the verdict: rejected if anything contradicts, incomplete if a decision does not
+       reach the required grade, else accepted.
+
+    Args:
+        chain: the auditor's own endpoint, with the state of old blocks.
+        mandate: its id.
+        model_folder: the auditor's own copy of the model; None: tokens are not
+            replayed, and no decision is reproduced.
+        replayer: used instead of `model_folder`.
+        required: grade that every decision must reach: signed or reproduced.
+        from_block: no later than the grant.
+        to_block: last block looked at; None: the newest.
+        attacks: for the report's table.
+
+    Raises:
+        RejectedError: the chain's account does not add up (`HistoryBrokenError`).
+        UnavailableError: the endpoint lacks something without which no step begins.
+        ValueError: `required` is no grade that can be asked for.
+    """
+    if required not in ("signed", "reproduced"):
+        raise ValueError(f"required grade `{required}`: signed or reproduced")
+    tell = progress or (lambda done, total, words: None)
+    # 1.
+    tell(0, 0, "reading the chain")
+    past = mandate_history(
+        chain, gate=gate, mandate_id=mandate, from_block=from_block, to_block=to_block
+    )
+    history = ChainHistory(chain, gate=gate)
+    evidence = _Evidence(store)
+    loose, findings = _unexecuted(past, evidence=evidence)
+    total = len(past.executed) + len(loose)
+    # 2.
+    words = "Tokens were replayed on the auditor's own model."
+    if replayer is None:
+        replayer, words = replayer_of(
+            model_folder, progress=lambda step: tell(0, total, step)
+        )
+    # 3.
+    court = Court(
+        history=history,
+        mandate=past.granted.mandate,
+        granted_block=past.granted_block,
+        find=evidence.find,
+        replayer=replayer,
+        required=required,
+        audited=past.upto,
+        refusals={item.digest: type(item.reason).__name__ for item in past.refused},
+    )
+    examined: list[Examined] = []
+    for execution in past.executed:
+        tell(len(examined), total, f"slot {execution.event.slot}")
+        examined.append(examine_execution(execution, court=court))
+    for bundle in loose:
+        tell(len(examined), total, f"slot {bundle.decision.slot}")
+        examined.append(examine_unexecuted(bundle, court=court))
+    examined.sort(key=lambda item: (item.audit.slot, item.audit.block is None))
+    tell(total, total, "adding up")
+    # 4.
+    audits = tuple(item.audit for item in examined)
+    completeness = _completeness(audits, past=past, history=history)
+    # 5.
+    contradictions = _contradictions(past.executed, completeness=completeness)
+    findings = [*contradictions, *_remarks(completeness), *findings]
+    return _report(
+        chain,
+        gate=gate,
+        past=past,
+        examined=examined,
+        completeness=completeness,
+        findings=findings,
+        verdict=_verdict(audits, contradictions=contradictions),
+        required=required,
+        model_words=words,
+        attacks=tuple(attacks),
+    )
+
+
+def _unexecuted(
+    past: MandateHistory, *, evidence: _Evidence
+) -> tuple[list[EvidenceBundle], list[str]]:
+    """Signed decisions in the store that no event stands for, and what is amiss.
+
+    A store may be open to anyone: what no permitted key signed is named and left out,
+    so that a stranger's file cannot spoil the verdict.
+    """
+    executed = {item.event.digest for item in past.executed}
+    mandate = past.granted.mandate
+    permitted = {permit.key for permit in mandate.nodes}
+    loose: list[EvidenceBundle] = []
+    findings: list[str] = []
+    for digest in evidence.store.digests():
+        if digest in executed:
+            continue
+        try:
+            bundle = evidence.find(digest)
+        except AffiantError as error:
+            findings.append(f"Evidence {to_hex(digest)} cannot be used: {error}")
+            continue
+        if bundle.decision.mandate != mandate.id:
+            continue
+        if bundle.decision.slot > mandate.slot_of(past.upto.number):
+            continue  # After the audited block.
+        if bundle.node not in permitted:
+            findings.append(
+                f"Evidence {to_hex(digest)} is signed by {bundle.node}, which the "
+                "mandate does not permit; it is left out."
+            )
+            continue
+        loose.append(bundle)
+    return loose, findings
+
+
+def _completeness(
+    audits: Sequence[DecisionAudit], *, past: MandateHistory, history: ChainHistory
+) -> Completeness:
+    """Account for the slots in which the mandate was live and that are over.
+
+    A slot that was under way at the grant or at the end counts if something was sworn
+    in it: it explains itself, but nobody owes an explanation of it.
+    """
+    mandate, upto = past.granted.mandate, past.upto.number
+    live = history.first_block_at(
+        past.granted.live_from, low=past.granted_block, high=upto
+    )
+    end = history.first_block_at(mandate.expiry, low=past.granted_block, high=upto) - 1
+    withdrawn = history.withdrawn_in(mandate.id, first=past.granted_block, last=upto)
+    if withdrawn is not None:
+        end = min(end, withdrawn - 1)
+    sworn = {audit.slot for audit in audits if audit.verdict is not Verdict.REJECTED}
+    first, last = -(-live // mandate.cadence), (end + 1) // mandate.cadence - 1
+    if live <= end and mandate.slot_of(live) in sworn:
+        first = mandate.slot_of(live)
+    if live <= end and mandate.slot_of(end) in sworn:
+        last = mandate.slot_of(end)
+    last = max(last, first - 1)
+    done = account_for_slots(audits, first=first, last=last)
+    stopped = history.stopped_slots(
+        mandate, slots=done.unexplained, first=past.granted_block, last=upto
+    )
+    return account_for_slots(audits, first=first, last=last, stopped=stopped)
+
+
+def _contradictions(
+    executed: Sequence[ExecutedDecision], *, completeness: Completeness
+) -> list[str]:
+    """What rejects the whole, whatever the single decisions say."""
+    found = [
+        f"Slot {slot}: two different outcomes were sworn on the same head."
+        for slot in completeness.contradictory
+    ]
+    for before, after in zip(executed, executed[1:], strict=False):
+        skipped = after.event.slot - before.event.slot - 1
+        if after.event.skipped != skipped:
+            found.append(
+                f"Slot {after.event.slot}: the event says that {after.event.skipped} "
+                f"slots were skipped; it were {skipped}."
+            )
+    return found
+
+
+def _remarks(completeness: Completeness) -> list[str]:
+    """What a reader should look into, though it contradicts nothing."""
+    remarks = []
+    if completeness.unexplained:
+        slots = slot_ranges(completeness.unexplained)
+        remarks.append(
+            f"No act and no signed HOLD in slots {slots}: the operator was silent."
+        )
+    if completeness.unused:
+        slots = slot_ranges(completeness.unused)
+        remarks.append(
+            f"Sworn but not executed in slots {slots}: refused, too late or kept back."
+        )
+    return remarks
+
+
+def _verdict(
+    audits: Sequence[DecisionAudit], *, contradictions: Sequence[str]
+) -> Verdict:
+    verdicts = {audit.verdict for audit in audits}
+    if contradictions or Verdict.REJECTED in verdicts:
+        return Verdict.REJECTED
+    if Verdict.INCOMPLETE in verdicts:
+        return Verdict.INCOMPLETE
+    return Verdict.ACCEPTED
+
+
+def _report(
+    chain: Chain,
+    *,
+    gate: Address,
+    past: MandateHistory,
+    examined: Sequence[Examined],
+    completeness: Completeness,
+    findings: Sequence[str],
+    verdict: Verdict,
+    required: str,
+    model_words: str,
+    attacks: tuple[Attack, ...],
+) -> AuditReport:
+    mandate: Mandate = past.granted.mandate
+    manifests: Manifests | None = next(
+        (item.manifests for item in examined if item.manifests is not None), None
+    )
+    book = None if manifests is None else manifests.book
+    last = None
+    if book is not None:
+        last = read_account(chain, book=book, account=mandate.account, block=past.upto)
+    return AuditReport(
+        chain_id=chain.chain_id,
+        gate=gate,
+        account=mandate.account,
+        mandate=mandate.id,
+        program=mandate.program,
+        model=mandate.model,
+        engine=mandate.engine,
+        granted_block=past.granted_block,
+        audited_block=past.upto.number,
+        audited_hash=past.upto.hash,
+        required=required,
+        objective="" if manifests is None else manifests.program.objective,
+        mandate_words=() if book is None else tuple(mandate_in_words(mandate, book)),
+        model_words=model_words,
+        decisions=tuple(item.audit for item in examined),
+        completeness=completeness,
+        portfolio=accounts_over_time(examined, last=last, book=book),
+        findings=tuple(findings),
+        verdict=verdict,
+        attacks=attacks,
+    )
