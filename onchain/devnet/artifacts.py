@@ -1,4 +1,4 @@
-"""Reads compiled protocols out of `node_modules`, and ours out of `onchain/artifacts`.
+"""Reads compiled protocols out of `node_modules`.
 
 Nothing is copied: the protocols' licences allow use, and the bytes stay where npm put
 them. The lockfile says which bytes those are; we trust npm's integrity check of it.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from affiant.encoding import JsonValue, from_hex, keccak256
 from affiant.errors import MalformedError
+from affiant.onchain.artifacts import load_artifact
 from affiant.onchain.devnet.errors import ToolMissingError
 from affiant.onchain.mandate import Address
 
@@ -105,28 +106,26 @@ class Artifacts:
         return keccak256(b"".join(parts))
 
 
-def read_artifacts(*, node_modules: Path | None) -> Artifacts:
+def read_artifacts(*, node_modules: Path) -> Artifacts:
     """Read the protocols' and our own artifacts.
 
     Args:
-        node_modules: folder that `npm ci` filled; None to read only ours.
+        node_modules: folder that `npm ci` filled.
 
     Raises:
-        ToolMissingError: a package is not installed, or ours are not built.
+        ToolMissingError: a package is not installed.
         MalformedError: a file is no artifact.
     """
     contracts = {
-        name: _read(name, node_modules / path, remedy="npm ci")
-        for name, path in PROTOCOL_PATHS.items()
-        if node_modules is not None
+        name: _read(name, node_modules / path) for name, path in PROTOCOL_PATHS.items()
     }
-    own = Path(__file__).resolve().parents[1] / "artifacts"
     for name in OWN_CONTRACTS:
-        contracts[name] = _read(name, own / f"{name}.json", remedy="make artifacts")
+        code = load_artifact(name).bytecode.hex()
+        contracts[name] = Artifact(name=name, bytecode=code, links=())
     return Artifacts(contracts=contracts)
 
 
-def _read(name: str, path: Path, *, remedy: str) -> Artifact:
+def _read(name: str, path: Path) -> Artifact:
     try:
         size = path.stat().st_size
         if size > MAX_ARTIFACT_BYTES:
@@ -137,7 +136,7 @@ def _read(name: str, path: Path, *, remedy: str) -> Artifact:
             )
         value: JsonValue = json.loads(path.read_bytes())
     except OSError as error:
-        raise ToolMissingError(name, looked_at=str(path), remedy=remedy) from error
+        raise ToolMissingError(name, looked_at=str(path), remedy="npm ci") from error
     except ValueError as error:
         raise MalformedError(
             str(path), got=str(error)[:120], expected="JSON"

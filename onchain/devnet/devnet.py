@@ -302,5 +302,6 @@ def _deploy(
 
 def _code() -> bytes:
     here = Path(__file__).resolve().parent
-    sources = sorted([*here.glob("*.py"), here.parent / "address_book.py"])
+    others = (here.parent / name for name in ("address_book.py", "deploy.py"))
+    sources = sorted([*here.glob("*.py"), *others])
     return b"".join(keccak256(source.read_bytes()) for source in sources)

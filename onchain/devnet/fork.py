@@ -11,16 +11,13 @@ import dataclasses
 
 from affiant.errors import MalformedError
 from affiant.onchain.address_book import AddressBook
-from affiant.onchain.devnet.accounts import DEPLOYER
-from affiant.onchain.devnet.artifacts import read_artifacts
 from affiant.onchain.devnet.errors import (
     BookMismatchError,
     DevnetRpcError,
     SameChainIdError,
 )
 from affiant.onchain.devnet.rpc import DevnetRpc
-from affiant.onchain.devnet.transactions import Deployment, Transactions
-from affiant.onchain.devnet.world import deploy_affiant
+from affiant.onchain.devnet.world import deploy_ours
 from affiant.onchain.mandate import Address, parse_address, parse_integer
 
 FORK_CHAIN_ID = 31338
@@ -67,7 +64,7 @@ def settle(
 
     Raises:
         BookMismatchError: `source_book` is not about this chain.
-        DeploymentFailedError: a transaction reverted.
+        DeploymentError: a creation failed.
         DevnetRpcError: the fork does not answer, or carries another chain id.
     """
     stated = int(rpc.request("eth_chainId"), 16)
@@ -75,16 +72,9 @@ def settle(
         raise DevnetRpcError("eth_chainId", got=str(stated))
     if source_book is not None:
         compare(rpc, source_book)
-    # The source's blocks may be smaller than what is deployed into one block here.
+    # The source's blocks may be too small for our gate.
     rpc.request("evm_setBlockGasLimit", hex(BLOCK_GAS))
-    transactions = Transactions(rpc)
-    deployment = Deployment(
-        transactions,
-        artifacts=read_artifacts(node_modules=None),
-        deployer=DEPLOYER.address,
-    )
-    affiant = deploy_affiant(deployment)
-    transactions.mine()
+    affiant = deploy_ours(rpc, chain_id=chain_id)
     if source_book is None:
         return AddressBook(
             chain_id=chain_id,

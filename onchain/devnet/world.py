@@ -6,12 +6,14 @@ the cache is named by a hash of these modules (see `cache.py`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from eth_account import Account
 
 from affiant.onchain.address_book import (
     AddressBook,
     TokenEntry,
 )
+from affiant.onchain.chain import Chain
+from affiant.onchain.deploy import AffiantAddresses, deploy_affiant
 from affiant.onchain.devnet.aave import deploy_aave, read_reserve
 from affiant.onchain.devnet.accounts import DEPLOYER
 from affiant.onchain.devnet.artifacts import Artifacts
@@ -25,28 +27,6 @@ from affiant.onchain.devnet.protocols import (
 )
 from affiant.onchain.devnet.rpc import DevnetRpc
 from affiant.onchain.devnet.transactions import Deployment, Transactions
-from affiant.onchain.mandate import Address
-
-
-@dataclass(frozen=True)
-class AffiantContracts:
-    """Where Affiant's own contracts are."""
-
-    gate: Address
-    node_registry: Address
-    model_registry: Address
-
-
-def deploy_affiant(deployment: Deployment) -> AffiantContracts:
-    """Add the registries and the gate that reads them."""
-    node_registry = deployment.create("NodeRegistry")
-    model_registry = deployment.create("ModelRegistry")
-    gate = deployment.create(
-        "DecisionGate", ["address", "address"], [node_registry, model_registry]
-    )
-    return AffiantContracts(
-        gate=gate, node_registry=node_registry, model_registry=model_registry
-    )
 
 
 def build(rpc: DevnetRpc, *, artifacts: Artifacts, chain_id: int) -> AddressBook:
@@ -68,8 +48,8 @@ def build(rpc: DevnetRpc, *, artifacts: Artifacts, chain_id: int) -> AddressBook
     tokens = deploy_tokens(deployment)
     uniswap = deploy_uniswap(deployment, tokens)
     aave = deploy_aave(deployment, tokens)
-    affiant = deploy_affiant(deployment)
     transactions.mine()
+    affiant = deploy_ours(rpc, chain_id=chain_id)
     entries: dict[str, TokenEntry] = {}
     for name, token in tokens.items():
         reserve = read_reserve(rpc, aave, asset=token.address)
@@ -91,3 +71,14 @@ def build(rpc: DevnetRpc, *, artifacts: Artifacts, chain_id: int) -> AddressBook
         uniswap=read_pools(rpc, uniswap),
         aave=aave,
     )
+
+
+def deploy_ours(rpc: DevnetRpc, *, chain_id: int) -> AffiantAddresses:
+    """Deploy Affiant's contracts as anybody would, by signed transactions.
+
+    Raises:
+        DeploymentError: a creation failed.
+        UnavailableError: the chain did not answer, or not in time.
+    """
+    chain = Chain.connect(rpc.url, expected_chain_id=chain_id)
+    return deploy_affiant(chain, Account.from_key(DEPLOYER.key))
