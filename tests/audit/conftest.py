@@ -1,15 +1,21 @@
-"""Made-up reports for the tests of words, pictures and completeness.
+"""Made-up reports for words and pictures; a real chain for the audit itself.
 
-Nothing here stands for a real audit: these values only fill every corner of the types.
+The made-up reports stand for no audit: they only fill every corner of the types.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from affiant.agents.decide import decide
+from affiant.audit.auditor import audit_mandate
 from affiant.audit.completeness import account_for_slots
 from affiant.audit.grades import grade_decision, verdict_of
 from affiant.audit.result import (
@@ -26,6 +32,10 @@ from affiant.audit.result import (
 )
 from affiant.audit.steps import STEP_NAMES
 from affiant.encoding import Digest, keccak256
+from affiant.inference.replay import replay
+from affiant.onchain.evidence import EvidenceBundle
+from affiant.onchain.evidence_store import EvidenceStore
+from affiant.onchain.gate import Submission
 from affiant.onchain.mandate import Address
 
 NODE = Address("0x90F79bf6EB2c4f870365E785982E1f101E93b906")
@@ -222,3 +232,95 @@ def sound_report(report: AuditReport) -> AuditReport:
         verdict=Verdict.ACCEPTED,
         attacks=(),
     )
+
+
+# A real chain, gate and node with a scripted model: the world of the agents' tests.
+
+_SPEC = importlib.util.spec_from_file_location(
+    "affiant_tests_agents_world", Path(__file__).parents[1] / "agents" / "conftest.py"
+)
+assert _SPEC is not None and _SPEC.loader is not None
+_world = importlib.util.module_from_spec(_SPEC)
+sys.modules[_SPEC.name] = _world
+_SPEC.loader.exec_module(_world)
+_devnet = _world._devnet
+_settled = _world._settled
+
+WITHDRAW = (
+    '{"why":"needed","actions":[{"action":"withdraw","asset":"USDC","share_bps":5000}]}'
+)
+
+
+@dataclass
+class ScriptedReplayer:
+    """Replays on the scripted engine itself, with the real replay rules."""
+
+    engine: Any
+    root: Digest = _world.MODEL
+
+    def encode(self, text: str) -> list[int]:
+        return self.engine.encode(text)
+
+    def decode(self, ids: Any) -> str:
+        return self.engine.decode(ids)
+
+    def chat(self, messages: Any) -> None:
+        return None
+
+    def replay(self, *, manifest: Any, **parts: Any) -> Any:
+        return replay(self.engine, model=self.root, **parts)
+
+
+@dataclass
+class Chronicle:
+    """A mandate's life: what was done in which slot, and where its evidence is."""
+
+    world: Any
+    folder: Path
+    bundles: dict[str, EvidenceBundle]
+    transactions: dict[str, Digest]
+
+    def audit(self, **changes: Any) -> AuditReport:
+        parts: dict[str, Any] = {
+            "gate": self.world.book.gate,
+            "mandate": self.world.mandate.id,
+            "store": EvidenceStore(str(self.folder)),
+            "replayer": ScriptedReplayer(self.world.engine),
+        }
+        return audit_mandate(self.world.chain, **{**parts, **changes})
+
+
+@pytest.fixture(scope="module")
+def chronicle(_settled: Any, tmp_path_factory: Any) -> Chronicle:
+    """Swap, hold, silence, supply, withdraw, and a swap that was never sent."""
+    world, folder = _settled, tmp_path_factory.mktemp("audit")
+    serving = world.serving(folder)
+    bundles: dict[str, EvidenceBundle] = {}
+    transactions: dict[str, Digest] = {}
+    script = (
+        ("swap", world.swap, True),
+        ("hold", world.hold, False),
+        ("silence", None, False),
+        ("supply", world.supply, True),
+        ("withdraw", WITHDRAW, True),
+        ("unused", world.swap, False),
+    )
+    for name, text, send in script:
+        world.scenario.next_slot(world.mandate.cadence)
+        world.scenario.refresh_feeds()
+        if text is None:
+            continue
+        world.engine.text = text
+        bundle = decide(
+            program=world.program(),
+            book=world.book,
+            mandate=world.mandate,
+            slot=world.mandate.slot_of(world.chain.block_number()),
+            serving=serving,
+        )
+        bundles[name] = bundle
+        if send:
+            receipt = world.gate.execute(Submission.of(bundle), operator=world.operator)
+            transactions[name] = receipt.transaction_hash
+    world.scenario.next_slot(world.mandate.cadence)
+    return Chronicle(world, folder / "node-evidence", bundles, transactions)
