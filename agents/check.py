@@ -25,11 +25,13 @@ from affiant.agents.errors import (
     WrongDecisionError,
 )
 from affiant.agents.live import live_head
+from affiant.agents.previous import previous_evidence
 from affiant.agents.program import Program
 from affiant.encoding import JsonValue, canonical_json, keccak256, to_hex
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
 from affiant.onchain.evidence import EvidenceBundle
+from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import Mandate
 from affiant.onchain.observation import Observation, observation_reread
@@ -41,7 +43,7 @@ def check_decision(
     program: Program,
     book: AddressBook,
     mandate: Mandate,
-    previous_bundle: EvidenceBundle | None,
+    store: EvidenceStore,
     chain: Chain,
     tokenizer: Tokenizer | None,
 ) -> Derived:
@@ -57,7 +59,7 @@ def check_decision(
     6. calls and bounds follow from the plan; so does the validity.
 
     Args:
-        previous_bundle: evidence of the head; None where there was no decision yet.
+        store: has the evidence of the head.
         chain: the agent's own endpoint.
         tokenizer: the model's; None leaves the token steps to the auditor.
 
@@ -106,6 +108,7 @@ def check_decision(
             else to_hex(mismatch.actual)[:200],
         )
     # 4.
+    before = previous_evidence(head, mandate=mandate, store=store)
     asked = derive_request(
         program,
         observation=observation,
@@ -114,7 +117,7 @@ def check_decision(
         slot=slot,
         anchor_hash=decision.anchor_hash,
         previous=derive_previous(
-            program, head=head, mandate=mandate, bundle=previous_bundle, book=book
+            program, head=head, mandate=mandate, bundle=before, book=book
         ),
     )
     _require_equal(

@@ -26,11 +26,11 @@ from affiant.agents.derive import (
 )
 from affiant.agents.errors import (
     NotServedError,
-    PreviousMissingError,
 )
 from affiant.agents.live import live_head
 from affiant.agents.phases import Phases
 from affiant.agents.plan import Plan
+from affiant.agents.previous import previous_evidence
 from affiant.agents.program import Program
 from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.inference.engine import Engine
@@ -41,7 +41,6 @@ from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
 from affiant.onchain.decision import Call, Decision, bounds_hash, calls_hash
 from affiant.onchain.evidence import EvidenceBundle
-from affiant.onchain.evidence_errors import EvidenceUnavailableError
 from affiant.onchain.evidence_sections import SALT_BYTES, SECTIONS, seal
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient
@@ -118,7 +117,7 @@ def decide(
             program,
             head=head,
             mandate=mandate,
-            bundle=_previous_bundle(head, mandate=mandate, store=serving.store),
+            bundle=previous_evidence(head, mandate=mandate, store=serving.store),
             book=book,
         )
         # 4.
@@ -220,17 +219,6 @@ def check_served(
             expected=str(serving.chain.chain_id),
         )
     program.require_book(book)
-
-
-def _previous_bundle(
-    head: Digest, *, mandate: Mandate, store: EvidenceStore
-) -> EvidenceBundle | None:
-    if head == mandate.id:
-        return None
-    try:
-        return store.get(head)
-    except EvidenceUnavailableError as error:
-        raise PreviousMissingError(head, reason=error.reason) from error
 
 
 def _seal(

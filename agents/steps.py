@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from affiant.agents.check import check_decision
 from affiant.agents.derive import Tokenizer
-from affiant.agents.errors import PreviousMissingError
 from affiant.agents.journal import Entry, Journal, Status, Step
 from affiant.agents.live import live_head
 from affiant.agents.node_client import NodeClient
@@ -20,7 +19,7 @@ from affiant.agents.phases import Phases
 from affiant.agents.program import Program
 from affiant.agents.progress import Progress
 from affiant.agents.submit import Outgoing, Submitter
-from affiant.encoding import Digest, JsonValue
+from affiant.encoding import JsonValue
 from affiant.errors import AffiantError, UnavailableError
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
@@ -28,7 +27,6 @@ from affiant.onchain.chain_types import CallRequest
 from affiant.onchain.contract_errors import decode_revert
 from affiant.onchain.errors import CallRevertedError
 from affiant.onchain.evidence import EvidenceBundle
-from affiant.onchain.evidence_errors import EvidenceUnavailableError
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient, Submission
 from affiant.onchain.mandate import Address, Mandate
@@ -131,7 +129,7 @@ class AgentSteps:
             program=self._with.program,
             book=self._with.book,
             mandate=self._with.mandate,
-            previous_bundle=self._previous(bundle.decision.previous),
+            store=self._with.store,
             chain=self._with.chain,
             tokenizer=self._with.tokenizer,
         )
@@ -257,14 +255,6 @@ class AgentSteps:
         return self._gate.execute_call(
             Submission.of(bundle), sender=self._with.operator
         )
-
-    def _previous(self, previous: Digest) -> EvidenceBundle | None:
-        if previous == self._with.mandate.id:
-            return None
-        try:
-            return self._with.store.get(previous)
-        except EvidenceUnavailableError as error:
-            raise PreviousMissingError(previous, reason=error.reason) from error
 
     def _note(
         self, step: Step, progress: Progress, *, status: Status, detail: JsonValue
