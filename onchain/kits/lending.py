@@ -1,8 +1,10 @@
 """The kits that supply to Aave v3 and withdraw from it. Pure.
 
 aToken balances grow and are rounded by Aave's ray arithmetic, so a mint or burn of
-`amount` may change the balance by a base unit more or less; bounds allow for two
-(aave-core-v3, `ScaledBalanceTokenBase.sol`, `WadRayMath.sol`).
+`amount` may change the balance by a base unit more or less; bounds allow for two, which
+suffices while the reserve's index is at most twice its first (aave-core-v3,
+`ScaledBalanceTokenBase.sol`, `WadRayMath.sol`). Beyond that the gate may refuse an
+honest decision; it can never let a worse one pass.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ from affiant.onchain.kits import (
     WithdrawParams,
     compile_plan,
 )
+from affiant.onchain.kits.lending import ROUNDING
 from affiant.onchain.mandate import NATIVE, Mandate, Permission
 
 HOLD = HoldParams(action="hold")
@@ -568,3 +569,31 @@ def test_a_plan_can_be_delivered_by_any_market_that_fills_each_step(
         assert all(balance >= 0 for balance in holders.values())
     for entry, bound in zip(small_mandate.tracked, compiled.bounds, strict=True):
         assert holders[entry.token] - start[entry.token] >= bound
+
+
+RAY = 10**27
+
+
+def ray_mul(scaled: int, index: int) -> int:
+    return (scaled * index + RAY // 2) // RAY
+
+
+def ray_div(amount: int, index: int) -> int:
+    return (amount * RAY + index // 2) // index
+
+
+@given(
+    index=st.integers(RAY, 2 * RAY),
+    held=st.integers(0, 10**30),
+    amount=st.integers(1, 10**30),
+)
+def test_the_rounding_allowance_covers_aaves_arithmetic_up_to_twice_the_index(
+    index: int, held: int, amount: int
+) -> None:
+    """`WadRayMath.sol` of aave-core-v3: both operations round half up."""
+    before = ray_mul(held, index)
+    minted = ray_mul(held + ray_div(amount, index), index) - before
+    assert minted >= max(amount - ROUNDING, 0)
+    if amount <= before:
+        burned = before - ray_mul(max(held - ray_div(amount, index), 0), index)
+        assert burned <= amount + ROUNDING
