@@ -1,0 +1,114 @@
+"""Putting a node together: endpoint, book, model, engine, key and programs.
+
+It decides nothing; it loads each part, refuses loudly what cannot be had, and hands
+over a server. It trusts its operator's files, and checks the chain's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from affiant.agents.answered import AnsweredSlots
+from affiant.agents.config import load_book, read_password
+from affiant.agents.decide import Serving
+from affiant.agents.loading import load_agent_class
+from affiant.agents.node import Node
+from affiant.agents.service import NodeServer
+from affiant.inference.commitment import commit_model
+from affiant.inference.engine import Engine
+from affiant.inference.keys import NodeKey
+from affiant.inference.model_folder import model_folder
+from affiant.onchain.chain import Chain
+from affiant.onchain.evidence_store import EvidenceStore
+
+EngineName = Literal["vllm", "transformers"]
+"""Which engine serves the model."""
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What a node's operator says on the command line."""
+
+    chain_url: str
+    chain_id: int
+    book: Path
+    """The address book's JSON."""
+    model: str
+    """A folder, or a hub id."""
+    revision: str | None
+    """Commit of the hub repository; needed for a hub id."""
+    programs: Sequence[str]
+    """`FILE.py:CLASS` of each agent whose program is served."""
+    keystore: Path
+    password_env: str
+    """Name of the environment variable with the keystore's password."""
+    evidence: str
+    """URL of the evidence store."""
+    answered: Path
+    """File that remembers which slots were answered; keeps a node from swearing one
+    slot twice."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 takes a free one."""
+    engine: EngineName = "vllm"
+    dtype: str | None = None
+    """float32 on a CPU and bfloat16 on a GPU where not given."""
+
+
+def open_node(
+    settings: NodeSettings, *, say: Callable[[str], None] = lambda _text: None
+) -> NodeServer:
+    """Return the server of a node, ready to be started.
+
+    Args:
+        say: told each step that may take long.
+
+    Raises:
+        ConfigError, KeystoreError, ModelFilesError: a file is not what is expected.
+        ChainIdMismatchError, ChainUnavailableError: the endpoint does not serve.
+        EngineUnavailableError: the engine is not installed or did not start.
+        NotServedError: a program is for another book.
+    """
+    book = load_book(settings.book)
+    agents = [load_agent_class(reference) for reference in settings.programs]
+    password = read_password(settings.password_env).get_secret_value()
+    key = NodeKey.from_keystore(settings.keystore, password)
+    chain = Chain.connect(settings.chain_url, expected_chain_id=settings.chain_id)
+    folder = model_folder(settings.model, revision=settings.revision)
+    say(f"committing to {folder.name}")
+    commitment = commit_model(folder)
+    say(f"loading {folder.name} into {settings.engine}")
+    engine = load_engine(folder, name=settings.engine, dtype=settings.dtype)
+    serving = Serving(
+        chain=chain,
+        engine=engine,
+        model=commitment.root,
+        model_summary=commitment.summary(),
+        key=key,
+        store=EvidenceStore(settings.evidence),
+        answered=AnsweredSlots(settings.answered),
+    )
+    programs = [
+        agent.program(book=book, model=commitment.root, engine=engine.manifest.hash)
+        for agent in agents
+    ]
+    node = Node(programs, book=book, serving=serving)
+    return NodeServer(node, host=settings.host, port=settings.port)
+
+
+def load_engine(folder: Path, *, name: EngineName, dtype: str | None) -> Engine:
+    """Load the model in `folder` into the engine `name`.
+
+    Raises:
+        EngineUnavailableError: it is not installed or did not start.
+    """
+    if name == "vllm":
+        from affiant.inference.vllm_engine import VllmEngine
+
+        return VllmEngine.load(folder, dtype=dtype)
+    from affiant.inference.transformers_engine import TransformersEngine
+
+    return TransformersEngine.load(folder, dtype=dtype or "float32")

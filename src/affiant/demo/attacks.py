@@ -1,0 +1,497 @@
+"""The attacks of `affiant demo`: each is sent to the real gate, which must refuse it.
+
+Every attack starts from the same chain state and an honest decision that the gate would
+execute. The transaction is really mined and reverts; then the account's balances are
+compared, the revert is decoded, and the chain is put back. An attack that is not
+refused by exactly the expected error fails the demonstration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from affiant.demo.forger import Forger, invented
+from affiant.errors import AffiantError
+from affiant.inference.keys import NodeKey
+from affiant.onchain import contract_errors as errors
+from affiant.onchain.abi import encode_call
+from affiant.onchain.account import AccountClient
+from affiant.onchain.chain import Chain
+from affiant.onchain.chain_types import CallRequest
+from affiant.onchain.decision import Call
+from affiant.onchain.deploy import deploy_contract
+from affiant.onchain.devnet import Devnet, Scenario
+from affiant.onchain.gate import GateClient, Submission
+from affiant.onchain.kits import uniswap_v3
+from affiant.onchain.mandate import (
+    NATIVE,
+    VALUE_DECIMALS,
+    Address,
+    Mandate,
+    Permission,
+    Tracked,
+)
+from affiant.onchain.registry import NodeRegistryClient
+from affiant.onchain.reverts import ContractError
+
+GAS = 4_000_000
+"""Gas limit of each attack: sent without asking whether it would work."""
+
+BORROW = "borrow(address,uint256,uint256,uint16,address)"
+"""Aave v3's `Pool.borrow`: asset, amount, rate mode, referral, on behalf of."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one attack."""
+
+    name: str
+    """The attack, as a sentence."""
+    expected: str
+    """Name of the contract's error that must refuse it."""
+    got: str
+    """Name of the error that did, or what happened instead."""
+    reason: str
+    """The error's own words."""
+    balances_unchanged: bool
+    """Whether every tracked balance of the account was what it was."""
+    transaction_mined: bool
+    """Whether the transaction was really mined, and reverted."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the gate refused as it must and nothing moved."""
+        return self.got == self.expected and self.balances_unchanged
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Where the attacks happen."""
+
+    devnet: Devnet
+    scenario: Scenario
+    chain: Chain
+    gate: GateClient
+    mandate: Mandate
+    honest: Submission
+    """A decision of the newest slot that the gate would execute: a swap."""
+    earlier: Submission
+    """A decision that was executed before."""
+    thief: LocalAccount
+    """The node's own key, stolen."""
+    account: AccountClient
+    operator: LocalAccount
+    owner: LocalAccount
+
+    @property
+    def forger(self) -> Forger:
+        """A thief with the node's key."""
+        return Forger(NodeKey(self.thief), self.devnet.chain_id, self.gate.address)
+
+    @contextmanager
+    def undone(self) -> Iterator[Lab]:
+        """Hand over this laboratory and put its chain back afterwards."""
+        snapshot = self.devnet.rpc.request("evm_snapshot")
+        try:
+            yield self
+        finally:
+            self.devnet.rpc.request("evm_revert", snapshot)
+
+    @contextmanager
+    def copied(self) -> Iterator[Lab]:
+        """Hand over a laboratory on a copy of the chain, history included.
+
+        A reorganisation cannot be undone: it takes anvil's snapshots with it.
+        """
+        with TemporaryDirectory() as folder:
+            self.devnet.save(Path(folder))
+            with Devnet.resume(Path(folder)) as devnet:
+                chain = Chain.connect(devnet.url, expected_chain_id=devnet.chain_id)
+                yield replace(
+                    self,
+                    devnet=devnet,
+                    scenario=Scenario(devnet),
+                    chain=chain,
+                    gate=GateClient(chain, self.gate.address),
+                    account=AccountClient(chain, self.account.address),
+                )
+                chain.close()
+
+    def as_owner(self, target: Address, data: bytes) -> None:
+        """Let the owner make a call in the account's name."""
+        call = CallRequest(target, data)
+        self.account.execute(call, owner=self.owner)
+
+    def deploy(
+        self, name: str, *, types: Sequence[str] = (), arguments: Sequence[object] = ()
+    ) -> Address:
+        """Deploy one of the devnet's hostile contracts."""
+        return deploy_contract(
+            self.chain, self.owner, name=name, types=types, arguments=arguments
+        )
+
+    def balances(self, mandate: Mandate) -> tuple[int, ...]:
+        """Return the account's tracked balances, in base units.
+
+        Deposits and debts as Aave stores them, before interest: a refused transaction
+        takes a block, and a block earns interest.
+        """
+        scaled = {
+            token
+            for entry in self.devnet.book.tokens.values()
+            for token in (entry.a_token, entry.variable_debt)
+        }
+        return tuple(
+            self._balance(entry.token, mandate.account, scaled=entry.token in scaled)
+            for entry in mandate.tracked
+        )
+
+    def _balance(self, token: Address, account: Address, *, scaled: bool) -> int:
+        if token == NATIVE:
+            return self.chain.balance(account)
+        name = "scaledBalanceOf(address)" if scaled else "balanceOf(address)"
+        return int.from_bytes(
+            self.chain.call(token, encode_call(name, [account])), "big"
+        )
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack."""
+
+    name: str
+    expected: type[ContractError]
+    prepare: Callable[[Lab], Submission]
+    """Sets the scene, on a chain that will be put back, and returns what is sent."""
+    on_copy: bool = False
+    """Whether the scene cannot be undone, and is set on a copy of the chain."""
+
+
+def run_attack(lab: Lab, attack: Attack) -> Outcome:
+    """Set the scene, send, compare, and put the chain back."""
+    with lab.copied() if attack.on_copy else lab.undone() as lab:
+        submission = attack.prepare(lab)
+        before = lab.balances(submission.mandate)
+        mined = lab.chain.block_number()
+        try:
+            lab.gate.execute(submission, operator=lab.operator, gas=GAS)
+            got, reason = "executed", "the gate executed it"
+        except ContractError as error:
+            got, reason = getattr(error, "NAME", type(error).__name__), str(error)
+        except AffiantError as error:
+            got, reason = type(error).__name__, str(error)
+        return Outcome(
+            name=attack.name,
+            expected=str(getattr(attack.expected, "NAME", attack.expected.__name__)),
+            got=got,
+            reason=reason,
+            balances_unchanged=lab.balances(submission.mandate) == before,
+            transaction_mined=lab.chain.block_number() > mined,
+        )
+
+
+def _swapped_calls(lab: Lab) -> Submission:
+    # More is sold than was sworn; everything else stays as signed.
+    (call,) = lab.honest.calls
+    return replace(lab.honest, calls=(replace(call, allowance=call.allowance * 2),))
+
+
+def _executed_before(lab: Lab) -> Submission:
+    lab.gate.execute(lab.honest, operator=lab.operator)
+    return lab.honest
+
+
+def _other_mandate(lab: Lab) -> Submission:
+    twin = replace(lab.mandate, salt=invented("another mandate"))
+    lab.as_owner(lab.gate.address, lab.gate.grant_call(twin).data)
+    return replace(lab.honest, mandate=twin)
+
+
+def _unpermitted_key(lab: Lab) -> Submission:
+    stranger = NodeKey(Account.create())
+    return lab.forger.swear(lab.honest, key=stranger)
+
+
+def _revoked_key(lab: Lab) -> Submission:
+    registry = NodeRegistryClient(lab.chain, lab.devnet.book.node_registry)
+    registry.revoke(lab.thief)
+    return lab.honest
+
+
+def _other_model(lab: Lab) -> Submission:
+    receipts = [
+        replace(receipt, model=invented("a cheaper model"))
+        for receipt in lab.honest.receipts
+    ]
+    return lab.forger.swear(lab.honest, receipts=receipts)
+
+
+def _older_slot(lab: Lab) -> Submission:
+    lab.scenario.next_slot(lab.mandate.cadence)
+    return lab.honest
+
+
+def _stale_anchor(lab: Lab) -> Submission:
+    slot = lab.honest.decision.slot - 1
+    block = lab.chain.block_by_number(lab.mandate.anchor_of(slot))
+    return lab.forger.swear(lab.honest, anchor_hash=block.hash)
+
+
+def _reorged_anchor(lab: Lab) -> Submission:
+    # A copied chain keeps the hashes of blocks that it was copied with, so the anchor
+    # to replace is one of its own.
+    slot = lab.scenario.next_slot(lab.mandate.cadence)
+    submission = lab.forger.swear(
+        lab.honest,
+        slot=slot.number,
+        anchor_hash=lab.chain.block_by_number(slot.anchor).hash,
+        valid_until=2**40,
+    )
+    # The gate would have executed it, had the anchor stayed.
+    lab.gate.simulate(submission, sender=Address(lab.operator.address))
+    lab.scenario.reorg(lab.chain.block_number() - slot.anchor + 1)
+    return submission
+
+
+def _target_outside(lab: Lab) -> Submission:
+    book = lab.devnet.book
+    thief = lab.operator.address
+    data = encode_call("transfer(address,uint256)", [thief, 10**6])
+    call = Call(book.tokens["USDC"].address, 0, data, NATIVE, 0)
+    return lab.forger.swear(lab.honest, calls=[call])
+
+
+def _selector_outside(lab: Lab) -> Submission:
+    (call,) = lab.honest.calls
+    data = encode_call("multicall(bytes[])", [[call.data]])
+    return lab.forger.swear(lab.honest, calls=[replace(call, data=data)])
+
+
+def _allowance_left(lab: Lab) -> Submission:
+    siphon = lab.deploy("Siphon")
+    sticky = lab.deploy("StickyToken", types=["uint256"], arguments=[10**24])
+    take = "take(address,uint256)"
+    mandate = _widened(
+        lab,
+        permission=Permission(siphon, encode_call(take, [NATIVE, 0])[:4]),
+        tracked=Tracked(sticky, feed=0, decimals=18, debt=False),
+    )
+    call = Call(siphon, 0, encode_call(take, [sticky, 0]), sticky, 10**18)
+    return _under(lab, mandate, calls=[call], bounds=[0] * len(mandate.tracked))
+
+
+def _undeclared_debt(lab: Lab) -> Submission:
+    book = lab.devnet.book
+    if book.aave is None:
+        raise RuntimeError("the local chain has no lending market")
+    usdc = book.tokens["USDC"].address
+    account = lab.mandate.account
+    # Collateral first, as an owner with a loan would have it.
+    weth, amount = book.tokens["WETH"].address, 10**17
+    lab.as_owner(
+        weth, encode_call("approve(address,uint256)", [book.aave.pool, amount])
+    )
+    lab.as_owner(
+        book.aave.pool,
+        encode_call(
+            "supply(address,uint256,address,uint16)", [weth, amount, account, 0]
+        ),
+    )
+    data = encode_call(BORROW, [usdc, 10 * 10**6, 2, 0, account])
+    mandate = _widened(lab, permission=Permission(book.aave.pool, data[:4]))
+    call = Call(book.aave.pool, 0, data, NATIVE, 0)
+    return _under(lab, mandate, calls=[call], bounds=[0] * len(mandate.tracked))
+
+
+def _missed_bounds(lab: Lab) -> Submission:
+    # The swap accepts any price, and the sworn bound asks for more than it gives.
+    bounds = [
+        bound * 3 // 2 if bound > 0 and not entry.debt else bound
+        for entry, bound in zip(lab.mandate.tracked, lab.honest.bounds, strict=True)
+    ]
+    return lab.forger.swear(lab.honest, calls=[_any_price(lab)], bounds=bounds)
+
+
+def _loss(lab: Lab) -> Submission:
+    # The thief moves the pool, and swears bounds that accept what is left.
+    price = lab.scenario.price("WETH")
+    sells_weth = any(
+        bound < 0 and entry.token == lab.devnet.book.tokens["WETH"].address
+        for entry, bound in zip(lab.mandate.tracked, lab.honest.bounds, strict=True)
+    )
+    lab.scenario.move_pool(
+        "WETH/USDC", price * (Decimal("0.7") if sells_weth else Decimal("1.4"))
+    )
+    bounds = [1 if bound > 0 else bound for bound in lab.honest.bounds]
+    return lab.forger.swear(lab.honest, calls=[_any_price(lab)], bounds=bounds)
+
+
+def _over_the_rung(lab: Lab) -> Submission:
+    limit = lab.mandate.ladder[0].limit
+    usdc = lab.devnet.book.tokens["USDC"]
+    bounds = [
+        -(limit * 10**usdc.decimals // 10**VALUE_DECIMALS) - 10**usdc.decimals
+        if entry.token == usdc.address
+        else bound
+        for entry, bound in zip(lab.mandate.tracked, lab.honest.bounds, strict=True)
+    ]
+    return lab.forger.swear(lab.honest, bounds=bounds)
+
+
+def _stale_feed(lab: Lab) -> Submission:
+    lab.scenario.set_feed("WETH", answer=2_500 * 10**8, age=lab_max_age(lab) + 60)
+    return lab.honest
+
+
+def _no_price(lab: Lab) -> Submission:
+    lab.scenario.set_feed("WETH", answer=0)
+    return lab.honest
+
+
+def _revoked_mandate(lab: Lab) -> Submission:
+    call = lab.gate.revoke_call(lab.mandate.id, account=lab.mandate.account)
+    lab.as_owner(lab.gate.address, call.data)
+    return lab.honest
+
+
+def lab_max_age(lab: Lab) -> int:
+    """Return the longest time that any feed of the mandate may be silent, seconds."""
+    return max(feed.max_age for feed in lab.mandate.feeds)
+
+
+def _any_price(lab: Lab) -> Call:
+    """Return the honest swap with its own minimum taken out."""
+    (call,) = lab.honest.calls
+    selector, words = call.data[:4], bytearray(call.data[4:])
+    if selector != uniswap_v3.EXACT_INPUT_SINGLE:
+        raise RuntimeError("the honest decision is no swap")
+    words[6 * 32 : 7 * 32] = bytes(32)
+    return replace(call, data=selector + bytes(words))
+
+
+def _widened(
+    lab: Lab, *, permission: Permission, tracked: Tracked | None = None
+) -> Mandate:
+    """Let a careless owner grant one permission too many."""
+    mandate = replace(
+        lab.mandate,
+        salt=invented("a careless mandate"),
+        allow_list=(*lab.mandate.allow_list, permission),
+        tracked=lab.mandate.tracked + ((tracked,) if tracked else ()),
+    )
+    lab.as_owner(lab.gate.address, lab.gate.grant_call(mandate).data)
+    return mandate
+
+
+def _under(
+    lab: Lab, mandate: Mandate, *, calls: list[Call], bounds: list[int]
+) -> Submission:
+    """Swear under a mandate granted just now, in whatever slot is the newest."""
+    slot = mandate.slot_of(lab.chain.block_number())
+    block = lab.chain.block_by_number(mandate.anchor_of(slot))
+    return lab.forger.swear(
+        lab.honest,
+        mandate=mandate,
+        calls=calls,
+        bounds=bounds,
+        previous=lab.gate.head_of(mandate.id),
+        slot=slot,
+        anchor_hash=block.hash,
+    )
+
+
+ATTACKS: tuple[Attack, ...] = (
+    Attack(
+        "the calls are swapped after signing",
+        errors.GateCallsMismatchError,
+        _swapped_calls,
+    ),
+    Attack(
+        "the bounds are loosened after signing",
+        errors.GateBoundsMismatchError,
+        lambda lab: replace(lab.honest, bounds=(-1,) * len(lab.honest.bounds)),
+    ),
+    Attack(
+        "the receipt of another decision",
+        errors.GateReceiptsMismatchError,
+        lambda lab: replace(lab.honest, receipts=lab.earlier.receipts),
+    ),
+    Attack(
+        "the evidence of another decision",
+        errors.GateSignatureInvalidError,
+        lambda lab: replace(
+            lab.honest,
+            decision=replace(
+                lab.honest.decision, evidence=lab.earlier.decision.evidence
+            ),
+        ),
+    ),
+    Attack("the same decision twice", errors.GateHeadMismatchError, _executed_before),
+    Attack(
+        "a decision for another mandate",
+        errors.GateMandateMismatchError,
+        _other_mandate,
+    ),
+    Attack(
+        "a decision signed for another gate",
+        errors.GateSignatureInvalidError,
+        lambda lab: lab.forger.swear(lab.honest, gate=lab.mandate.account),
+    ),
+    Attack(
+        "a decision signed for another chain",
+        errors.GateSignatureInvalidError,
+        lambda lab: lab.forger.swear(lab.honest, chain_id=1),
+    ),
+    Attack(
+        "a key that the mandate does not permit",
+        errors.GateNodeNotPermittedError,
+        _unpermitted_key,
+    ),
+    Attack("a key that has revoked itself", errors.GateNodeRevokedError, _revoked_key),
+    Attack("another model", errors.GateModelMismatchError, _other_model),
+    Attack("an older slot", errors.GateSlotNotNewestError, _older_slot),
+    Attack("a stale anchor", errors.GateAnchorMismatchError, _stale_anchor),
+    Attack(
+        "an anchor from a reorganised block",
+        errors.GateAnchorMismatchError,
+        _reorged_anchor,
+        on_copy=True,
+    ),
+    Attack(
+        "a target outside the allow-list",
+        errors.GateCallNotAllowedError,
+        _target_outside,
+    ),
+    Attack(
+        "a selector outside the allow-list",
+        errors.GateCallNotAllowedError,
+        _selector_outside,
+    ),
+    Attack("an allowance left behind", errors.GateAllowanceLeftError, _allowance_left),
+    Attack(
+        "a debt that grows undeclared",
+        errors.GateUndeclaredLossError,
+        _undeclared_debt,
+    ),
+    Attack(
+        "bounds that the swap then misses", errors.GateBoundMissedError, _missed_bounds
+    ),
+    Attack("a loss over the limit at feed prices", errors.GateLossExceededError, _loss),
+    Attack("value above the rung", errors.GateRungExceededError, _over_the_rung),
+    Attack("a stale feed", errors.GatePriceStaleError, _stale_feed),
+    Attack("a feed without a price", errors.GatePriceInvalidError, _no_price),
+    Attack(
+        "a mandate that its owner has revoked",
+        errors.GateMandateRevokedError,
+        _revoked_mandate,
+    ),
+)
+"""In the order in which they are shown."""

@@ -1,0 +1,327 @@
+"""The demonstration's stage: chain, contracts, node, owner, account, mandate, agent.
+
+Everything on it is real: anvil with Uniswap v3 and Aave v3, a node in a process of its
+own that serves a model with a real engine, keys in keystore files. The keys are anvil's
+well-known ones, so nothing here may ever hold anything of value.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from affiant.agents import Program, VerifiedAgent
+from affiant.agents.journal import Journal
+from affiant.agents.loading import load_agent_class
+from affiant.agents.node_client import NodeClient
+from affiant.demo.errors import NodeStartError
+from affiant.encoding import Digest, canonical_json, digest_from_hex, keccak256
+from affiant.inference.commitment import ModelCommitment, commit_model
+from affiant.inference.model_folder import model_folder
+from affiant.inference.tokenizer import ModelTokenizer
+from affiant.onchain.account import AccountClient
+from affiant.onchain.address_book import AddressBook
+from affiant.onchain.chain import Chain
+from affiant.onchain.deploy import deploy_account
+from affiant.onchain.devnet import Devnet, Scenario
+from affiant.onchain.devnet.accounts import DEV_ACCOUNTS, DevAccount
+from affiant.onchain.evidence_store import EvidenceStore
+from affiant.onchain.gate import GateClient
+from affiant.onchain.mandate import (
+    NATIVE,
+    VALUE_DECIMALS,
+    Feed,
+    Mandate,
+    NodePermit,
+    Rung,
+    Tracked,
+)
+from affiant.onchain.registry import ModelRegistryClient, NodeRegistryClient
+
+OWNER, OPERATOR, NODE = DEV_ACCOUNTS[3], DEV_ACCOUNTS[4], DEV_ACCOUNTS[5]
+"""Whose money it is; who submits and pays gas; who decides."""
+
+CADENCE = 25
+"""Blocks per slot: five minutes at 12 seconds a block."""
+
+MAX_LOSS = 250 * 10**VALUE_DECIMALS
+"""Most that one decision may lose at feed prices, as a value."""
+
+RUNG_LIMIT = 150_000 * 10**VALUE_DECIMALS
+"""Unaudited outflow that a signature alone is good for, as a value."""
+
+NODE_SECONDS = 150.0
+"""Longest that the node may take to load its model."""
+
+PASSWORD_ENV = "AFFIANT_DEMO_NODE_PASSWORD"
+"""Environment variable in which the node finds its keystore's password."""
+
+Say = Callable[[str], None]
+"""Told what is being waited for."""
+
+
+@dataclass(frozen=True)
+class ListeningNode:
+    """What a running `affiant node` says of itself."""
+
+    url: str
+    model: Digest
+    engine: Digest
+    device: str
+    """What it runs on."""
+
+
+@dataclass(frozen=True)
+class StartedNode:
+    """An `affiant node` that is still loading its model."""
+
+    process: subprocess.Popen[str]
+    log: Path
+
+    def wait(self, *, seconds: float = NODE_SECONDS) -> ListeningNode:
+        """Return the node once it listens.
+
+        Raises:
+            NodeStartError: it ended, or did not listen in time.
+        """
+        output = self.process.stdout
+        if output is None:
+            raise RuntimeError("the node's output is not piped")
+        line = output.readline()
+        if not line:
+            self.process.wait(timeout=seconds)
+            raise NodeStartError(self.log.read_text(errors="replace")[-2000:])
+        told = json.loads(line)
+        return ListeningNode(
+            url=told["url"],
+            model=digest_from_hex(told["model"], what="node.model"),
+            engine=digest_from_hex(told["engine"], what="node.engine"),
+            device=str(told["manifest"].get("device", "")),
+        )
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def write_keystore(folder: Path, account: DevAccount, *, name: str) -> tuple[Path, str]:
+    """Encrypt one of anvil's keys with a random password; return file and password."""
+    password = secrets.token_hex(16)
+    path = folder / f"{name}.json"
+    stored = Account.encrypt(bytes.fromhex(account.key[2:]), password, iterations=1000)
+    path.write_text(json.dumps(stored))
+    path.chmod(0o600)
+    return path, password
+
+
+def start_node(
+    folder: Path,
+    *,
+    devnet: Devnet,
+    model: str,
+    revision: str | None,
+    agent: str,
+    engine: str,
+) -> StartedNode:
+    """Start `affiant node` in a process of its own.
+
+    Args:
+        folder: where its files go.
+        model: a folder, or a hub id.
+        revision: commit of the hub repository.
+        agent: `FILE.py:CLASS` whose program it serves.
+        engine: "vllm" or "transformers".
+    """
+    keystore, password = write_keystore(folder, NODE, name="node-key")
+    book = folder / "book.json"
+    book.write_bytes(canonical_json(devnet.book.to_json()))
+    log = folder / "node.log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "affiant.cli", "node", "--json"),
+                *("--chain-url", devnet.url, "--chain-id", str(devnet.chain_id)),
+                *("--book", str(book), "--program", agent),
+                *("--model", f"{model}@{revision}" if revision else model),
+                *("--keystore", str(keystore), "--password-env", PASSWORD_ENV),
+                *("--evidence", str(folder / "evidence"), "--engine", engine),
+                *("--answered", str(folder / "answered.sqlite")),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env={**os.environ, PASSWORD_ENV: password},
+        )
+    return StartedNode(process, log)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that the demonstration plays with."""
+
+    folder: Path
+    devnet: Devnet
+    scenario: Scenario
+    chain: Chain
+    book: AddressBook
+    model: Path
+    commitment: ModelCommitment
+    node: ListeningNode
+    program: Program
+    mandate: Mandate
+    agent: VerifiedAgent
+    node_client: NodeClient
+    store: EvidenceStore
+    gate: GateClient
+    account: AccountClient
+    owner: LocalAccount
+    operator: LocalAccount
+    thief: LocalAccount
+    """The node's own key, as a thief who stole it would hold it."""
+
+
+def make_mandate(
+    program: Program, *, account: AccountClient, book: AddressBook, now: int
+) -> Mandate:
+    """Return the mandate that the owner is about to grant.
+
+    It permits what the program's kits need, tracks every token of the book with its
+    deposits and debts, and expires after a day.
+    """
+    permissions = [
+        permission for kit in program.kits for permission in kit.permissions(book)
+    ]
+    feeds, tracked = [], []
+    for index, token in enumerate(book.tokens.values()):
+        feeds.append(Feed(token.feed, token.feed_decimals, token.max_age))
+        tracked.append(Tracked(token.address, index, token.decimals, debt=False))
+        if token.a_token is not None and token.variable_debt is not None:
+            tracked.append(Tracked(token.a_token, index, token.decimals, debt=False))
+            tracked.append(
+                Tracked(token.variable_debt, index, token.decimals, debt=True)
+            )
+    return Mandate(
+        account=account.address,
+        operator=OPERATOR.address,
+        guardian=NATIVE,
+        program=program.hash,
+        model=program.model,
+        engine=program.engine,
+        cadence=CADENCE,
+        expiry=now + 24 * 3600,
+        max_loss=MAX_LOSS,
+        record_holds=False,
+        salt=keccak256(b"affiant demo"),
+        nodes=(NodePermit(NODE.address, tier=0),),
+        workloads=(),
+        endorsers=(),
+        ladder=(Rung(limit=RUNG_LIMIT, tier=0, endorsements=0, delay=0),),
+        allow_list=tuple(dict.fromkeys(permissions)),
+        feeds=tuple(feeds),
+        tracked=tuple(tracked),
+        rules=(),
+    )
+
+
+def set_stage(
+    folder: Path,
+    *,
+    devnet: Devnet,
+    started: StartedNode,
+    model: str,
+    revision: str | None,
+    agent: str,
+    start: dict[str, str],
+    show_mandate: Callable[[Mandate, AddressBook], None],
+    say: Say,
+) -> Stage:
+    """Fund an account, wait for the node, grant the mandate, and make the agent.
+
+    Args:
+        started: the node, loading.
+        start: whole tokens that the owner puts into the account.
+        show_mandate: shows the mandate in words before it is granted.
+    """
+    say("connecting to the chain")
+    chain = Chain.connect(devnet.url, expected_chain_id=devnet.chain_id)
+    scenario, book = Scenario(devnet), devnet.book
+    owner, operator, thief = (
+        Account.from_key(account.key) for account in (OWNER, OPERATOR, NODE)
+    )
+    say("committing to the model")
+    model_path = model_folder(model, revision=revision)
+    commitment = commit_model(model_path)
+    ModelRegistryClient(chain, book.model_registry).publish(
+        commitment.root, uri=f"file:{model_path.name}", publisher=owner
+    )
+    say("deploying and funding the owner's account")
+    account = deploy_account(chain, owner, owner=OWNER.address, gate=book.gate)
+    scenario.fund(
+        account.address,
+        {name: Decimal(amount) for name, amount in start.items() if Decimal(amount)},
+    )
+    say("waiting for the node: vLLM is loading the model")
+    node = started.wait()
+    if node.model != commitment.root:
+        raise NodeStartError("the node has committed to another model")
+    agent_class = load_agent_class(agent)
+    program = agent_class.program(book=book, model=commitment.root, engine=node.engine)
+    say("announcing the node's key")
+    now = chain.latest_block().timestamp
+    NodeRegistryClient(chain, book.node_registry).announce(
+        thief, model=node.model, engine=node.engine, valid_until=now + 48 * 3600
+    )
+    mandate = make_mandate(program, account=account, book=book, now=now)
+    show_mandate(mandate, book)
+    gate = GateClient(chain, book.gate)
+    account.execute(gate.grant_call(mandate), owner=owner)
+    (folder / "mandate.json").write_bytes(canonical_json(mandate.to_json()))
+    store = EvidenceStore(str(folder / "evidence"))
+    node_client = NodeClient(node.url, timeout=120)
+    runner = agent_class(
+        mandate=mandate,
+        book=book,
+        chain=chain,
+        node=node_client,
+        store=store,
+        journal=Journal(str(folder / "journal.sqlite")),
+        operator=operator,
+        tokenizer=ModelTokenizer(model_path),
+        clock=time.time,
+    )
+    return Stage(
+        folder=folder,
+        devnet=devnet,
+        scenario=scenario,
+        chain=chain,
+        book=book,
+        model=model_path,
+        commitment=commitment,
+        node=node,
+        program=program,
+        mandate=mandate,
+        agent=runner,
+        node_client=node_client,
+        store=store,
+        gate=gate,
+        account=account,
+        owner=owner,
+        operator=operator,
+        thief=thief,
+    )
