@@ -244,4 +244,74 @@ abstract contract GateFixture is Test {
         vm.assertEq(later.native, before.native, "native");
         vm.assertEq(later.wethAllowance, before.wethAllowance, "allowance");
     }
+
+    /* SHAPES */
+
+    function _error(bytes4 selector) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(selector);
+    }
+
+    function _error(bytes4 selector, bytes32 a) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(selector, a);
+    }
+
+    function _error(bytes4 selector, bytes32 a, bytes32 b) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(selector, a, b);
+    }
+
+    function _error(bytes4 selector, uint256 a, uint256 b) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(selector, a, b);
+    }
+
+    function _callFailed(bytes memory reason) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IDecisionGate.CallFailed.selector, 0, reason);
+    }
+
+    function _plain(bytes memory data) internal view returns (Call memory) {
+        return Call(address(venue), 0, data, address(0), 0);
+    }
+
+    function _calldata(Submission memory s) internal pure returns (bytes memory) {
+        return abi.encodeCall(
+            IDecisionGate.execute, (s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof)
+        );
+    }
+
+    /// @dev The mandate was changed: name it anew, and sign.
+    function _reseal(Submission memory s) internal view {
+        s.decision.mandate = keccak256(abi.encode(s.mandate));
+        s.decision.previous = s.decision.mandate;
+        _seal(s);
+    }
+
+    function _regrant(Submission memory s) internal {
+        _grant(s.mandate);
+        _reseal(s);
+    }
+
+    function _nextSlot(Submission memory s, uint64 passed) internal {
+        vm.roll(START_BLOCK + passed * CADENCE);
+        s.decision.slot = SLOT + passed;
+        s.decision.anchorHash = blockhash(uint256(s.decision.slot) * CADENCE);
+        _seal(s);
+    }
+
+    /// @dev Track `token` (18 decimals) instead of WETH; let the venue take `amount` of it. The
+    ///      loss limit is out of the way.
+    function _foreignDraft(address token, uint256 amount) internal returns (Submission memory s) {
+        s = _draft(_mandate());
+        s.mandate.tracked[0].token = token;
+        s.mandate.maxLoss = 1_000_000 * DOLLAR;
+        s.calls[0] = Call(
+            address(venue),
+            0,
+            abi.encodeCall(Venue.trade, (token, amount, address(usdc), 0)),
+            amount == 0 ? address(0) : token,
+            amount
+        );
+        if (amount == 0) s.calls[0].token = token;
+        s.bounds = new int256[](4);
+        s.bounds[0] = -int256(amount);
+        _regrant(s);
+    }
 }
