@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from affiant.audit.chain_history import ChainHistory
 from affiant.audit.check_evidence import Manifests
-from affiant.audit.completeness import account_for_slots, slot_ranges
+from affiant.audit.completeness import account_for_slots, slots_in_words
 from affiant.audit.portfolio import accounts_over_time, read_account
 from affiant.audit.replayer import Replayer, replayer_of
 from affiant.audit.result import (
@@ -240,14 +240,14 @@ def _remarks(completeness: Completeness) -> list[str]:
     """What a reader should look into, though it contradicts nothing."""
     remarks = []
     if completeness.unexplained:
-        slots = slot_ranges(completeness.unexplained)
+        slots = slots_in_words(completeness.unexplained)
         remarks.append(
-            f"No act and no signed HOLD in slots {slots}: the operator was silent."
+            f"No act and no signed HOLD in {slots}: the operator was silent."
         )
     if completeness.unused:
-        slots = slot_ranges(completeness.unused)
+        slots = slots_in_words(completeness.unused)
         remarks.append(
-            f"Sworn but not executed in slots {slots}: refused, too late or kept back."
+            f"Sworn but not executed in {slots}: refused, too late or kept back."
         )
     return remarks
 

@@ -81,6 +81,11 @@ def slot_ranges(slots: Sequence[int]) -> str:
     return ", ".join(parts)
 
 
+def slots_in_words(slots: Sequence[int]) -> str:
+    """Return `slot 3` or `slots 3, 5-7`."""
+    return f"{'slot' if len(slots) == 1 else 'slots'} {slot_ranges(slots)}"
+
+
 def _contradictory(audits: Sequence[DecisionAudit]) -> tuple[int, ...]:
     """Slots in which the same key swore two different outcomes on the same head.
 

@@ -23,6 +23,7 @@ from affiant.inference.trace import Trace
 
 if TYPE_CHECKING:
     from affiant.inference.replay import ReplayVerdict
+    from affiant.inference.tokenizer import ModelTokenizer
     from affiant.inference.transformers_engine import TransformersEngine
 
 Progress = Callable[[str], None]
@@ -91,9 +92,10 @@ class FolderReplayer:
             ) from error
         except AffiantError as error:
             raise AuditUnavailableError("model folder", reason=str(error)) from error
-        self._folder = Path(folder)
+        self._folder = Path(folder).resolve()
         self._progress = progress
         self._engines: dict[str, TransformersEngine] = {}
+        self._tokenizer: ModelTokenizer | None = None
 
     @property
     def root(self) -> Digest:
@@ -102,15 +104,15 @@ class FolderReplayer:
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of `text`."""
-        return self._any().encode(text)
+        return self._words().encode(text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`, special tokens left out."""
-        return self._any().decode(ids)
+        return self._words().decode(ids)
 
     def chat(self, messages: Sequence[dict[str, str]]) -> list[int] | None:
         """Return the ids of chat messages; None without a chat template."""
-        return self._any().chat(messages)
+        return self._words().chat(messages)
 
     def replay(
         self,
@@ -158,10 +160,17 @@ class FolderReplayer:
             engine.close()
         self._engines.clear()
 
-    def _any(self) -> TransformersEngine:
-        for engine in self._engines.values():
-            return engine
-        return self._engine("float32")
+    def _words(self) -> ModelTokenizer:
+        if self._tokenizer is None:
+            try:
+                from affiant.inference.tokenizer import ModelTokenizer
+
+                self._tokenizer = ModelTokenizer(self._folder)
+            except (ImportError, AffiantError) as error:
+                raise AuditUnavailableError(
+                    "tokenizer", reason=str(error)[:300]
+                ) from error
+        return self._tokenizer
 
     def _engine(self, dtype: str) -> TransformersEngine:
         if dtype not in self._engines:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from affiant.audit.cards import decision_card
 from affiant.audit.charts import composition_chart, slot_strip, value_chart
-from affiant.audit.completeness import slot_ranges
+from affiant.audit.completeness import slots_in_words
 from affiant.audit.figures import moment, money, percent, short
 from affiant.audit.grades import DOES_NOT_SHOW, GRADE_NAMES
 from affiant.audit.markup import Markup, element
@@ -176,19 +176,17 @@ def _completeness(report: AuditReport) -> Markup:
         )
     ]
     if done.unexplained:
-        notes.append(
-            element("p", f"Unexplained slots: {slot_ranges(done.unexplained)}.")
-        )
+        notes.append(element("p", f"Unexplained: {slots_in_words(done.unexplained)}."))
     if done.unused:
         notes.append(
-            element("p", f"Sworn but not executed: {slot_ranges(done.unused)}.")
+            element("p", f"Sworn but not executed: {slots_in_words(done.unused)}.")
         )
     if done.contradictory:
         notes.append(
             element(
                 "p",
-                "Two different outcomes sworn on the same head in slots "
-                f"{slot_ranges(done.contradictory)}.",
+                "Two different outcomes sworn on the same head in "
+                f"{slots_in_words(done.contradictory)}.",
             )
         )
     return element(

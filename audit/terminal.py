@@ -11,7 +11,7 @@ import unicodedata
 from rich.console import Console
 from rich.text import Text
 
-from affiant.audit.completeness import slot_ranges
+from affiant.audit.completeness import slots_in_words
 from affiant.audit.figures import short, units
 from affiant.audit.result import (
     Answer,
@@ -61,8 +61,8 @@ def print_audit(
             )
     console.print(Text(f"\n{report.completeness.sentence}"), soft_wrap=True)
     if report.completeness.unexplained:
-        slots = slot_ranges(report.completeness.unexplained)
-        console.print(Text(f"unexplained slots: {slots}", style="yellow"))
+        slots = slots_in_words(report.completeness.unexplained)
+        console.print(Text(f"unexplained: {slots}", style="yellow"))
     for finding in report.findings:
         console.print(Text(f"! {_plain(finding)}", style="yellow"), soft_wrap=True)
     console.print(_grades(report), soft_wrap=True)

@@ -280,12 +280,15 @@ class Chronicle:
     bundles: dict[str, EvidenceBundle]
     transactions: dict[str, Digest]
 
+    def replayer(self, engine: Any = None) -> ScriptedReplayer:
+        return ScriptedReplayer(engine or self.world.engine)
+
     def audit(self, **changes: Any) -> AuditReport:
         parts: dict[str, Any] = {
             "gate": self.world.book.gate,
             "mandate": self.world.mandate.id,
             "store": EvidenceStore(str(self.folder)),
-            "replayer": ScriptedReplayer(self.world.engine),
+            "replayer": self.replayer(),
         }
         return audit_mandate(self.world.chain, **{**parts, **changes})
 
