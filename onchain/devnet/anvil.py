@@ -51,10 +51,14 @@ def find_anvil(node_modules: Path | None) -> Path:
     """
     looked_at = "PATH"
     if node_modules is not None:
-        local = node_modules / ".bin" / "anvil"
-        looked_at = f"{local} and PATH"
-        if local.exists():
-            return local
+        # The program itself where it is found, and not npm's wrapper around it: that
+        # would be one process more to start, and to stop.
+        native = sorted(node_modules.glob("@foundry-rs/anvil-*/bin/anvil"))
+        wrapper = node_modules / ".bin" / "anvil"
+        looked_at = f"{wrapper} and PATH"
+        for local in (*native, wrapper):
+            if os.access(local, os.X_OK):
+                return local
     found = shutil.which("anvil")
     if found is None:
         raise ToolMissingError("anvil", looked_at=looked_at, remedy="npm ci")
@@ -218,7 +222,7 @@ class Anvil:
     def stop(self) -> None:
         """Stop it and its watcher; doing so twice is fine."""
         self.rpc.close()
-        # Asked first, so that npm's wrapper can reap the anvil under it.
+        # Asked first: where only npm's wrapper was found, it reaps the anvil under it.
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)

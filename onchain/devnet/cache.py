@@ -32,6 +32,9 @@ from affiant.onchain.devnet.rpc import DevnetRpc
 MAX_SUM_BYTES = 4096
 """Largest file of sums accepted, in bytes."""
 
+DUMP_SECONDS = 600.0
+"""How long anvil may take to hand over its state."""
+
 _STATE, _BOOK, _SUM = "state.json", "book.json", "sum.json"
 
 
@@ -74,7 +77,8 @@ def save_snapshot(folder: Path, *, rpc: DevnetRpc, book: AddressBook) -> Snapsho
         DevnetRpcError: the chain did not hand over its state.
         OSError: the folder cannot be written.
     """
-    dump = rpc.request("anvil_dumpState", True)
+    with DevnetRpc(rpc.url, timeout=DUMP_SECONDS) as patient:
+        dump = patient.request("anvil_dumpState", True)
     try:
         state = gzip.decompress(bytes.fromhex(str(dump).removeprefix("0x")))
     except (ValueError, OSError, EOFError, zlib.error) as error:

@@ -48,6 +48,9 @@ BLOCK_SECONDS = 12
 GENESIS_TIME = 1_750_000_000
 """Unix seconds of block 0 on the chain's own clock."""
 
+HISTORY_BLOCKS = 1500
+"""Newest blocks whose state can be read; each takes about 0.3 MB of memory."""
+
 _HARDFORK = "osaka"
 # Anvil's cache of a source's storage is named by chain id and block number only, which
 # would mix up two local sources.
@@ -101,6 +104,7 @@ class Devnet:
         port: int = 0,
         chain_id: int = CHAIN_ID,
         clock: Clock = "own",
+        history: int = HISTORY_BLOCKS,
         node_modules: Path | None = None,
     ) -> Devnet:
         """Start a chain with everything deployed.
@@ -111,6 +115,7 @@ class Devnet:
             port: port on loopback; 0 for any free one.
             chain_id: the chain's id.
             clock: where block timestamps come from.
+            history: how many of the newest blocks keep their state.
             node_modules: where npm put anvil and the protocols.
 
         Raises:
@@ -136,7 +141,8 @@ class Devnet:
                 binary, folder=folder, artifacts=artifacts, chain_id=chain_id
             )
             origin = "deployed"
-        return cls._load(binary, snapshot, port=port, clock=clock, origin=origin)
+        anvil = _load(binary, snapshot, port=port, history=history)
+        return cls._ready(anvil, book=snapshot.book, origin=origin, clock=clock)
 
     @classmethod
     def resume(
@@ -145,6 +151,7 @@ class Devnet:
         *,
         port: int = 0,
         clock: Clock = "own",
+        history: int = HISTORY_BLOCKS,
         node_modules: Path | None = None,
     ) -> Devnet:
         """Start the chain that `save` wrote into `folder`, its past included.
@@ -158,7 +165,8 @@ class Devnet:
         if snapshot is None:
             raise FileNotFoundError(f"no whole snapshot of a chain in {folder}")
         binary = find_anvil(node_modules or _installed_modules())
-        return cls._load(binary, snapshot, port=port, clock=clock, origin="resumed")
+        anvil = _load(binary, snapshot, port=port, history=history)
+        return cls._ready(anvil, book=snapshot.book, origin="resumed", clock=clock)
 
     @classmethod
     def fork(
@@ -202,39 +210,30 @@ class Devnet:
         anvil = Anvil.start(binary, port=port, arguments=arguments)
         try:
             book = settle(anvil.rpc, source_book=source_book, chain_id=own_id)
-            devnet = cls(anvil, book=book, origin="forked")
-            devnet._set_clock(clock)
-            return devnet
         except BaseException:
             anvil.stop()
             raise
+        return cls._ready(anvil, book=book, origin="forked", clock=clock)
 
     @classmethod
-    def _load(
-        cls, binary: Path, snapshot: Snapshot, *, port: int, clock: Clock, origin: str
+    def _ready(
+        cls, anvil: Anvil, *, book: AddressBook, origin: str, clock: Clock
     ) -> Devnet:
-        arguments = [
-            *_common(snapshot.book.chain_id),
-            *("--load-state", str(snapshot.state)),
-            "--preserve-historical-states",
-        ]
-        anvil = Anvil.start(binary, port=port, arguments=arguments)
-        devnet = cls(anvil, book=snapshot.book, origin=origin)
         try:
-            devnet._set_clock(clock)
-            devnet.rpc.request("evm_setBlockGasLimit", hex(BLOCK_GAS))
+            if clock == "own":
+                newest = anvil.rpc.timestamp()
+                anvil.rpc.request("evm_setTime", hex(newest))
+                anvil.rpc.request("anvil_setBlockTimestampInterval", BLOCK_SECONDS)
+            anvil.rpc.request("evm_setBlockGasLimit", hex(BLOCK_GAS))
         except BaseException:
             anvil.stop()
             raise
-        return devnet
-
-    def _set_clock(self, clock: Clock) -> None:
-        if clock == "own":
-            self.rpc.request("evm_setTime", hex(self.rpc.timestamp()))
-            self.rpc.request("anvil_setBlockTimestampInterval", BLOCK_SECONDS)
+        return cls(anvil, book=book, origin=origin)
 
     def save(self, folder: Path) -> None:
         """Write the chain with the states of its past into `folder`, for `resume`.
+
+        It takes about a megabyte and 0.05 seconds for every block of the past.
 
         Raises:
             DevnetRpcError: the chain did not hand over its state.
@@ -277,6 +276,17 @@ def _installed_modules() -> Path | None:
 
 def _common(chain_id: int) -> list[str]:
     return ["--chain-id", str(chain_id), "--hardfork", _HARDFORK]
+
+
+def _load(binary: Path, snapshot: Snapshot, *, port: int, history: int) -> Anvil:
+    arguments = [
+        *_common(snapshot.book.chain_id),
+        *("--load-state", str(snapshot.state)),
+        "--preserve-historical-states",
+        # States in memory only: anvil leaves those it puts on disk behind.
+        *("--prune-history", str(history)),
+    ]
+    return Anvil.start(binary, port=port, arguments=arguments)
 
 
 def _deploy(

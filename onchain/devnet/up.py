@@ -26,8 +26,8 @@ from affiant.onchain.mandate import parse_address
 DEFAULT_PORT = 8545
 """Port that wallets and tools expect a local chain on."""
 
-BLOCK_PACE = 2.0
-"""Seconds between blocks while nobody sends anything."""
+BLOCK_PACE = 12.0
+"""Seconds between blocks while nobody sends anything; Ethereum's slot time."""
 
 BOOKS = Path(".cache") / "books"
 """Where books are written if no cache folder is given."""

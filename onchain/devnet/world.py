@@ -81,4 +81,7 @@ def deploy_ours(rpc: DevnetRpc, *, chain_id: int) -> AffiantAddresses:
         UnavailableError: the chain did not answer, or not in time.
     """
     chain = Chain.connect(rpc.url, expected_chain_id=chain_id)
-    return deploy_affiant(chain, Account.from_key(DEPLOYER.key))
+    try:
+        return deploy_affiant(chain, Account.from_key(DEPLOYER.key))
+    finally:
+        chain.close()

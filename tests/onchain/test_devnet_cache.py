@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -97,16 +98,26 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.sentence)
-def test_a_damaged_snapshot_is_rebuilt(cache: Path, damage: Damage) -> None:
+def test_a_damaged_snapshot_counts_as_absent(
+    cache: Path, tmp_path: Path, damage: Damage
+) -> None:
     (snapshot,) = cache.iterdir()
-    assert load_snapshot(snapshot) is not None
-    damage.do(snapshot)
-    assert load_snapshot(snapshot) is None
+    copy = Path(shutil.copytree(snapshot, tmp_path / "copy"))
+    assert load_snapshot(copy) is not None
+    damage.do(copy)
+    assert load_snapshot(copy) is None
+
+
+def test_a_damaged_snapshot_is_rebuilt_in_its_place(cache: Path) -> None:
+    (snapshot,) = cache.iterdir()
+    book = (snapshot / "book.json").read_bytes()
+    _truncate(snapshot)
     with Devnet.start(cache_dir=cache) as devnet:
         assert devnet.origin == "deployed"
         assert Scenario(devnet).price("WETH") == 2500
     assert [*cache.iterdir()] == [snapshot]
     assert load_snapshot(snapshot) is not None
+    assert (snapshot / "book.json").read_bytes() == book
 
 
 def test_a_half_written_folder_beside_it_does_no_harm(cache: Path) -> None:
