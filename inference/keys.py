@@ -83,7 +83,7 @@ def unlock_keystore(path: str | Path, password: str) -> LocalAccount:
     try:
         stored = json.loads(content)
         key = Account.decrypt(stored, password)
-        return Account.from_key(key)
+        account: LocalAccount = Account.from_key(key)
     except ValueError as error:
         if "MAC mismatch" in str(error):
             raise KeystorePasswordError(
@@ -96,6 +96,7 @@ def unlock_keystore(path: str | Path, password: str) -> LocalAccount:
         raise KeystoreError(
             name, got=repr(error)[:200], expected="a version 3 keystore"
         ) from error
+    return account
 
 
 def create_keystore(

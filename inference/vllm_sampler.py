@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from vllm import SamplingParams
 from vllm.v1.sample.logits_processor import (
     BatchUpdate,
     LogitsProcessor,
@@ -32,29 +33,33 @@ from affiant.inference.sampler import (
 )
 
 if TYPE_CHECKING:
-    from vllm import SamplingParams
     from vllm.config import VllmConfig
 
 EXTRA_ARGS_KEY = "affiant"
 """Key of our parameters in `SamplingParams.extra_args`."""
 
-_NEUTRAL: Mapping[str, tuple[object, ...]] = {
-    "n": (1,),
-    "temperature": (0, 0.0),
-    "presence_penalty": (0, 0.0),
-    "frequency_penalty": (0, 0.0),
-    "repetition_penalty": (1, 1.0),
-    "top_p": (1, 1.0),
-    "top_k": (0, -1),
-    "min_p": (0, 0.0),
-    "min_tokens": (0,),
-    "ignore_eos": (False,),
-    "logit_bias": (None,),
-    "allowed_token_ids": (None,),
-    "bad_words": (None, []),
-    "stop": (None, []),
-    "thinking_token_budget": (None,),
-}
+_FREE = frozenset(
+    {
+        "max_tokens",
+        "stop_token_ids",
+        "structured_outputs",
+        "extra_args",
+        # What is returned, not what is chosen.
+        "detokenize",
+        "skip_special_tokens",
+        "spaces_between_special_tokens",
+        "include_stop_str_in_output",
+        "output_kind",
+        "stream_interval",
+        "skip_clone",
+        "output_text_buffer_length",
+        "logprobs",
+        "prompt_logprobs",
+        "flat_logprobs",
+    }
+)
+"""Parameters that a request may set; every other one must have its default, so that a
+parameter of a later vLLM is refused until it was looked at."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +91,16 @@ class RequestSampling:
             SamplingUnsupportedError: ours are missing, or another one is not neutral.
             MalformedError: ours are not well formed.
         """
-        for name, neutral in _NEUTRAL.items():
-            value = getattr(params, name, neutral[0])
-            if value not in neutral:
-                raise SamplingUnsupportedError(
-                    name, got=repr(value)[:80], expected=repr(neutral[0])
-                )
+        neutral = SamplingParams(temperature=0.0)
+        for name in SamplingParams.__struct_fields__:
+            value, expected = getattr(params, name), getattr(neutral, name)
+            if name in _FREE or name.startswith("_") or value == expected:
+                continue
+            if name == "watermarking" and value is False:
+                continue  # what vLLM itself makes of the default, without a watermark
+            raise SamplingUnsupportedError(
+                name, got=repr(value)[:80], expected=repr(expected)
+            )
         value = (params.extra_args or {}).get(EXTRA_ARGS_KEY)
         if not isinstance(value, Mapping) or set(value) != {
             "sampling",

@@ -1,0 +1,234 @@
+"""One inference: generation, self-check, rollback, receipt. On transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from affiant.encoding import JsonValue, keccak256
+from affiant.errors import MalformedError
+from affiant.inference.commitment import ModelCommitment
+from affiant.inference.engine import GREEDY, Sampling
+from affiant.inference.errors import ContextExceededError, SelfCheckError
+from affiant.inference.infer import infer
+from affiant.inference.receipt import tokens_hash
+from affiant.inference.transformers_engine import TransformersEngine
+
+SEED = bytes(range(32))
+WARM = Sampling(Fraction(7, 10))
+
+
+class DriftingEngine:
+    """A real engine whose decoding drifts: it takes another token at some positions.
+
+    It stands for the last bits in which decoding differs from prefill.
+    """
+
+    def __init__(self, engine: TransformersEngine, *, drifts: Sequence[int]) -> None:
+        self._engine = engine
+        self._drifts = list(drifts)
+        self.prefixes: list[tuple[int, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def generate(
+        self,
+        prompt_ids: Sequence[int],
+        *,
+        schema: JsonValue | None,
+        max_tokens: int,
+        sampling: Sampling,
+        seed: bytes | None,
+        prefix: Sequence[int] = (),
+    ) -> tuple[int, ...]:
+        self.prefixes.append(tuple(prefix))
+        asked: dict[str, Any] = {
+            "schema": schema,
+            "max_tokens": max_tokens,
+            "sampling": sampling,
+            "seed": seed,
+        }
+        output = self._engine.generate(prompt_ids, prefix=prefix, **asked)
+        drifts = [at for at in self._drifts if len(prefix) <= at < len(output)]
+        for at in drifts:
+            self._drifts.remove(at)
+            forced = self._another(prompt_ids, output[:at], output[at], schema)
+            if forced is not None:
+                return self._engine.generate(
+                    prompt_ids, prefix=(*output[:at], forced), **asked
+                )
+        return output
+
+    def _another(
+        self,
+        prompt_ids: Sequence[int],
+        before: Sequence[int],
+        token: int,
+        schema: JsonValue | None,
+    ) -> int | None:
+        allowed = np.ones(self._engine.vocab_size, dtype=np.bool_)
+        if schema is not None:
+            grammar = self._engine.compile_grammar(schema)
+            allowed = grammar.masks([*before, token]).allowed[-1].copy()
+        allowed[[token, *self._engine.stop_ids]] = False
+        return int(np.argmax(allowed)) if allowed.any() else None
+
+
+@pytest.fixture(scope="module")
+def prompt(engine: TransformersEngine) -> list[int]:
+    """A short prompt."""
+    return engine.encode("what now? WETH 1500 USDC hold")
+
+
+def ask(engine: Any, **changes: Any) -> Any:
+    """Run `infer` with defaults."""
+    asked: dict[str, Any] = {
+        "model": keccak256(b"model"),
+        "request": b"{}",
+        "schema": None,
+        "max_tokens": 40,
+        "sampling": GREEDY,
+        "seed": None,
+    }
+    return infer(engine, **{**asked, **changes})
+
+
+@pytest.mark.parametrize(
+    ("sampling", "seed"), [(GREEDY, None), (WARM, SEED)], ids=["greedy", "warm"]
+)
+def test_receipt_binds_the_inference(
+    engine: TransformersEngine,
+    tiny_commitment: ModelCommitment,
+    prompt: list[int],
+    schema: dict[str, Any],
+    sampling: Sampling,
+    seed: bytes | None,
+) -> None:
+    done = ask(
+        engine,
+        model=tiny_commitment.root,
+        request=b'{"a":1}',
+        max_tokens=64,
+        prompt_ids=prompt,
+        schema=schema,
+        sampling=sampling,
+        seed=seed,
+    )
+    assert done.receipt.model == tiny_commitment.root
+    assert done.receipt.engine == engine.manifest.hash
+    assert done.receipt.request == keccak256(b'{"a":1}')
+    assert done.receipt.prompt == tokens_hash(prompt)
+    assert done.receipt.output == tokens_hash(done.output_ids)
+    assert done.receipt.trace == done.trace.root
+    assert tuple(entry.token for entry in done.trace.entries) == done.output_ids
+    assert done.finished and done.output_ids[-1] in engine.stop_ids
+    assert done.rollbacks == 0
+    assert done.timings.generate > 0 and done.timings.self_check > 0
+    assert done.text.startswith('{"why":"') and done.text.endswith("]}")
+
+
+@pytest.mark.parametrize("constrained", [True, False], ids=["schema", "free"])
+@pytest.mark.parametrize(
+    ("sampling", "seed"), [(GREEDY, None), (WARM, SEED)], ids=["greedy", "warm"]
+)
+def test_rollback_leads_to_the_honest_output(
+    engine: TransformersEngine,
+    prompt: list[int],
+    schema: dict[str, Any],
+    constrained: bool,
+    sampling: Sampling,
+    seed: bytes | None,
+) -> None:
+    asked = {
+        "prompt_ids": prompt,
+        "schema": schema if constrained else None,
+        "sampling": sampling,
+        "seed": seed,
+    }
+    honest = ask(engine, **asked)
+    drifting = DriftingEngine(engine, drifts=[7, 9, 12])
+    corrected = ask(drifting, **asked)
+    assert corrected.rollbacks >= 2
+    assert corrected.output_ids == honest.output_ids
+    assert corrected.receipt == honest.receipt
+    # Each continuation starts from the corrected token, never further back.
+    lengths = [len(prefix) for prefix in drifting.prefixes]
+    assert lengths == sorted(set(lengths))
+    assert all(
+        prefix == honest.output_ids[: len(prefix)] for prefix in drifting.prefixes
+    )
+
+
+def test_rejects_an_engine_that_never_settles(
+    engine: TransformersEngine, prompt: list[int]
+) -> None:
+    drifting = DriftingEngine(engine, drifts=range(24))
+    with pytest.raises(SelfCheckError) as caught:
+        ask(drifting, prompt_ids=prompt, max_tokens=24, max_rollbacks=3)
+    assert caught.value.rollbacks == 3
+    assert len(drifting.prefixes) == 4
+
+
+def test_an_output_may_stop_at_max_tokens_and_says_so(
+    engine: TransformersEngine, prompt: list[int], schema: dict[str, Any]
+) -> None:
+    done = ask(engine, prompt_ids=prompt, schema=schema, max_tokens=5)
+    assert len(done.output_ids) == 5 and not done.finished
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"prompt_ids": []}, MalformedError),
+        ({"prompt_ids": [-1]}, MalformedError),
+        ({"prompt_ids": [320]}, MalformedError),
+        ({"prompt_ids": [True]}, MalformedError),
+        ({"max_tokens": 0}, MalformedError),
+        ({"max_tokens": 10_000}, ContextExceededError),
+        ({"prompt_ids": [5] * 500}, ContextExceededError),
+        ({"sampling": WARM, "seed": None}, MalformedError),
+        ({"sampling": WARM, "seed": b"short"}, MalformedError),
+    ],
+    ids=repr,
+)
+def test_rejects_what_cannot_be_run(
+    engine: TransformersEngine,
+    prompt: list[int],
+    changes: dict[str, Any],
+    expected: type[Exception],
+) -> None:
+    with pytest.raises(expected):
+        ask(engine, **{"prompt_ids": prompt, **changes})
+
+
+def test_prefill_rows_stand_before_their_tokens(
+    engine: TransformersEngine, prompt: list[int]
+) -> None:
+    output = engine.generate(
+        prompt, schema=None, max_tokens=12, sampling=GREEDY, seed=None
+    )
+    logits = engine.prefill(prompt, output)
+    assert logits.shape == (12, engine.vocab_size) and logits.dtype == np.float32
+    assert logits.argmax(axis=1).tolist() == list(output)
+    # A row depends on what is before it only.
+    again = engine.prefill([*prompt, *output[:4]], output[4:])
+    assert np.allclose(again, logits[4:], atol=1e-4)
+
+
+def test_forced_prefix_must_be_allowed(
+    engine: TransformersEngine, prompt: list[int], schema: dict[str, Any]
+) -> None:
+    with pytest.raises(MalformedError, match="prefix"):
+        engine.generate(
+            prompt,
+            schema=schema,
+            max_tokens=9,
+            sampling=GREEDY,
+            seed=None,
+            prefix=engine.encode("x"),
+        )
