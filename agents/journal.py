@@ -105,9 +105,9 @@ class Journal:
             JournalError: it cannot be opened.
         """
         self._url = url if "://" in url else f"sqlite:///{Path(url).absolute()}"
-        if "://" not in url:
-            Path(url).absolute().parent.mkdir(parents=True, exist_ok=True)
         with self._converted():
+            if "://" not in url:
+                Path(url).absolute().parent.mkdir(parents=True, exist_ok=True)
             self._engine = sql.create_engine(self._url)
             if self._engine.dialect.name == "sqlite":
                 sql.event.listen(self._engine, "connect", _make_durable)

@@ -209,6 +209,10 @@ class Program:
 
 
 def _check_kits(kits: Sequence[Kit]) -> None:
+    if not kits or any(kits.count(kit) > 1 for kit in kits):
+        raise MalformedError(
+            "program.actions", got=repr(kits)[:120], expected="kits, each once"
+        )
     for kit in kits:
         name = getattr(kit, "name", None)
         if KITS.get(str(name)) is not kit:

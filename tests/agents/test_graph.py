@@ -1,0 +1,101 @@
+"""The order of the steps, and who may end a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from affiant.agents.graph import ORDER, AgentGraph
+from affiant.agents.progress import Outcome, Progress, RunResult
+from affiant.agents.schedule import SlotSchedule
+from affiant.errors import UnavailableError
+
+
+class Recorder:
+    """Steps that only write down that they were taken."""
+
+    def __init__(self, *, ends_at: str = "confirm", outcome: Outcome = "executed"):
+        self.taken: list[str] = []
+        self._ends_at, self._outcome = ends_at, outcome
+
+    def take(self, step: str, progress: Progress) -> Progress:
+        self.taken.append(step)
+        if step == self._ends_at:
+            return replace(progress, outcome=self._outcome)
+        return progress
+
+
+@pytest.mark.parametrize("ends_at", ORDER[:-1])
+def test_a_run_that_ends_goes_straight_to_the_record(ends_at: str):
+    steps = Recorder(ends_at=ends_at, outcome="refused")
+    result = AgentGraph(steps).run(Progress(run="r", slot=1))
+    assert result.outcome == "refused"
+    assert steps.taken == [*ORDER[: ORDER.index(ends_at) + 1], "record"]
+
+
+def test_a_bug_in_a_step_is_not_swallowed():
+    class Broken(Recorder):
+        def take(self, step: str, progress: Progress) -> Progress:
+            raise ZeroDivisionError(step)
+
+    with pytest.raises(ZeroDivisionError, match="decide"):
+        AgentGraph(Broken()).run(Progress(run="r", slot=1))
+
+
+def test_a_run_without_outcome_is_a_bug():
+    with pytest.raises(RuntimeError, match="outcome"):
+        RunResult.of(Progress(run="r", slot=1))
+
+
+def test_it_can_be_drawn():
+    drawing = AgentGraph(Recorder()).drawing()
+    assert all(step in drawing for step in ORDER)
+
+
+class Slots:
+    """A clock of slots and a run with prepared outcomes."""
+
+    def __init__(self, *outcomes: Outcome):
+        self.slot, self.ran, self._outcomes = 5, 0, list(outcomes)
+        self.away = False
+
+    def newest(self) -> int:
+        if self.away:
+            raise UnavailableError("the chain is away")
+        return self.slot
+
+    def run(self) -> RunResult:
+        self.ran += 1
+        return RunResult.of(
+            Progress(run="r", slot=self.slot, outcome=self._outcomes.pop(0))
+        )
+
+
+@pytest.mark.parametrize("outcome", ["executed", "held", "refused", "skipped"])
+def test_a_settled_slot_runs_once(outcome: Outcome):
+    slots = Slots(outcome, outcome)
+    schedule = SlotSchedule(slots.run, newest_slot=slots.newest)
+    for _ in range(3):
+        schedule.look()
+    assert slots.ran == 1
+    slots.slot = 6
+    schedule.look()
+    assert slots.ran == 2
+
+
+def test_an_unavailable_run_is_tried_again_in_its_slot():
+    slots = Slots("unavailable", "unavailable", "executed")
+    schedule = SlotSchedule(slots.run, newest_slot=slots.newest)
+    for _ in range(5):
+        schedule.look()
+    assert slots.ran == 3
+
+
+def test_with_the_chain_away_the_run_itself_says_so():
+    slots = Slots("unavailable", "held")
+    slots.away = True
+    schedule = SlotSchedule(slots.run, newest_slot=slots.newest)
+    assert schedule.look().outcome == "unavailable"
+    slots.away = False
+    assert schedule.look().outcome == "held"
