@@ -11,15 +11,17 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from contextlib import suppress
+from dataclasses import replace
 
 import fsspec
 
 from affiant.encoding import Digest, to_hex
+from affiant.errors import RejectedError
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_check import verify_evidence
 from affiant.onchain.evidence_errors import (
     EvidenceDigestMismatchError,
-    EvidenceError,
     EvidenceUnavailableError,
 )
 from affiant.onchain.evidence_frame import MAX_COMPRESSED_BYTES
@@ -57,21 +59,20 @@ class EvidenceStore:
     def put(self, bundle: EvidenceBundle) -> str:
         """Verify and store `bundle`; return its URI.
 
-        Evidence that already discloses more is left alone, so that storing a redacted
-        copy loses nothing. A local file appears whole or not at all.
+        Sections that are already stored stay disclosed, so that storing a redacted copy
+        loses nothing. A local file appears whole or not at all.
 
         Raises:
             EvidenceError, MalformedError: the bundle does not verify or is too large.
             EvidenceUnavailableError: the store did not take it.
         """
         digest = verify_evidence(bundle)
-        data = bundle.to_bytes()
-        try:
+        with suppress(EvidenceUnavailableError, RejectedError):
+            # Absent or damaged: replaced. Otherwise both hash to one root, so that
+            # what either discloses belongs to the same leaves.
             stored = self.get(digest)
-        except (EvidenceUnavailableError, EvidenceError):
-            stored = None  # absent, or damaged: it may be replaced
-        if stored is not None and not set(bundle.sections) - set(stored.sections):
-            return self.uri(digest)
+            bundle = replace(bundle, sections={**stored.sections, **bundle.sections})
+        data = bundle.to_bytes()
         try:
             if self._local:
                 self._write_local(self._path(digest), data)

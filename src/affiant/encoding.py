@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NewType
 
 import rfc8785
@@ -26,6 +26,7 @@ ZERO_DIGEST = Digest(bytes(32))
 """32 zero bytes, used where nothing precedes."""
 
 _HEX32 = re.compile(r"0x[0-9a-f]{64}")
+_STRUCTURE = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 _MAX_DEPTH = 64
 """Deepest nesting accepted from hostile JSON; ours is under ten."""
 
@@ -65,6 +66,13 @@ def parse_json(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
             what, got=f"{len(data)} bytes", expected=f"at most {max_bytes} bytes"
         )
 
+    # Before parsing: the parser recurses, and where a library has raised Python's
+    # recursion limit (py_ecc does, on import) deep nesting overflows the C stack.
+    if _nests_deeper(data, limit=_MAX_DEPTH):
+        raise MalformedError(
+            what, got="deeper nesting", expected=f"at most {_MAX_DEPTH} levels"
+        )
+
     def refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = {key for key, _ in pairs}
         if len(keys) != len(pairs):
@@ -75,30 +83,32 @@ def parse_json(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
         raise ValueError(f"constant {name}")
 
     try:
-        value = json.loads(
+        value: JsonValue = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=refuse_duplicates,
             parse_constant=refuse_constant,
         )
     except (ValueError, RecursionError) as error:
         raise MalformedError(what, got=str(error)[:200], expected="JSON") from error
-    if _depth(value) > _MAX_DEPTH:
-        raise MalformedError(
-            what, got="deeper nesting", expected=f"at most {_MAX_DEPTH} levels"
-        )
     return value
 
 
-def _depth(value: JsonValue) -> int:
-    deepest, stack = 0, [(value, 1)]
-    while stack:
-        item, level = stack.pop()
-        deepest = max(deepest, level)
-        if isinstance(item, Mapping):
-            stack.extend((child, level + 1) for child in item.values())
-        elif isinstance(item, list):
-            stack.extend((child, level + 1) for child in item)
-    return deepest
+def _nests_deeper(data: bytes, *, limit: int) -> bool:
+    """Whether brackets outside of strings nest deeper than `limit`."""
+    if data.count(b"[") + data.count(b"{") <= limit:
+        return False
+    depth, inside = 0, False
+    for match in _STRUCTURE.finditer(data):
+        mark = match[0]
+        if mark == b'"':
+            inside = not inside
+        elif not inside and mark in b"[{":
+            depth += 1
+            if depth > limit:
+                return True
+        elif not inside and mark in b"]}":
+            depth -= 1
+    return False
 
 
 def to_hex(data: bytes) -> str:

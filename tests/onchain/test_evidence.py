@@ -683,6 +683,22 @@ def test_store_keeps_the_fuller_evidence(tmp_path: Path) -> None:
     assert store.get(BUNDLE.digest).withheld == ()
 
 
+def test_store_adds_what_is_disclosed_later(tmp_path: Path) -> None:
+    store = EvidenceStore(str(tmp_path))
+    store.put(BUNDLE.withhold(["plan", "tokens"]))
+    store.put(BUNDLE.withhold(["observation", "tokens"]))
+    assert store.get(BUNDLE.digest).withheld == ("tokens",)
+
+
+def test_store_replaces_whatever_is_damaged(tmp_path: Path) -> None:
+    store = EvidenceStore(str(tmp_path))
+    path = tmp_path / f"{BUNDLE.digest.hex()}.json.zst"
+    for damage in (b"", b"garbage", pack(b"{}"), pack(b'{"format":"x"}'), pack(b"[")):
+        path.write_bytes(damage)
+        store.put(BUNDLE)
+        assert store.get(BUNDLE.digest) == BUNDLE
+
+
 def test_store_refuses_to_keep_what_does_not_verify(tmp_path: Path) -> None:
     store = EvidenceStore(str(tmp_path))
     with pytest.raises(errors.EvidenceSignatureError):
