@@ -8,7 +8,13 @@ import {Permission} from "../../contracts/types/Mandate.sol";
 import {GateFixture} from "./GateFixture.sol";
 import {MuteToken} from "./mocks/Doubles.sol";
 import {OddAccount} from "./mocks/Hosts.sol";
-import {CallbackToken, FalseReturnToken, FeeOnTransferToken, MissingReturnToken, TestToken} from "./mocks/TestToken.sol";
+import {
+    CallbackToken,
+    FalseReturnToken,
+    FeeOnTransferToken,
+    MissingReturnToken,
+    TestToken
+} from "./mocks/TestToken.sol";
 import {Venue} from "./mocks/Venue.sol";
 
 contract ExecuteEffectsTest is GateFixture {
