@@ -99,7 +99,7 @@ class Planner:
     ) -> list[list[int]]:
         schema = plan_schema([KITS[name] for name in actions], BOOK)
         grammar = self.compiler.compile_json_schema(
-            json.dumps(schema), any_whitespace=False
+            json.dumps(schema), any_whitespace=False, separators=(",", ":")
         )
         matchers = [xgrammar.GrammarMatcher(grammar) for _ in prompts]
         outputs: list[list[int]] = [[] for _ in prompts]

@@ -4,7 +4,8 @@ Every scenario is a pure function of a split's name and an index, so that the da
 the same on every machine. It goes through the same `build_request` as a real slot: the
 model never sees a prompt that an agent would not write. Scenarios are drawn so that
 each branch of the teacher is about as frequent, many of them right at a limit; nobody
-claims that markets look like this.
+claims that markets look like this. Bands and limits are multiples of five, as people
+write them; shares are any whole percent.
 
 `HELD_OUT` scenarios are never trained on, nor is a training scenario kept whose numbers
 (the teacher's whole `Reading`) are those of a held-out one.
@@ -65,8 +66,8 @@ def draw(split: str, index: int) -> dict[str, Any]:
     rng = random.Random(f"affiant planner {split} {index}")
     lends = rng.random() < 0.8
     while True:
-        low, limit = rng.randint(20, 70), rng.randint(5, 30)
-        high = low + 2 * rng.randint(2, 12)
+        low, limit = 5 * rng.randint(4, 14), 5 * rng.randint(1, 6)
+        high = low + rng.choice((10, 20))
         shares = _shares(rng, low, high, limit, lends=lends)
         if shares is not None:
             break

@@ -104,8 +104,8 @@ def teach(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def plan_text(plan: dict[str, Any]) -> str:
-    """Return a plan in the one spelling that the grammar allows."""
-    return json.dumps(plan, separators=(", ", ": "))
+    """Return a plan in the one spelling that the grammar allows: no whitespace."""
+    return json.dumps(plan, separators=(",", ":"))
 
 
 def share_bps(part: int, whole: int, *, up: bool = False) -> int:

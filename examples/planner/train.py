@@ -30,11 +30,14 @@ from affiant.agents.prompt import render_prompt
 SEED = 20260
 """Seeds the weights and the order of batches."""
 
-STEPS = 1600
+STEPS = 3000
 """Optimiser steps."""
 
-BATCH = 32
+BATCH = 16
 """Examples per step."""
+
+PEAK_RATE = 0.002
+"""Highest learning rate of AdamW."""
 
 HELD_OUT = 1000
 """Held-out scenarios whose numbers are kept out of the training data."""
@@ -137,7 +140,7 @@ def fast_bfloat16() -> bool:
 
 def rate(step: int, steps: int) -> float:
     """Return the learning rate's factor: a short rise, a plateau, a fall to zero."""
-    rise, fall = 30, steps // 2
+    rise, fall = 100, steps // 2
     return min((step + 1) / rise, 1.0, (steps - step) / fall)
 
 
@@ -153,17 +156,12 @@ def train(folder: Path, *, steps: int, batch: int) -> None:
     # Sequences of some 70 tokens: plain matrix products beat a fused kernel here.
     model = LlamaForCausalLM._from_config(config, attn_implementation="eager")
     number_line(model, number_tokens(tokenizer))
-    matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
-    chosen = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in chosen]
-    optimisers = [
-        torch.optim.Muon(matrices, lr=0.02, weight_decay=0.02, momentum=0.95),
-        torch.optim.AdamW(others, lr=0.003, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
-    schedules = [
-        torch.optim.lr_scheduler.LambdaLR(o, lambda step: rate(step, steps))
-        for o in optimisers
-    ]
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: rate(step, steps)
+    )
     started, losses = time.monotonic(), []
     with Progress() as progress:
         task = progress.add_task("training", total=steps)
@@ -171,10 +169,9 @@ def train(folder: Path, *, steps: int, batch: int) -> None:
             loss = plan_loss(model, ids, labels)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimiser, schedule in zip(optimisers, schedules, strict=True):
-                optimiser.step()
-                schedule.step()
-                optimiser.zero_grad()
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad()
             losses.append(loss.item())
             if len(losses) % 50 == 0:
                 recent = math.fsum(losses[-50:]) / 50

@@ -74,7 +74,7 @@ HOLD = {"action": "hold"}
 
 
 def text_of(*actions: Any, why: Any = "WETH 68% is above 65%: sell.") -> str:
-    return json.dumps({"why": why, "actions": list(actions)})
+    return json.dumps({"why": why, "actions": list(actions)}, separators=(",", ":"))
 
 
 def parse(text: str) -> Plan:
@@ -234,7 +234,9 @@ def test_grammar_and_parser_agree_on_what_a_plan_is(kits: tuple[Kit, ...]) -> No
     letters = [chr(code) for code in range(32, 127)]
     tokens = xgrammar.TokenizerInfo([*letters, "<end>"], stop_token_ids=[len(letters)])
     grammar = xgrammar.GrammarCompiler(tokens).compile_json_schema(
-        json.dumps(plan_schema(kits, BOOK)), any_whitespace=False
+        json.dumps(plan_schema(kits, BOOK)),
+        any_whitespace=False,
+        separators=(",", ":"),
     )
 
     def generable(text: str) -> bool:
