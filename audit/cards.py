@@ -15,13 +15,6 @@ KIND_WORDS = {
 }
 """What became of a decision, in words."""
 
-VERDICT_WORDS = {
-    "accepted": "accepted",
-    "rejected": "rejected",
-    "incomplete": "incomplete",
-}
-"""Words on the pill of a card."""
-
 
 def decision_card(audit: DecisionAudit, *, number: int) -> Markup:
     """Return the card of one decision; `number` counts from 1."""
@@ -36,12 +29,12 @@ def decision_card(audit: DecisionAudit, *, number: int) -> Markup:
                 f"{number}. {KIND_WORDS[audit.kind]}: {_summary(audit)}",
                 id=identity,
             ),
-            element("span", _when(audit), class_="when"),
             element(
                 "span",
-                VERDICT_WORDS[audit.verdict.value],
+                audit.verdict.value,
                 class_=f"pill {audit.verdict.value}",
             ),
+            element("span", _when(audit), class_="when"),
         ),
         element(
             "div",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from affiant.audit.figures import moment, money, percent, units
 from affiant.audit.markup import Markup, element, join
 from affiant.audit.result import Account, Change, Completeness
+from affiant.onchain.mandate import VALUE_DECIMALS
 
 WIDTH, HEIGHT = 1000.0, 260.0
 """Coordinates of the plots; the page stretches them."""
@@ -27,9 +28,8 @@ def value_chart(portfolio: Sequence[Account]) -> Markup:
         return _nothing("Fewer than two readings of the account: no curve to draw.")
     values = [entry.value for entry in portfolio]
     held = [entry.held_value for entry in portfolio]
-    low, high = min(values + held), max(values + held)
-    pad = max((high - low) // 8, high // 2000, 1)
-    low, high = max(0, low - pad), high + pad
+    marks = _round_marks(min(values + held), max(values + held))
+    low, high = marks[0], marks[-1]
     first, last = portfolio[0].block, portfolio[-1].block
 
     def path(series: Sequence[int]) -> str:
@@ -56,7 +56,7 @@ def value_chart(portfolio: Sequence[Account]) -> Markup:
     )
     plot = _svg(
         label,
-        *_grid(),
+        *_grid(len(marks)),
         element("path", d=path(held), class_="line held"),
         element("path", d=path(values), class_="line account"),
         *dots,
@@ -71,16 +71,15 @@ def value_chart(portfolio: Sequence[Account]) -> Markup:
         ),
         class_="legend",
     )
-    marks = [low + (high - low) * step // 4 for step in range(5)]
     return element(
         "figure",
         legend,
-        _framed(plot, [money(mark) for mark in marks], _block_marks(portfolio)),
+        _framed(plot, _labels(marks), _block_marks(portfolio)),
         element(
             "figcaption",
             f"{label} Difference: {money(difference, signed=True)} "
             f"({percent(difference, whole=end.held_value)}). "
-            "The scale does not begin at zero.",
+            + ("" if low == 0 else "The scale does not begin at zero."),
         ),
         class_="chart",
     )
@@ -91,7 +90,7 @@ def composition_chart(portfolio: Sequence[Account]) -> Markup:
     usable = [entry for entry in portfolio if entry.value > 0]
     if len(usable) < 2:
         return _nothing("Fewer than two readings of the account: no shares to draw.")
-    names = sorted({name for entry in usable for name, _ in entry.values})
+    names = sorted({name for entry in usable for name, value in entry.values if value})
     first, last = usable[0].block, usable[-1].block
     lower = [0.0] * len(usable)
     areas: list[Markup] = []
@@ -135,7 +134,7 @@ def composition_chart(portfolio: Sequence[Account]) -> Markup:
     return element(
         "figure",
         element("ul", *reversed(keys), class_="legend"),
-        _framed(_svg(label, *areas, *_grid()), marks, _block_marks(usable)),
+        _framed(_svg(label, *areas, *_grid(5)), marks, _block_marks(usable)),
         element(
             "figcaption",
             label + ". Wallet and supplied tokens together, debts subtracted.",
@@ -204,8 +203,10 @@ def slot_strip(completeness: Completeness) -> Markup:
 
 def change_bars(changes: Sequence[Change]) -> Markup:
     """Draw each token's measured change as a bar and its sworn bound as a mark."""
+    touched = [change for change in changes if change.bound or change.measured]
+    still = [change.name for change in changes if change not in touched]
     rows = []
-    for change in changes:
+    for change in touched:
         measured = change.measured
         reach = max(abs(change.bound), abs(measured or 0), 1) * 1.12
         zero = 50.0
@@ -227,7 +228,9 @@ def change_bars(changes: Sequence[Change]) -> Markup:
             if measured is None
             else units(measured, decimals=change.decimals, signed=True)
         )
-        kept = measured is None or measured >= change.bound
+        verdict = "–"
+        if measured is not None:
+            verdict = "kept" if measured >= change.bound else "MISSED"
         label = f"{change.name}: measured {shown}, at least {bound} sworn"
         rows.append(
             element(
@@ -253,29 +256,35 @@ def change_bars(changes: Sequence[Change]) -> Markup:
                     ),
                     class_="picture",
                 ),
-                element("td", "kept" if kept else "MISSED", data_label="bound"),
+                element("td", verdict, data_label="bound"),
             )
         )
-    return element(
+    rest = None
+    if still:
+        rest = element(
+            "p",
+            f"{'Also tracked' if touched else 'Tracked'}, no loss allowed: "
+            f"{', '.join(still)}.",
+            class_="quiet fine",
+        )
+    if not touched:
+        return join(rest)
+    names = ("token", "sworn, at least", "measured", "", "bound")
+    table = element(
         "table",
         element(
             "caption",
-            "Change of the account per token: the least change sworn (upright mark) "
-            "and the change that the gate measured (bar).",
+            "What changed in the account: the least change sworn (upright mark) and "
+            "the change that the gate measured (bar).",
         ),
         element(
             "thead",
-            element(
-                "tr",
-                *(
-                    element("th", name, scope="col")
-                    for name in ("token", "sworn, at least", "measured", "", "bound")
-                ),
-            ),
+            element("tr", *(element("th", name, scope="col") for name in names)),
         ),
         element("tbody", *rows),
         class_="changes",
     )
+    return join(table, rest)
 
 
 def _framed(plot: Markup, ys: Sequence[str], xs: Sequence[str]) -> Markup:
@@ -300,18 +309,39 @@ def _svg(label: str, *children: Markup) -> Markup:
     )
 
 
-def _grid() -> list[Markup]:
+def _grid(lines: int) -> list[Markup]:
     return [
         element(
             "line",
             x1=0,
             x2=WIDTH,
-            y1=HEIGHT * step / 4,
-            y2=HEIGHT * step / 4,
+            y1=HEIGHT * step / (lines - 1),
+            y2=HEIGHT * step / (lines - 1),
             class_="grid",
         )
-        for step in range(5)
+        for step in range(lines)
     ]
+
+
+def _round_marks(low: int, high: int) -> list[int]:
+    """Return 3 to 7 evenly spaced round values that enclose `low` to `high`.
+
+    The range is at least a hundredth of the value, so that a cent's change does not
+    look like a fall.
+    """
+    centre, span = (low + high) // 2, max(high - low, high // 100, 10**6)
+    low, high = min(low, centre - span // 2), max(high, centre + span // 2)
+    power = 1
+    while power * 50 < span:
+        power *= 10
+    step = next(size for m in (1, 2, 5, 10, 20, 50) if (size := m * power) * 5 >= span)
+    first, last = max(0, low // step), -(-high // step)
+    return [step * index for index in range(first, max(last, first + 2) + 1)]
+
+
+def _labels(marks: Sequence[int]) -> list[str]:
+    whole = all(mark % 10**VALUE_DECIMALS == 0 for mark in marks)
+    return [money(mark).removesuffix(".00") if whole else money(mark) for mark in marks]
 
 
 def _block_marks(entries: Sequence[Account]) -> list[str]:

@@ -155,8 +155,10 @@ def check_consequences(
         got=canonical_json(stated.to_json()).decode(),
         expected=canonical_json(plan.to_json()).decode(),
     )
-    noun = "call" if len(calls) == 1 else "calls"
-    return f"The output tokens are the plan, and {len(calls)} {noun} follow from it."
+    if not calls:
+        return "The output tokens are the plan, and no call follows from it."
+    follow = "call follows" if len(calls) == 1 else "calls follow"
+    return f"The output tokens are the plan, and {len(calls)} {follow} from it."
 
 
 def stated_plan(bundle: EvidenceBundle, *, manifests: Manifests) -> Plan:

@@ -14,9 +14,9 @@ def money(value: int, *, signed: bool = False) -> str:
     return f"{sign}${cents // 100:,}.{cents % 100:02d}"
 
 
-def units(amount: int, *, decimals: int, signed: bool = False) -> str:
-    """Return base units as whole tokens with at most 6 places: `+0.5`."""
-    places = min(decimals, 6)
+def units(amount: int, *, decimals: int, signed: bool = False, places: int = 6) -> str:
+    """Return base units as whole tokens with at most `places` places: `+0.5`."""
+    places = min(decimals, places)
     rounded = _rounded(abs(amount), decimals, places=places)
     whole, part = divmod(rounded, 10**places)
     fraction = f"{part:0{places}d}".rstrip("0") if places else ""

@@ -126,10 +126,11 @@ def _asked(report: AuditReport) -> str:
 
 
 def _tiles(report: AuditReport) -> Markup:
+    total = report.completeness.total
     tiles = [
-        (str(len(report.completeness.executed)), "slots executed"),
-        (str(len(report.completeness.held)), "slots held, signed"),
-        (str(len(report.completeness.unexplained)), "slots unexplained"),
+        (str(len(report.completeness.executed)), f"executed, of {total} slots"),
+        (str(len(report.completeness.held)), "held, with a signed statement"),
+        (str(len(report.completeness.unexplained)), "unexplained"),
     ]
     if report.portfolio:
         start, end = report.portfolio[0], report.portfolio[-1]

@@ -44,7 +44,7 @@ font-size:19px;font-weight:600}
 .findings{border-left:6px solid var(--warn);background:var(--warn-bg);
 padding:10px 18px;border-radius:4px}
 .findings ul{margin:4px 0;padding-left:20px}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:14px;
+.tiles{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:14px;
 margin:20px 0}
 .tile{background:var(--card);border:1px solid var(--rule);border-radius:8px;
 padding:12px 16px}
@@ -58,10 +58,11 @@ font-weight:600;white-space:nowrap}
 .pill.not-claimed{color:var(--soft);background:var(--rule)}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:10px;
 padding:18px 22px;margin:18px 0;break-inside:avoid-page}
-.card>header{display:flex;flex-wrap:wrap;gap:4px 12px;align-items:baseline;
-border-bottom:1px solid var(--rule);padding-bottom:10px}
-.card>header .when{color:var(--soft);font-size:14px;flex:1 1 220px}
-.columns{display:grid;grid-template-columns:minmax(0,5fr) minmax(0,7fr);gap:0 32px}
+.card>header{display:grid;grid-template-columns:minmax(0,1fr) max-content;gap:2px 16px;
+align-items:start;border-bottom:1px solid var(--rule);padding-bottom:10px}
+.card>header .when{color:var(--soft);font-size:14px;grid-row:2;grid-column:1/-1}
+.fine{font-size:14px}
+.columns{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:0 32px}
 blockquote{margin:4px 0 8px;padding:2px 0 2px 14px;border-left:3px solid var(--accent);
 font-family:Georgia,serif;font-style:italic;overflow-wrap:anywhere}
 ul.plain,ol.plain{margin:4px 0;padding-left:20px}
@@ -131,7 +132,9 @@ line-height:1}
 .bar.gain{fill:var(--s2)}.bar.fall{fill:var(--s4)}
 @media (max-width:640px){main,header.top,footer{padding:0 16px}
 header.top{padding-top:24px}h1{font-size:27px}.card{padding:14px 16px}
-.columns{grid-template-columns:minmax(0,1fr)}.frame{gap:6px 8px}
+.columns{grid-template-columns:minmax(0,1fr)}
+.tiles{grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}.tile b{font-size:19px}
+.frame{gap:6px 8px}
 .ys{font-size:11px}.frame svg,.ys{height:190px}.xs{font-size:11px}
 dl:not(.facts){grid-template-columns:minmax(0,1fr)}
 dl:not(.facts) dd{margin-bottom:6px}

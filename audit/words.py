@@ -21,7 +21,7 @@ from affiant.onchain.kits.aave_v3 import SUPPLY, WITHDRAW
 from affiant.onchain.kits.uniswap_v3 import EXACT_INPUT_SINGLE, EXACT_INPUT_SINGLE_ABI
 from affiant.onchain.mandate import NATIVE, Address, Tracked
 
-_RAY_PER_PERCENT_HUNDREDTH = 10**23
+_RAY_PER_BPS = 10**23
 
 
 def token_names(book: AddressBook) -> dict[Address, tuple[str, int]]:
@@ -30,7 +30,7 @@ def token_names(book: AddressBook) -> dict[Address, tuple[str, int]]:
     for name, token in book.tokens.items():
         names[token.address] = (name, token.decimals)
         if token.a_token is not None:
-            names[token.a_token] = (f"{name} supplied", token.decimals)
+            names[token.a_token] = (f"{name} lent", token.decimals)
         if token.variable_debt is not None:
             names[token.variable_debt] = (f"{name} owed", token.decimals)
     return names
@@ -49,15 +49,19 @@ def facts_in_words(facts: Facts, *, book: AddressBook) -> tuple[tuple[str, str],
         parts = []
         balance = facts.balances.get(name)
         if balance is not None:
-            parts.append(f"{units(balance.wallet, decimals=token.decimals)} in wallet")
-            if balance.supplied:
-                shown = units(balance.supplied, decimals=token.decimals)
-                parts.append(f"{shown} supplied")
-            if balance.debt:
-                parts.append(f"{units(balance.debt, decimals=token.decimals)} owed")
+            held = (
+                (balance.wallet, "in wallet"),
+                (balance.supplied, "lent"),
+                (balance.debt, "owed"),
+            )
+            parts += [
+                f"{units(amount, decimals=token.decimals, places=4)} {where}"
+                for amount, where in held
+                if amount
+            ] or ["none"]
         price = facts.prices.get(name)
         if price is not None:
-            parts.append(f"price {_price(price.answer, decimals=price.decimals)}")
+            parts.append(f"at {_price(price.answer, decimals=price.decimals)}")
         if parts:
             lines.append((name, ", ".join(parts)))
     for name, pool in facts.pools.items():
@@ -168,7 +172,7 @@ def _pool(name: str, sqrt_price_x96: int, *, book: AddressBook) -> str:
 
 
 def _rate(ray: int) -> str:
-    bps = ray // _RAY_PER_PERCENT_HUNDREDTH
+    bps = ray // _RAY_PER_BPS
     return f"{bps // 100}.{bps % 100:02d} %"
 
 
