@@ -437,12 +437,13 @@ def test_seal_refuses_missing_unknown_and_uncanonical_sections() -> None:
 
 def test_every_byte_change_of_the_text_is_refused() -> None:
     for index in range(len(PLAIN)):
-        # One bit per byte, another one each time; the whole byte space is the fuzz's.
-        for flip in (1 << index % 8, 0x20):
-            mangled = bytearray(PLAIN)
-            mangled[index] ^= flip
-            with pytest.raises(AffiantError):
-                check(bytes(mangled))
+        # Another bit each time, every other time a letter's case; the whole byte space
+        # is the fuzz's.
+        flip = 1 << (index // 2) % 8 if index % 2 else 0x20
+        mangled = bytearray(PLAIN)
+        mangled[index] ^= flip
+        with pytest.raises(AffiantError):
+            check(bytes(mangled))
 
 
 def test_every_byte_change_of_the_file_is_refused() -> None:
