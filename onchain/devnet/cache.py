@@ -26,7 +26,7 @@ from pathlib import Path
 from affiant.encoding import keccak256, parse_json
 from affiant.errors import MalformedError
 from affiant.onchain.address_book import AddressBook
-from affiant.onchain.devnet.errors import DevnetRpcError
+from affiant.onchain.devnet.errors import DevnetRpcError, SnapshotError
 from affiant.onchain.devnet.rpc import DevnetRpc
 
 MAX_SUM_BYTES = 4096
@@ -70,12 +70,21 @@ def load_snapshot(folder: Path) -> Snapshot | None:
         return None
 
 
-def save_snapshot(folder: Path, *, rpc: DevnetRpc, book: AddressBook) -> Snapshot:
-    """Write the chain at `rpc` into `folder`, replacing what is there.
+def save_snapshot(
+    folder: Path, *, rpc: DevnetRpc, book: AddressBook, replace: bool
+) -> Snapshot:
+    """Write the chain at `rpc` into `folder`.
+
+    Args:
+        folder: where to; its parents are made.
+        rpc: the chain.
+        book: what is on it.
+        replace: whether a whole snapshot that is there already gives way. In a cache it
+            must not: another process may be about to load it.
 
     Raises:
         DevnetRpcError: the chain did not hand over its state.
-        OSError: the folder cannot be written.
+        SnapshotError: the folder cannot be written.
     """
     with DevnetRpc(rpc.url, timeout=DUMP_SECONDS) as patient:
         dump = patient.request("anvil_dumpState", True)
@@ -83,6 +92,14 @@ def save_snapshot(folder: Path, *, rpc: DevnetRpc, book: AddressBook) -> Snapsho
         state = gzip.decompress(bytes.fromhex(str(dump).removeprefix("0x")))
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise DevnetRpcError("anvil_dumpState", got=repr(error)) from error
+    try:
+        _write(folder, state=state, book=book, replace=replace)
+    except OSError as error:
+        raise SnapshotError(folder, reason=str(error)) from error
+    return Snapshot(state=folder / _STATE, book=book)
+
+
+def _write(folder: Path, *, state: bytes, book: AddressBook, replace: bool) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
     try:
@@ -91,15 +108,15 @@ def save_snapshot(folder: Path, *, rpc: DevnetRpc, book: AddressBook) -> Snapsho
         (fresh / _BOOK).write_bytes(text)
         sums = _sums(state=fresh / _STATE, book=text)
         (fresh / _SUM).write_text(json.dumps(sums))
-        _replace(folder, fresh)
+        if replace or load_snapshot(folder) is None:
+            _move_into_place(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return Snapshot(state=folder / _STATE, book=book)
 
 
-def _replace(folder: Path, fresh: Path) -> None:
-    # A folder cannot be renamed onto a filled one. Whoever runs at the same time writes
-    # the same snapshot, so losing the race to it is as good as winning.
+def _move_into_place(fresh: Path, folder: Path) -> None:
+    # A folder cannot be renamed onto a filled one. If somebody else fills it meanwhile,
+    # theirs is as good as ours.
     if folder.exists():
         old = Path(tempfile.mkdtemp(prefix=".removing-", dir=folder.parent))
         with contextlib.suppress(FileNotFoundError):

@@ -34,7 +34,11 @@ from affiant.onchain.devnet.cache import (
     load_snapshot,
     save_snapshot,
 )
-from affiant.onchain.devnet.errors import BookMismatchError, ToolMissingError
+from affiant.onchain.devnet.errors import (
+    BookMismatchError,
+    SnapshotError,
+    ToolMissingError,
+)
 from affiant.onchain.devnet.fork import BLOCK_GAS, chain_id_of, fork_chain_id, settle
 from affiant.onchain.devnet.rpc import DevnetRpc
 from affiant.onchain.devnet.world import build
@@ -122,6 +126,7 @@ class Devnet:
             ToolMissingError: anvil or a protocol is not installed.
             AnvilFailedError: anvil does not start.
             DeploymentFailedError: a deployment transaction reverted.
+            SnapshotError: the cache cannot be written.
         """
         modules = find_node_modules(node_modules)
         binary = find_anvil(modules)
@@ -159,11 +164,11 @@ class Devnet:
         Raises:
             ToolMissingError: anvil is not installed.
             AnvilFailedError: anvil does not start.
-            FileNotFoundError: there is no whole snapshot in `folder`.
+            SnapshotError: there is no whole snapshot in `folder`.
         """
         snapshot = load_snapshot(folder)
         if snapshot is None:
-            raise FileNotFoundError(f"no whole snapshot of a chain in {folder}")
+            raise SnapshotError(folder, reason="there is no whole one")
         binary = find_anvil(node_modules or _installed_modules())
         anvil = _load(binary, snapshot, port=port, history=history)
         return cls._ready(anvil, book=snapshot.book, origin="resumed", clock=clock)
@@ -237,9 +242,9 @@ class Devnet:
 
         Raises:
             DevnetRpcError: the chain did not hand over its state.
-            OSError: the folder cannot be written.
+            SnapshotError: the folder cannot be written.
         """
-        save_snapshot(folder, rpc=self.rpc, book=self.book)
+        save_snapshot(folder, rpc=self.rpc, book=self.book, replace=True)
 
     def wait(self, *, seconds: float) -> None:
         """Wait `seconds`.
@@ -305,7 +310,7 @@ def _deploy(
         # The limit is part of the state; one ordinary block makes it the newest's.
         anvil.rpc.request("evm_setBlockGasLimit", hex(BLOCK_GAS))
         anvil.rpc.request("evm_mine")
-        return save_snapshot(folder, rpc=anvil.rpc, book=book)
+        return save_snapshot(folder, rpc=anvil.rpc, book=book, replace=False)
     finally:
         anvil.stop()
 

@@ -3,7 +3,8 @@
     UnavailableError
     ├── ToolMissingError          anvil or a protocol's npm package is not installed
     ├── AnvilFailedError          anvil did not start, or ended early
-    └── DevnetRpcError            the chain did not answer, or answered with an error
+    ├── DevnetRpcError            the chain did not answer, or answered with an error
+    └── SnapshotError             a chain's state cannot be written or is not there
     RejectedError
     ├── DeploymentFailedError     a deployment transaction reverted
     ├── BookMismatchError         an address book is not about the chain forked
@@ -13,6 +14,8 @@ A damaged cache is no error: it is noticed and rebuilt.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from affiant.errors import RejectedError, UnavailableError
 
@@ -43,6 +46,15 @@ class DevnetRpcError(UnavailableError):
         super().__init__(f"`{method}`: got {got[:600]}, expected a result")
         self.method = method
         self.got = got
+
+
+class SnapshotError(UnavailableError):
+    """The state of a chain cannot be written, or there is none to be read."""
+
+    def __init__(self, folder: Path, *, reason: str) -> None:
+        super().__init__(f"snapshot of a chain in {folder}: {reason}")
+        self.folder = folder
+        self.reason = reason
 
 
 class DeploymentFailedError(RejectedError):

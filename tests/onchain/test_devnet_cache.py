@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from affiant.onchain.devnet import Devnet, Scenario
 from affiant.onchain.devnet.cache import cache_key, load_snapshot
+from affiant.onchain.devnet.errors import SnapshotError
 
 pytestmark = pytest.mark.anvil
 
@@ -160,8 +162,30 @@ def test_the_past_can_be_read_by_hash_after_saving_and_resuming(
 
 
 def test_resuming_from_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(SnapshotError) as caught:
         Devnet.resume(tmp_path)
+    assert caught.value.folder == tmp_path
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SnapshotError, match="file"):
+        Devnet.start(cache_dir=tmp_path / "file")
+
+
+def test_two_first_starts_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    def start(_: int) -> Devnet:
+        return Devnet.start(cache_dir=tmp_path)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(start, range(2))
+    try:
+        assert _head(first) == _head(second) and first.book == second.book
+    finally:
+        first.stop()
+        second.stop()
+    (snapshot,) = tmp_path.iterdir()
+    assert load_snapshot(snapshot) is not None
 
 
 def test_the_key_depends_on_every_part() -> None:
