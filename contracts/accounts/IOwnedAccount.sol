@@ -38,7 +38,7 @@ interface IOwnedAccount is IModuleHost {
     error OwnerCallFailed(uint256 index, bytes reason);
 
     /// @notice Make one call as the owner.
-    /// @return returnData What the call returned.
+    /// @return returnData The first 1024 bytes of what the call returned.
     function execute(address target, uint256 value, bytes calldata data)
         external
         payable
@@ -46,6 +46,11 @@ interface IOwnedAccount is IModuleHost {
 
     /// @notice Make several calls as the owner, all or none.
     function executeBatch(OwnerCall[] calldata calls) external payable;
+
+    /// @notice ERC-721 tokens (Uniswap positions are) may be sent safely.
+    function onERC721Received(address, address, uint256, bytes calldata)
+        external
+        returns (bytes4);
 
     /// @notice Who owns the account.
     function owner() external view returns (address);

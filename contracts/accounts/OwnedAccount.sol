@@ -66,7 +66,7 @@ contract OwnedAccount is IOwnedAccount {
         return BoundedCall.call(to, value, data, MAX_RETURN_BYTES);
     }
 
-    /// @notice ERC-721 tokens (Uniswap positions are) may be sent safely.
+    /// @inheritdoc IOwnedAccount
     function onERC721Received(address, address, uint256, bytes calldata)
         external
         pure

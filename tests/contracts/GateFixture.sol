@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {DecisionGate} from "../../contracts/DecisionGate.sol";
 import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
-import {ModelRegistry} from "../../contracts/ModelRegistry.sol";
-import {NodeRegistry} from "../../contracts/NodeRegistry.sol";
-import {OwnedAccount} from "../../contracts/accounts/OwnedAccount.sol";
+import {IModelRegistry} from "../../contracts/IModelRegistry.sol";
+import {INodeRegistry} from "../../contracts/INodeRegistry.sol";
+import {IOwnedAccount} from "../../contracts/accounts/IOwnedAccount.sol";
 import {SettableFeed} from "../../contracts/devnet/SettableFeed.sol";
 import {Call} from "../../contracts/types/Call.sol";
 import {Decision} from "../../contracts/types/Decision.sol";
@@ -60,10 +59,10 @@ abstract contract GateFixture is Test {
     address internal guardian = address(0x69A2D1A9);
     address internal node;
 
-    DecisionGate internal gate;
-    NodeRegistry internal registry;
-    ModelRegistry internal models;
-    OwnedAccount internal account;
+    IDecisionGate internal gate;
+    INodeRegistry internal registry;
+    IModelRegistry internal models;
+    IOwnedAccount internal account;
     TestToken internal weth;
     TestToken internal usdc;
     TestToken internal debt;
@@ -78,10 +77,12 @@ abstract contract GateFixture is Test {
         vm.roll(START_BLOCK);
         vm.warp(START_TIME);
         node = vm.addr(NODE_SECRET);
-        registry = new NodeRegistry();
-        models = new ModelRegistry();
-        gate = new DecisionGate(address(registry), address(models));
-        account = new OwnedAccount(owner, address(gate));
+        registry = INodeRegistry(_deploy("NodeRegistry", ""));
+        models = IModelRegistry(_deploy("ModelRegistry", ""));
+        gate = IDecisionGate(
+            _deploy("DecisionGate", abi.encode(address(registry), address(models)))
+        );
+        account = IOwnedAccount(_deploy("OwnedAccount", abi.encode(owner, address(gate))));
         weth = new TestToken(18);
         usdc = new TestToken(6);
         debt = new TestToken(6);

@@ -2,16 +2,15 @@
 pragma solidity ^0.8.30;
 
 import {IModelRegistry} from "../../contracts/IModelRegistry.sol";
-import {ModelRegistry} from "../../contracts/ModelRegistry.sol";
 import {Test} from "./Test.sol";
 
 contract ModelRegistryTest is Test {
     bytes32 private constant ROOT = keccak256("root");
-    ModelRegistry private registry;
+    IModelRegistry private registry;
 
     function setUp() public {
         vm.warp(1_800_000_000);
-        registry = new ModelRegistry();
+        registry = IModelRegistry(_deploy("ModelRegistry", ""));
     }
 
     function test_publish_listsEveryPublisherOnce() public {

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 import {INodeRegistry} from "../../contracts/INodeRegistry.sol";
-import {NodeRegistry} from "../../contracts/NodeRegistry.sol";
 import {Test} from "./Test.sol";
 
 contract NodeRegistryTest is Test {
@@ -12,12 +11,12 @@ contract NodeRegistryTest is Test {
     bytes32 private constant MODEL = keccak256("model");
     bytes32 private constant ENGINE = keccak256("engine");
 
-    NodeRegistry private registry;
+    INodeRegistry private registry;
     address private key;
 
     function setUp() public {
         vm.warp(START_TIME);
-        registry = new NodeRegistry();
+        registry = INodeRegistry(_deploy("NodeRegistry", ""));
         key = vm.addr(SECRET);
     }
 

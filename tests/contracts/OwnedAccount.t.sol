@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 import {IOwnedAccount} from "../../contracts/accounts/IOwnedAccount.sol";
-import {OwnedAccount} from "../../contracts/accounts/OwnedAccount.sol";
 import {Test} from "./Test.sol";
 import {TestToken} from "./mocks/TestToken.sol";
 import {Venue} from "./mocks/Venue.sol";
@@ -10,12 +9,12 @@ import {Venue} from "./mocks/Venue.sol";
 contract OwnedAccountTest is Test {
     address private constant OWNER = address(0xA11CE);
     address private constant GATE = address(0x6A7E);
-    OwnedAccount private account;
+    IOwnedAccount private account;
     TestToken private token;
     Venue private venue;
 
     function setUp() public {
-        account = new OwnedAccount(OWNER, GATE);
+        account = IOwnedAccount(_deploy("OwnedAccount", abi.encode(OWNER, GATE)));
         token = new TestToken(18);
         venue = new Venue();
         token.mint(address(account), 100);
@@ -24,9 +23,22 @@ contract OwnedAccountTest is Test {
 
     function test_constructor_reverts_whenPartyZero() public {
         vm.expectRevert(abi.encodeWithSelector(IOwnedAccount.PartyZero.selector));
-        new OwnedAccount(address(0), GATE);
+        this.deployAccount(address(0), GATE);
         vm.expectRevert(abi.encodeWithSelector(IOwnedAccount.PartyZero.selector));
-        new OwnedAccount(OWNER, address(0));
+        this.deployAccount(OWNER, address(0));
+    }
+
+    function deployAccount(address owner, address gate) external returns (address created) {
+        bytes memory code = bytes.concat(
+            vm.getCode("OwnedAccount.sol:OwnedAccount"), abi.encode(owner, gate)
+        );
+        assembly {
+            created := create(0, add(code, 32), mload(code))
+            if iszero(created) {
+                returndatacopy(0, 0, returndatasize())
+                revert(0, returndatasize())
+            }
+        }
     }
 
     function test_execute_letsTheOwnerOut() public {

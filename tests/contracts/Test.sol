@@ -8,6 +8,12 @@ abstract contract Test {
     /// @dev Where forge listens for cheatcodes.
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
+    /// @dev Deploy one of our contracts as it was built for deployment. Tests import interfaces
+    ///      only, and are compiled by the quick pipeline.
+    function _deploy(string memory name, bytes memory arguments) internal returns (address) {
+        return vm.deployCode(string.concat(name, ".sol:", name), arguments);
+    }
+
     /// @dev `value` folded into [least, most].
     function _fold(uint256 value, uint256 least, uint256 most) internal pure returns (uint256) {
         return least + value % (most - least + 1);

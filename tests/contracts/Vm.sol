@@ -10,6 +10,11 @@ interface Vm {
         address emitter;
     }
 
+    function deployCode(string calldata artifact) external returns (address);
+    function deployCode(string calldata artifact, bytes calldata arguments)
+        external
+        returns (address);
+    function getCode(string calldata artifact) external view returns (bytes memory);
     function warp(uint256 timestamp) external;
     function roll(uint256 number) external;
     function chainId(uint256 id) external;
