@@ -174,7 +174,7 @@ def _steps_table(steps: tuple[Step, ...]) -> Markup:
         "tr",
         *(
             element("th", name, scope="col")
-            for name in ("step", "what is checked", "result", "finding")
+            for name in ("no.", "what is checked", "result", "finding")
         ),
     )
     return element(

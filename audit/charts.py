@@ -77,9 +77,8 @@ def value_chart(portfolio: Sequence[Account]) -> Markup:
         _framed(plot, _labels(marks), _block_marks(portfolio)),
         element(
             "figcaption",
-            f"{label} Difference: {money(difference, signed=True)} "
-            f"({percent(difference, whole=end.held_value)}). "
-            + ("" if low == 0 else "The scale does not begin at zero."),
+            f"{label} {_compared(difference, whole=end.held_value)}"
+            + ("" if low == 0 else " The scale does not begin at zero."),
         ),
         class_="chart",
     )
@@ -285,6 +284,14 @@ def change_bars(changes: Sequence[Change]) -> Markup:
         class_="changes",
     )
     return join(table, rest)
+
+
+def _compared(difference: int, *, whole: int) -> str:
+    if not difference:
+        return "The two are equal."
+    share = percent(abs(difference), whole=whole)
+    side = "above" if difference > 0 else "below"
+    return f"The account is {money(abs(difference))} ({share}) {side} that."
 
 
 def _framed(plot: Markup, ys: Sequence[str], xs: Sequence[str]) -> Markup:

@@ -35,8 +35,9 @@ TRUST = (
     ),
     (
         "What this report adds",
-        "An auditor read the chain at his own endpoint and repeated every step: the "
-        "readings, the question, the model's answer token by token, the calls.",
+        "An auditor read the chain at his own endpoint and repeated what the node "
+        "swore: the readings, the question, the model's answer token by token, the "
+        "calls. Each card says which steps were taken and how they ended.",
     ),
     (
         "Whom you still trust",

@@ -75,7 +75,7 @@ table{border-collapse:collapse;width:100%;margin:12px 0;font-size:15px}
 caption{text-align:left;color:var(--soft);font-size:14px;padding-bottom:4px}
 th,td{text-align:left;vertical-align:top;padding:6px 12px 6px 0;
 border-bottom:1px solid var(--rule);overflow-wrap:anywhere}
-thead th{font-size:12px;letter-spacing:.05em;text-transform:uppercase;
+thead th{overflow-wrap:normal;font-size:12px;letter-spacing:.05em;text-transform:uppercase;
 color:var(--soft);font-weight:600}
 tbody th{font-weight:600}
 .number{font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -88,7 +88,7 @@ a{color:var(--accent)}
 figure{margin:18px 0}
 figcaption{color:var(--soft);font-size:14px;max-width:80ch;margin-top:8px}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 20px;padding:0;
-margin:6px 0;font-size:14px}
+margin:10px 0 6px;font-size:14px}
 .legend li{display:flex;align-items:center;gap:8px}
 .key{display:inline-block;width:22px;height:0;border-top:3px solid var(--s0)}
 .key.held{border-top:3px dashed var(--s5)}
