@@ -155,7 +155,8 @@ class NodeClient:
         self, method: str, path: str, *, limit: int, body: bytes | None = None
     ) -> tuple[httpx.Headers, bytes]:
         deadline = self._clock() + self._timeout
-        headers = {} if body is None else {"content-type": "application/json"}
+        # Uncompressed: a small answer must not unpack into a large one.
+        headers = {"accept-encoding": "identity", "content-type": "application/json"}
         try:
             with self._http.stream(
                 method,
@@ -179,7 +180,7 @@ class NodeClient:
     def _read(self, response: httpx.Response, *, limit: int, deadline: float) -> bytes:
         # A read timeout alone would let a node drip one byte at a time for ever.
         data = bytearray()
-        for chunk in response.iter_bytes():
+        for chunk in response.iter_raw():
             data += chunk
             if len(data) > limit:
                 raise MalformedError(
@@ -205,6 +206,14 @@ class NodeClient:
         item = value if isinstance(value, dict) else {}
         name = str(item.get("error", "unnamed"))[:80]
         message = str(item.get("message", body[:200]))[:600]
+        # They go to a journal and a terminal: no control characters.
+        name, message = (
+            "".join(
+                letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
+                for letter in text
+            )
+            for text in (name, message)
+        )
         if 400 <= status < 500 and status != 429:
             return NodeRefusedError(status=status, error=name, message=message)
         return self._unavailable(f"status {status}: {name}: {message}")

@@ -16,7 +16,7 @@ import threading
 from typing import Annotated, Any
 
 import uvicorn
-from anyio import to_thread
+from anyio import fail_after, to_thread
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
@@ -35,6 +35,9 @@ from affiant.onchain.mandate import Mandate
 
 MAX_QUESTION_BYTES = 256 * 1024
 """Largest request body accepted, in bytes; a mandate of 64-entry lists fits."""
+
+BODY_SECONDS = 10.0
+"""Longest time that a question may take to arrive."""
 
 START_SECONDS = 30.0
 """Longest that `NodeServer.start` waits for the server to listen."""
@@ -63,14 +66,18 @@ class Question(BaseModel):
     """The newest slot."""
 
 
-def create_app(node: Node) -> FastAPI:
-    """Return the HTTP application over `node`."""
+def create_app(node: Node, *, body_seconds: float = BODY_SECONDS) -> FastAPI:
+    """Return the HTTP application over `node`.
+
+    Args:
+        body_seconds: longest time that a question may take to arrive.
+    """
     # No schema pages: two endpoints are all there is.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
     @app.post("/v1/decide")
     async def post_decide(request: Request) -> Response:
-        mandate, slot = parse_question(await _body(request))
+        mandate, slot = parse_question(await _body(request, seconds=body_seconds))
         decided = await to_thread.run_sync(lambda: node.decide(mandate, slot=slot))
         plain = await to_thread.run_sync(decided.bundle.to_plain)
         return Response(
@@ -145,7 +152,19 @@ def parse_question(body: bytes) -> tuple[Mandate, int]:
     return Mandate.from_json(question.mandate), question.slot
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, *, seconds: float) -> bytes:
+    try:
+        with fail_after(seconds):
+            return await _read(request)
+    except TimeoutError as error:
+        raise MalformedError(
+            "question",
+            got="a part of it",
+            expected=f"all of it within {seconds:g} s",
+        ) from error
+
+
+async def _read(request: Request) -> bytes:
     stated = request.headers.get("content-length", "")
     if stated.isdigit() and int(stated) > MAX_QUESTION_BYTES:
         raise _too_large(stated)
@@ -190,7 +209,14 @@ def _server_timing(decided: Decided) -> str:
 class NodeServer:
     """Runs a node's application in a thread of this process, on one socket."""
 
-    def __init__(self, node: Node, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        node: Node,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
         """Bind the socket; port 0 takes a free one.
 
         Raises:
@@ -202,7 +228,7 @@ class NodeServer:
         self.url = f"http://{bound[0]}:{bound[1]}"
         """Where the node answers."""
         config = uvicorn.Config(
-            create_app(node),
+            create_app(node, body_seconds=body_seconds),
             log_level="warning",
             access_log=False,
             lifespan="off",

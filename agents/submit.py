@@ -9,7 +9,7 @@ send, and trusts the journal's file and the agent's own chain endpoint.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eth_account.signers.local import LocalAccount
 
@@ -90,21 +90,23 @@ class Submitter:
         )
         transaction = to_hex(transaction_hash(raw))
         # 3.
-        self._write(
-            outgoing, status="sending", transaction=transaction, detail={"nonce": nonce}
+        sending = Entry(
+            run=outgoing.run,
+            mandate=self._mandate.id,
+            slot=outgoing.slot,
+            step="submit",
+            status="sending",
+            at=self._clock(),
+            digest=outgoing.digest,
+            transaction=transaction,
+            detail={"nonce": nonce},
         )
+        self._journal.append(sending)
         # 4.
         try:
             self._chain.send_raw(raw)
         except TransactionRefusedError as error:
-            self._settled(
-                outgoing.run,
-                slot=outgoing.slot,
-                digest=outgoing.digest,
-                transaction=transaction,
-                status="lost",
-                detail={"error": type(error).__name__, "message": str(error)},
-            )
+            self._settled(sending, status="lost", why=str(error))
             raise
         return transaction
 
@@ -118,29 +120,19 @@ class Submitter:
             ChainUnavailableError: the chain cannot be asked.
         """
         waiting = []
-        for entry in self._journal.unsettled(self._mandate.id):
-            receipt = self._chain.receipt(_hash_of(entry))
-            if receipt is not None:
-                self._settled(
-                    entry.run,
-                    slot=entry.slot,
-                    digest=entry.digest,
-                    transaction=entry.transaction,
-                    status="done" if receipt.succeeded else "refused",
-                    detail={"settled": "after a restart", "gas": receipt.gas_used},
-                )
-            elif self._mandate.slot_of(self._chain.block_number()) > entry.slot:
-                # Its slot is over: should it ever be mined, the gate refuses it.
-                self._settled(
-                    entry.run,
-                    slot=entry.slot,
-                    digest=entry.digest,
-                    transaction=entry.transaction,
-                    status="lost",
-                    detail={"settled": "its slot is over and there is no receipt"},
-                )
+        for sending in self._journal.unsettled(self._mandate.id):
+            receipt = self._chain.receipt(
+                digest_from_hex(sending.transaction, what="journal.transaction")
+            )
+            if receipt is not None and receipt.succeeded:
+                self._settled(sending, status="done", why="mined; found out later")
+            elif receipt is not None:
+                self._settled(sending, status="refused", why="reverted")
+            elif self._mandate.slot_of(self._chain.block_number()) > sending.slot:
+                # Should it ever be mined, the gate refuses it.
+                self._settled(sending, status="lost", why="not mined in its slot")
             else:
-                waiting.append(entry)
+                waiting.append(sending)
         return tuple(waiting)
 
     def confirm(self, transaction: str, *, timeout: float) -> TransactionReceipt:
@@ -162,52 +154,8 @@ class Submitter:
         except AffiantError as error:
             return f"unknown, because {error}"
 
-    def _write(
-        self,
-        outgoing: Outgoing,
-        *,
-        status: Status,
-        transaction: str,
-        detail: dict[str, object],
-    ) -> None:
-        self._journal.append(
-            Entry(
-                run=outgoing.run,
-                mandate=self._mandate.id,
-                slot=outgoing.slot,
-                step="submit",
-                status=status,
-                at=self._clock(),
-                digest=outgoing.digest,
-                transaction=transaction,
-                detail=detail,
-            )
-        )
-
-    def _settled(
-        self,
-        run: str,
-        *,
-        slot: int,
-        digest: Digest | None,
-        transaction: str | None,
-        status: Status,
-        detail: dict[str, object],
-    ) -> None:
-        self._journal.append(
-            Entry(
-                run=run,
-                mandate=self._mandate.id,
-                slot=slot,
-                step="confirm",
-                status=status,
-                at=self._clock(),
-                digest=digest,
-                transaction=transaction,
-                detail=detail,
-            )
-        )
-
-
-def _hash_of(entry: Entry) -> Digest:
-    return digest_from_hex(entry.transaction, what="journal.transaction")
+    def _settled(self, sending: Entry, *, status: Status, why: str) -> None:
+        """Write down what became of a sent transaction, and so of its run."""
+        after = replace(sending, at=self._clock(), status=status, detail={"why": why})
+        self._journal.append(replace(after, step="confirm"))
+        self._journal.append(replace(after, step="record"))

@@ -6,6 +6,7 @@ signed: the agent must find it by deriving again, not by luck.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -481,3 +482,25 @@ def test_a_decision_that_comes_when_its_slot_is_over_is_not_sent(
     assert world.nonce() == nonce
     world.engine.during = None
     assert agent.run_once().outcome == "executed"
+
+
+def test_a_nodes_words_carry_no_control_characters(world, serve, tmp_path):
+    words = json.dumps({"error": "E\x1b[2J", "message": "done\x1b[8m\r\n\u202eok"})
+    url = serve(lambda handler, _: ok(handler, words.encode(), status=422)).url
+    result = world.agent(tmp_path, url=url).run_once()
+    assert type(result.error).__name__ == "NodeRefusedError"
+    assert str(result.error).isprintable()
+
+
+def test_a_compressed_answer_is_not_unpacked(world, serve, tmp_path):
+    def bomb(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+        body = gzip.compress(b" " * 50_000_000)
+        handler.send_response(200)
+        handler.send_header("content-encoding", "gzip")
+        handler.send_header("content-length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    result = world.agent(tmp_path, url=serve(bomb).url).run_once()
+    assert type(result.error).__name__ == "MalformedError"
+    assert "JSON" in str(result.error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from affiant.agents.errors import NotServedError
 from affiant.agents.node import Node
 from affiant.agents.node_client import NodeClient
 from affiant.agents.program import Program
-from affiant.agents.service import MAX_QUESTION_BYTES
+from affiant.agents.service import MAX_QUESTION_BYTES, NodeServer
 from affiant.encoding import keccak256, to_hex
 from affiant.onchain.evidence import EvidenceBundle
 
@@ -265,3 +266,17 @@ def test_decide_needs_no_http(world: Any, tmp_path: Path):
     assert bundle.decision.previous == world.mandate.id
     manifests = bundle.content("manifests")
     assert Program.from_manifest(manifests["program"]) == world.program()
+
+
+def test_a_question_that_never_ends_is_not_waited_for(world: Any, tmp_path: Path):
+    node = world.node(tmp_path)
+    with NodeServer(node, body_seconds=0.2) as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(
+                b"POST /v1/decide HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
+            )
+            answer = connection.recv(65536)
+    node.close()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"all of it within 0.2 s" in answer
