@@ -17,6 +17,8 @@ interface Vm {
     function getCode(string calldata artifact) external view returns (bytes memory);
     function warp(uint256 timestamp) external;
     function roll(uint256 number) external;
+    function getBlockNumber() external view returns (uint256);
+    function getBlockTimestamp() external view returns (uint256);
     function chainId(uint256 id) external;
     function deal(address account, uint256 amount) external;
     function etch(address account, bytes calldata code) external;

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
+import {GateFixture} from "./GateFixture.sol";
+import {TestToken} from "./mocks/TestToken.sol";
+
+/// @title Honest and hostile steps in any order, and what was right to happen.
+/// @notice The handler is the whole world: it never reverts; the gate's refusals are caught and
+///         counted. What executes is booked twice, here and by the gate.
+contract GateHandler is GateFixture {
+    bytes32 public head;
+    uint256 public unaudited;
+    uint256 public wethFloor;
+    uint256 public usdcFloor;
+    uint256 public executed;
+    uint256 public refused;
+    bytes32 public mandateId;
+    bytes32 private _lastDigest;
+    bytes private _lastSubmission;
+
+    constructor() {
+        setUp();
+        Submission memory s = _honest();
+        mandateId = s.decision.mandate;
+        head = mandateId;
+        _floorAtBalances();
+    }
+
+    function trade(uint256 amountIn, uint256 amountOut, uint256 declared, uint256 promised)
+        external
+    {
+        amountIn = _fold(amountIn, 0, 3e18);
+        Submission memory s = _next();
+        s.calls[0] = _sale(amountIn, _fold(amountOut, 0, 6000e6));
+        s.bounds[0] = -int256(_fold(declared, amountIn / 2, 3e18));
+        s.bounds[1] = int256(_fold(promised, 0, 6000e6));
+        _seal(s);
+        _submit(s);
+    }
+
+    function replay() external {
+        if (_lastSubmission.length == 0) return;
+        vm.prank(operator);
+        (bool success,) = address(gate).call(_lastSubmission);
+        vm.assertFalse(success, "replayed");
+        refused++;
+    }
+
+    function tamper(uint256 amountIn, uint8 part) external {
+        Submission memory s = _next();
+        _seal(s);
+        if (part % 4 == 0) s.calls[0] = _sale(_fold(amountIn, 0, 0.9e18), 0);
+        if (part % 4 == 1) s.bounds[0] -= 1;
+        if (part % 4 == 2) s.receipts[0].trace = keccak256("forged");
+        if (part % 4 == 3) _sign(s, uint256(keccak256("thief")));
+        vm.prank(operator);
+        (bool success,) = address(gate).call(_calldata(s));
+        vm.assertFalse(success, "tampered");
+        refused++;
+    }
+
+    function pass(uint8 blocks, uint16 time) external {
+        vm.roll(vm.getBlockNumber() + blocks % 20);
+        vm.warp(vm.getBlockTimestamp() + time % 600);
+        wethFeed.set(2000e8, uint64(vm.getBlockTimestamp()));
+        usdcFeed.set(1e8, uint64(vm.getBlockTimestamp()));
+    }
+
+    /// @dev The owner leaves with a part, whatever state the mandate is in, and returns it.
+    function ownerExit(uint256 amount, bool stopped) external {
+        amount = _fold(amount, 0, weth.balanceOf(address(account)));
+        if (stopped) {
+            _byOwner(
+                abi.encodeCall(
+                    IDecisionGate.stop, (_mandate(), uint64(vm.getBlockTimestamp() + 60))
+                )
+            );
+        }
+        uint256 before = weth.balanceOf(owner);
+        vm.prank(owner);
+        account.execute(address(weth), 0, abi.encodeCall(TestToken.transfer, (owner, amount)));
+        vm.assertEq(weth.balanceOf(owner), before + amount, "exit");
+        vm.prank(owner);
+        weth.transfer(address(account), amount);
+        _byOwner(abi.encodeCall(IDecisionGate.resume, (mandateId)));
+    }
+
+    function state() external view returns (IDecisionGate.MandateState memory) {
+        return gate.stateOf(mandateId);
+    }
+
+    function balances() external view returns (uint256, uint256, uint256) {
+        return (
+            weth.balanceOf(address(account)),
+            usdc.balanceOf(address(account)),
+            weth.allowance(address(account), address(venue))
+        );
+    }
+
+    function limit() external view returns (uint256) {
+        return _mandate().ladder[0].limit;
+    }
+
+    function _next() private view returns (Submission memory s) {
+        s = _draft(_mandate());
+        s.decision.previous = head;
+        s.decision.slot = uint64(vm.getBlockNumber() / CADENCE);
+        s.decision.anchorHash = blockhash(uint256(s.decision.slot) * CADENCE);
+        s.decision.validUntil = uint64(vm.getBlockTimestamp());
+    }
+
+    function _submit(Submission memory s) private {
+        uint256 wethBefore = weth.balanceOf(address(account));
+        uint256 usdcBefore = usdc.balanceOf(address(account));
+        bytes memory data = _calldata(s);
+        vm.prank(operator);
+        (bool success, bytes memory result) = address(gate).call(data);
+        if (!success) {
+            refused++;
+            return;
+        }
+        executed++;
+        head = abi.decode(result, (bytes32));
+        unaudited += (uint256(-s.bounds[0]) * 2000 + 1e10 - 1) / 1e10;
+        wethFloor = uint256(int256(wethBefore) + s.bounds[0]);
+        usdcFloor = uint256(int256(usdcBefore) + s.bounds[1]);
+        _lastSubmission = data;
+    }
+
+    function _floorAtBalances() private {
+        wethFloor = weth.balanceOf(address(account));
+        usdcFloor = usdc.balanceOf(address(account));
+    }
+}
+
+contract GateInvariants is GateFixture {
+    GateHandler private handler;
+
+    function setUp() public override {
+        handler = new GateHandler();
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(handler);
+    }
+
+    function targetSelectors() external view returns (Selectors[] memory targets) {
+        targets = new Selectors[](1);
+        targets[0].place = address(handler);
+        targets[0].selectors = new bytes4[](5);
+        targets[0].selectors[0] = GateHandler.trade.selector;
+        targets[0].selectors[1] = GateHandler.replay.selector;
+        targets[0].selectors[2] = GateHandler.tamper.selector;
+        targets[0].selectors[3] = GateHandler.pass.selector;
+        targets[0].selectors[4] = GateHandler.ownerExit.selector;
+    }
+
+    struct Selectors {
+        address place;
+        bytes4[] selectors;
+    }
+
+    function invariant_headMovesByExecutionOnly() public view {
+        vm.assertEq(handler.state().head, handler.head(), "head");
+    }
+
+    function invariant_unauditedIsWhatWasExecuted_andNeverExceedsTheRung() public view {
+        vm.assertEq(handler.state().unaudited, handler.unaudited(), "outflow");
+        vm.assertLe(handler.unaudited(), handler.limit(), "limit");
+    }
+
+    function invariant_balancesNeverFallBelowTheSwornBounds() public view {
+        (uint256 weth_, uint256 usdc_,) = handler.balances();
+        vm.assertGe(weth_, handler.wethFloor(), "WETH");
+        vm.assertGe(usdc_, handler.usdcFloor(), "USDC");
+    }
+
+    function invariant_noAllowanceOutlivesItsCall() public view {
+        (,, uint256 allowance) = handler.balances();
+        vm.assertEq(allowance, 0, "allowance");
+    }
+}
