@@ -75,7 +75,8 @@ table{border-collapse:collapse;width:100%;margin:12px 0;font-size:15px}
 caption{text-align:left;color:var(--soft);font-size:14px;padding-bottom:4px}
 th,td{text-align:left;vertical-align:top;padding:6px 12px 6px 0;
 border-bottom:1px solid var(--rule);overflow-wrap:anywhere}
-thead th{overflow-wrap:normal;font-size:12px;letter-spacing:.05em;text-transform:uppercase;
+thead th{overflow-wrap:normal;
+font-size:12px;letter-spacing:.05em;text-transform:uppercase;
 color:var(--soft);font-weight:600}
 tbody th{font-weight:600}
 .number{font-variant-numeric:tabular-nums;white-space:nowrap}
