@@ -104,7 +104,8 @@ class TransformersEngine:
                 attention=ATTENTION,
                 tensor_parallel=1,
                 pipeline_parallel=1,
-                threads=0 if gpu else threads,
+                # vLLM, once started in this process, allows no other number.
+                threads=0 if gpu else torch.get_num_threads(),
                 execution="eager",
                 batch_invariant=False,
                 grammar=grammar_manifest(),

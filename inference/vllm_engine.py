@@ -1,8 +1,10 @@
 """vLLM in this process, sampling by our sampler and prefilling in one canonical shape.
 
-The only module that imports vllm (with its logits processor, `vllm_sampler`). It judges
-nothing of its own output: `infer` re-checks it. Generation and prefill take turns
-under one lock, so that a canonical prefill is always alone in its batch.
+It and the logits processor `vllm_sampler` are the only modules that import vllm. It
+judges nothing of its own output: `infer` re-checks it. vLLM lives in one thread of its
+own: generation and prefill take turns, so that a canonical prefill is alone in its
+batch, and OpenMP, whose number of threads belongs to the calling thread, splits sums
+the same way whoever calls.
 
 Logits of a prefill are read from a hook on the model, not from vLLM's prompt logprobs:
 those pass every logit through Python objects (35 s for 64 tokens over 320 ids, against
@@ -11,8 +13,8 @@ those pass every logit through Python objects (35 s for 64 tokens over 320 ids, 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,10 +44,17 @@ from affiant.inference.vllm_process import (
     model_context,
     prepare_process,
     vllm_manifest,
+    vllm_options,
 )
 
 DTYPES = ("float32", "bfloat16", "float16")
 """Types of weights and activations that may be asked for."""
+
+_CLOSED = "closed"
+_LIVE: list[Any] = []
+_RETIRED: list[Any] = []
+# Shutting one vLLM down takes down what all of a process share (its communication
+# groups), and so does collecting it as garbage: retired ones wait for the last.
 
 
 class VllmEngine:
@@ -84,50 +93,44 @@ class VllmEngine:
             raise ValueError(f"dtype: got {dtype!r}, expected one of {DTYPES}")
         folder = model_folder(model, revision=revision)
         tokenizer = ModelTokenizer(folder)
-        prepare_process(threads=threads, kv_cache_gib=kv_cache_gib)
-        try:
-            from vllm import LLM
+        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vllm")
 
-            from affiant.inference.vllm_sampler import CanonicalLogitsProcessor
-        except ImportError as error:
-            raise EngineUnavailableError(
-                "vllm", got=str(error)[:200], expected="an installed vLLM"
-            ) from error
-        context = max_context or model_context(folder)
-        try:
-            llm = LLM(
-                model=str(folder),
-                dtype=dtype,
-                seed=0,
-                enforce_eager=True,
-                enable_prefix_caching=False,
-                # A whole prompt fits one step, so it is never cut in chunks.
-                max_model_len=context,
-                max_num_batched_tokens=max(context, 16),
-                max_num_seqs=4,
-                generation_config="vllm",
-                structured_outputs_config={
-                    "backend": "xgrammar",
-                    "disable_any_whitespace": True,
-                },
-                logits_processors=[CanonicalLogitsProcessor],
-                async_scheduling=False,
-                disable_log_stats=True,
-                use_tqdm_on_load=False,
-                trust_remote_code=False,
-                gpu_memory_utilization=gpu_memory_utilization,
+        def start() -> VllmEngine:
+            threads_set = prepare_process(threads=threads, kv_cache_gib=kv_cache_gib)
+            llm = _start(
+                vllm_options(
+                    folder,
+                    dtype=dtype,
+                    context=max_context or model_context(folder),
+                    gpu_memory_utilization=gpu_memory_utilization,
+                )
             )
-        except Exception as error:  # vLLM raises whatever its parts raise
-            raise EngineUnavailableError(
-                "vllm", got=str(error)[:500], expected=f"`{folder}` to load"
-            ) from error
-        return cls(llm, tokenizer=tokenizer, threads=0 if on_gpu else threads)
+            return cls(
+                llm,
+                worker=worker,
+                tokenizer=tokenizer,
+                threads=0 if on_gpu else threads_set,
+            )
 
-    def __init__(self, llm: Any, *, tokenizer: ModelTokenizer, threads: int) -> None:
-        """Wrap a started vLLM; use `load`."""
+        try:
+            return worker.submit(start).result()
+        except BaseException:
+            worker.shutdown(wait=False)
+            raise
+
+    def __init__(
+        self,
+        llm: Any,
+        *,
+        worker: ThreadPoolExecutor,
+        tokenizer: ModelTokenizer,
+        threads: int,
+    ) -> None:
+        """Wrap a vLLM that was started in the one thread of `worker`; use `load`."""
         self._llm = llm
+        _LIVE.append(llm)
+        self._worker = worker
         self._tokenizer = tokenizer
-        self._lock = threading.Lock()
         self._broken: str | None = None
         runner = llm.llm_engine.model_executor.driver_worker.worker.model_runner
         self._model = runner.model
@@ -204,15 +207,16 @@ class VllmEngine:
         if schema is not None:
             self._compiler.compile(schema)  # refused here, by type, before vLLM sees it
         text = None if schema is None else schema_text(schema)
-        with self._lock, self._guarded():
-            return self._run(
+        with self._guarded():
+            return self._worker.submit(
+                self._run,
                 list(prompt_ids),
                 schema=text,
                 max_tokens=max_tokens,
                 sampling=sampling,
                 seed=seed,
                 prefix=tuple(prefix),
-            )
+            ).result()
 
     def prefill(
         self, prompt_ids: Sequence[int], output_ids: Sequence[int]
@@ -225,41 +229,48 @@ class VllmEngine:
             max_context=self._max_context,
         )
         tokens = [*prompt_ids, *output_ids[:-1]]
+        with self._guarded():
+            return self._worker.submit(
+                self._prefill, tokens, rows=len(output_ids)
+            ).result()
+
+    def close(self) -> None:
+        """Shut vLLM down; the engine must not be used afterwards."""
+        if self._broken == _CLOSED:
+            return
+        self._broken = _CLOSED
+        self._worker.submit(_shut_down, self._llm).result()
+        self._worker.shutdown()
+        self._llm = None
+        self._model = None
+
+    def _prefill(self, tokens: list[int], *, rows: int) -> NDArray[np.float32]:
         seen: list[torch.Tensor] = []
 
         def keep(module: Any, args: Any, hidden: torch.Tensor) -> None:
             seen.append(hidden)
 
-        with self._lock, self._guarded():
-            hook = self._model.register_forward_hook(keep)
-            try:
-                self._run(
-                    tokens,
-                    schema=None,
-                    max_tokens=1,
-                    sampling=GREEDY,
-                    seed=None,
-                    prefix=(),
-                )
-            finally:
-                hook.remove()
-            if len(seen) != 1 or len(seen[0]) < len(tokens):
-                raise RuntimeError(
-                    f"prefill ran in {len(seen)} pieces, expected one of {len(tokens)}"
-                )
-            rows = seen[0][len(prompt_ids) - 1 : len(tokens)]
-            with torch.inference_mode():
-                logits = self._model.compute_logits(rows).to(torch.float32)
-            values: NDArray[np.float32] = logits.cpu().numpy()
+        hook = self._model.register_forward_hook(keep)
+        try:
+            self._run(
+                tokens,
+                schema=None,
+                max_tokens=1,
+                sampling=GREEDY,
+                seed=None,
+                prefix=(),
+            )
+        finally:
+            hook.remove()
+        if len(seen) != 1 or len(seen[0]) < len(tokens):
+            raise RuntimeError(
+                f"prefill ran in {len(seen)} pieces, expected one of {len(tokens)}"
+            )
+        with torch.inference_mode():
+            hidden = seen[0][len(tokens) - rows : len(tokens)]
+            logits = self._model.compute_logits(hidden).to(torch.float32)
+        values: NDArray[np.float32] = logits.cpu().numpy()
         return values
-
-    def close(self) -> None:
-        """Shut vLLM down; the engine must not be used afterwards."""
-        with self._lock:
-            self._broken = "closed"
-            self._llm.llm_engine.engine_core.shutdown()
-            self._llm = None
-            self._model = None
 
     def _run(
         self,
@@ -310,3 +321,27 @@ class VllmEngine:
             raise EngineUnavailableError(
                 "vllm", got=self._broken, expected="a running engine"
             ) from error
+
+
+def _start(options: dict[str, Any]) -> Any:
+    try:
+        from vllm import LLM
+
+        from affiant.inference.vllm_sampler import CanonicalLogitsProcessor
+    except ImportError as error:
+        raise EngineUnavailableError(
+            "vllm", got=str(error)[:200], expected="an installed vLLM"
+        ) from error
+    try:
+        return LLM(**options, logits_processors=[CanonicalLogitsProcessor])
+    except Exception as error:  # vLLM raises whatever its parts raise
+        raise EngineUnavailableError(
+            "vllm", got=str(error)[:500], expected="the model to load"
+        ) from error
+
+
+def _shut_down(llm: Any) -> None:
+    _LIVE.remove(llm)
+    _RETIRED.append(llm)
+    while _RETIRED and not _LIVE:
+        _RETIRED.pop().llm_engine.engine_core.shutdown()

@@ -1,4 +1,4 @@
-"""Settings of the process that vLLM runs in, and what its manifest says of it.
+"""How vLLM is set up: its process, its options, and what its manifest says.
 
 vLLM reads its switches from the environment when it is first imported, so they are set
 here just before; nothing else of ours reads or writes them. It imports no vllm itself.
@@ -21,8 +21,12 @@ from affiant.inference.manifest import EngineManifest
 from affiant.inference.sampler import SAMPLER
 
 
-def prepare_process(*, threads: int, kv_cache_gib: int) -> None:
-    """Set vLLM's switches and the number of CPU threads; call before importing vllm."""
+def prepare_process(*, threads: int, kv_cache_gib: int) -> int:
+    """Set vLLM's switches and the calling thread's number of CPU threads.
+
+    To be called before vllm is imported, in the thread that it will run in. Returns the
+    number that holds: once vLLM was started in a process, it allows no other.
+    """
     os.environ.update(
         {
             # One process: hooks and the canonical prefill need the model at hand.
@@ -39,6 +43,8 @@ def prepare_process(*, threads: int, kv_cache_gib: int) -> None:
     )
     logging.getLogger("vllm").setLevel(logging.ERROR)
     torch.set_num_threads(threads)
+    # Asking also gives a new thread's OpenMP the number that torch was told.
+    return int(torch.get_num_threads())
 
 
 def model_context(folder: Path) -> int:
@@ -84,3 +90,37 @@ def _vllm_version() -> str:
     raise EngineUnavailableError(
         "vllm", got="no distribution metadata", expected="an installed vLLM"
     )
+
+
+def vllm_options(
+    folder: Path, *, dtype: str, context: int, gpu_memory_utilization: float
+) -> dict[str, Any]:
+    """Return vLLM's options, as the canonical sampler and prefill need them.
+
+    Args:
+        folder: a model folder.
+        dtype: type of weights and activations.
+        context: most tokens of prompt and output.
+        gpu_memory_utilization: share of a GPU's memory that vLLM may take.
+    """
+    return {
+        "model": str(folder),
+        "dtype": dtype,
+        "seed": 0,
+        "enforce_eager": True,
+        "enable_prefix_caching": False,
+        # A whole prompt fits one step, so it is never cut in chunks.
+        "max_model_len": context,
+        "max_num_batched_tokens": max(context, 16),
+        "max_num_seqs": 4,
+        "generation_config": "vllm",
+        "structured_outputs_config": {
+            "backend": "xgrammar",
+            "disable_any_whitespace": True,
+        },
+        "async_scheduling": False,
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+        "trust_remote_code": False,
+        "gpu_memory_utilization": gpu_memory_utilization,
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,7 @@ from affiant.errors import MalformedError
 from affiant.inference.engine import GREEDY, Sampling
 from affiant.inference.errors import (
     ContextExceededError,
+    EngineUnavailableError,
     SamplingUnsupportedError,
     SchemaUnsupportedError,
 )
@@ -106,6 +108,47 @@ def test_prefill_equals_transformers_and_repeats_bit_for_bit(
     assert logits.shape == (60, 320) and logits.dtype == np.float32
     assert np.array_equal(logits, vllm_engine.prefill(prompt, output))
     assert np.allclose(logits, engine.prefill(prompt, output), atol=1e-3)
+
+
+def test_prefill_is_the_same_from_every_thread(vllm_engine: Any) -> None:
+    prompt, output = list(range(3, 60)), list(range(60, 120))
+    logits = vllm_engine.prefill(prompt, output)
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(vllm_engine.prefill, prompt, output) for _ in range(4)]
+        noise = [
+            pool.submit(
+                vllm_engine.generate,
+                prompt,
+                schema=None,
+                max_tokens=20,
+                sampling=GREEDY,
+                seed=None,
+            )
+            for _ in range(4)
+        ]
+        assert len({job.result() for job in noise}) == 1
+        assert all(np.array_equal(logits, job.result()) for job in jobs)
+
+
+def test_close_is_final(vllm_engine: Any, tiny_model: Path) -> None:
+    # Also: two engines may live in one process, one after or beside the other.
+    from affiant.inference.vllm_engine import VllmEngine
+
+    extra = VllmEngine.load(tiny_model)
+    asked: dict[str, Any] = {
+        "schema": None,
+        "max_tokens": 4,
+        "sampling": GREEDY,
+        "seed": None,
+    }
+    assert len(extra.generate([5, 6], **asked)) == 4
+    extra.close()
+    extra.close()
+    with pytest.raises(EngineUnavailableError, match="closed"):
+        extra.generate([5, 6], **asked)
+    with pytest.raises(EngineUnavailableError, match="closed"):
+        extra.prefill([5, 6], [7])
+    assert len(vllm_engine.generate([5, 6], **asked)) == 4
 
 
 def test_forced_prefix_is_kept_and_the_grammar_goes_on(
