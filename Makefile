@@ -52,6 +52,7 @@ check: setup ## Format, lint, types, layers, generated files, pure tests (no tor
 	@node_modules/.bin/forge fmt --check
 	@node_modules/.bin/forge build --quiet
 	@$(BIN)/python -m affiant.onchain.build_artifacts --check
+	@$(BIN)/python -m affiant.onchain.build_contract_errors --check
 
 format: setup ## Rewrite Python and Solidity in the house format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
@@ -60,6 +61,7 @@ format: setup ## Rewrite Python and Solidity in the house format
 artifacts: setup ## Compile the contracts and refresh onchain/artifacts
 	@node_modules/.bin/forge build
 	@$(BIN)/python -m affiant.onchain.build_artifacts
+	@$(BIN)/python -m affiant.onchain.build_contract_errors
 
 vectors: setup ## Regenerate the vectors that both languages read
 	@$(BIN)/python tests/vectors/generate.py

@@ -186,13 +186,23 @@ def _money(
 ) -> Iterator[str]:
     if not mandate.tracked:
         yield "NOTHING IS TRACKED: no balance is measured, so no loss would be noticed."
-    for entry in mandate.tracked:
-        kind = "the debt" if entry.debt else "the balance of"
+    for priced in _by_feed(mandate):
+        measured = "; ".join(
+            f"{'the debt' if entry.debt else 'the balance of'} {_token(entry, names)}"
+            for entry in priced
+        )
         yield (
-            f"Before and after each decision the gate measures {kind} "
-            f"{_token(entry, names)}, priced by {_feed(entry, mandate, names)}."
+            f"Before and after each decision the gate measures {measured}; priced by "
+            f"{_feed(priced[0], mandate, names)}."
         )
     yield from _feed_mismatches(mandate, book)
+
+
+def _by_feed(mandate: Mandate) -> list[list[Tracked]]:
+    groups: dict[int, list[Tracked]] = {}
+    for entry in mandate.tracked:
+        groups.setdefault(entry.feed, []).append(entry)
+    return list(groups.values())
 
 
 def _feed(entry: Tracked, mandate: Mandate, names: dict[Address, str]) -> str:

@@ -124,7 +124,9 @@ def write_keystore(folder: Path, account: DevAccount, *, name: str) -> tuple[Pat
     """Encrypt one of anvil's keys with a random password; return file and password."""
     password = secrets.token_hex(16)
     path = folder / f"{name}.json"
-    stored = Account.encrypt(bytes.fromhex(account.key[2:]), password, iterations=1000)
+    stored = Account.encrypt(
+        bytes.fromhex(account.key[2:]), password, kdf="pbkdf2", iterations=1000
+    )
     path.write_text(json.dumps(stored))
     path.chmod(0o600)
     return path, password
