@@ -394,6 +394,8 @@ class Server:
                 except OSError:  # the client went away, which is what it should do
                     self.close_connection = True
 
+            do_GET = do_POST
+
             def log_message(self, *_: object) -> None:
                 pass
 

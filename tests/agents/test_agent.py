@@ -327,3 +327,19 @@ def test_from_config_runs(world, node_url, tmp_path, monkeypatch):
     assert agent.run_once().outcome == "held"
     assert Journal(str(tmp_path / "journal.sqlite")).entries()
     assert list((tmp_path / "evidence").iterdir())
+
+
+def test_a_reorg_kills_the_decision_and_not_the_agent(world, node_url, tmp_path):
+    world.engine.text = world.swap
+    world.scenario.next_slot(world.mandate.cadence)  # the grant is out of reach
+    world.engine.during = lambda: world.scenario.reorg(3)
+    agent, nonce = world.agent(tmp_path, url=node_url), world.nonce()
+    result = agent.run_once()
+    assert type(result.error).__name__ == "AnchorReorgedError"
+    assert result.failed_step == "check"
+    world.engine.during = None
+    # One answer per slot, also when the chain has moved away under it.
+    assert type(agent.run_once().error).__name__ == "AnchorReorgedError"
+    assert world.nonce() == nonce
+    world.scenario.next_slot(world.mandate.cadence)
+    assert agent.run_once().outcome == "executed"
