@@ -12,15 +12,20 @@ library AccountCalls {
     uint256 private constant MAX_REASON_BYTES = 256;
 
     /// @dev Words before the bytes in an encoded (bool, bytes).
-    uint256 private constant RESULT_HEAD = 96;
+    uint256 private constant ANSWER_HEAD = 96;
 
     /// @dev Make one call, granting its allowance before and taking back what is left after.
     function make(address account, uint256 index, Call calldata item) internal {
         if (item.allowance != 0) _approve(account, item.token, item.target, item.allowance);
 
-        (bool success, bytes memory result) =
-            _viaAccount(account, item.target, item.value, item.data);
-        if (!success) revert IDecisionGate.CallFailed(index, result);
+        (bool success, bytes memory answer) = _viaAccount(
+            account,
+            abi.encodeCall(
+                IModuleHost.execTransactionFromModuleReturnData,
+                (item.target, item.value, item.data, 0)
+            )
+        );
+        if (!success) revert IDecisionGate.CallFailed(index, _reason(answer));
 
         if (item.allowance != 0) _takeBack(account, item.token, item.target);
     }
@@ -34,44 +39,49 @@ library AccountCalls {
     }
 
     function _approve(address account, address token, address spender, uint256 amount) private {
-        (bool success, bytes memory result) = _viaAccount(
-            account, token, 0, abi.encodeWithSignature("approve(address,uint256)", spender, amount)
+        bytes memory approval = abi.encodeWithSignature("approve(address,uint256)", spender, amount);
+        (bool success, bytes memory answer) = _viaAccount(
+            account,
+            abi.encodeCall(IModuleHost.execTransactionFromModuleReturnData, (token, 0, approval, 0))
         );
         // Nothing returned is as good as true (old tokens); that the token has code was seen at
         // grant, when it told its decimals. Anything but true is a refusal.
-        bool accepted =
-            result.length == 0 || (result.length >= 32 && abi.decode(result, (uint256)) == 1);
-        if (!success || !accepted) revert IDecisionGate.ApprovalFailed(token, spender, result);
+        if (!success || !_isEmptyOrTrue(answer)) {
+            revert IDecisionGate.ApprovalFailed(token, spender, _reason(answer));
+        }
     }
 
-    /// @dev Call through the account's module interface. An account that reverts, or does not
-    ///      answer (bool, bytes), counts as a failed call.
-    function _viaAccount(address account, address to, uint256 value, bytes memory data)
+    /// @dev Call through the account's module interface. `answer` is its encoded (bool, bytes), cut
+    ///      off after the limit. An account that reverts, or does not answer in that form, counts
+    ///      as a failed call; `answer` is then what it reverted with, in that form.
+    function _viaAccount(address account, bytes memory request)
         private
-        returns (bool success, bytes memory result)
+        returns (bool success, bytes memory answer)
     {
-        (success, result) = BoundedCall.call(
-            account,
-            0,
-            abi.encodeCall(IModuleHost.execTransactionFromModuleReturnData, (to, value, data, 0)),
-            RESULT_HEAD + MAX_REASON_BYTES
-        );
-        if (!success) return (false, _slice(result, 0, MAX_REASON_BYTES));
-        if (result.length < RESULT_HEAD) return (false, "");
-        (uint256 flag,, uint256 length) = abi.decode(result, (uint256, uint256, uint256));
-        return (flag == 1, _slice(result, RESULT_HEAD, length));
+        (success, answer) = BoundedCall.call(account, 0, request, ANSWER_HEAD + MAX_REASON_BYTES);
+        if (!success) return (false, abi.encode(false, answer));
+        if (answer.length < ANSWER_HEAD) return (false, abi.encode(false, ""));
+        return (abi.decode(answer, (uint256)) == 1, answer);
     }
 
-    /// @dev At most `length` bytes of `data` from `start`, copied.
-    function _slice(bytes memory data, uint256 start, uint256 length)
-        private
-        pure
-        returns (bytes memory part)
-    {
-        uint256 available = data.length - start;
-        part = new bytes(length < available ? length : available);
-        for (uint256 i = 0; i < part.length; i++) {
-            part[i] = data[start + i];
+    function _isEmptyOrTrue(bytes memory answer) private pure returns (bool) {
+        (,, uint256 length) = abi.decode(answer, (uint256, uint256, uint256));
+        if (length == 0) return true;
+        if (length < 32 || answer.length < ANSWER_HEAD + 32) return false;
+        (,,, uint256 first) = abi.decode(answer, (uint256, uint256, uint256, uint256));
+        return first == 1;
+    }
+
+    /// @dev The bytes of an encoded (bool, bytes), as far as they were kept. Only read on the way
+    ///      to a revert.
+    function _reason(bytes memory answer) private pure returns (bytes memory reason) {
+        (,, uint256 length) = abi.decode(answer, (uint256, uint256, uint256));
+        uint256 available = answer.length - ANSWER_HEAD;
+        if (length > available) length = available;
+        if (length > MAX_REASON_BYTES) length = MAX_REASON_BYTES;
+        reason = new bytes(length);
+        for (uint256 i = 0; i < length; i++) {
+            reason[i] = answer[ANSWER_HEAD + i];
         }
     }
 

@@ -69,7 +69,7 @@ contract DecisionGate is IDecisionGate {
         _checkAccount(mandate.account);
         mandateId = hashMandate(mandate);
         MandateState storage state = _states[mandateId];
-        if (state.account != address(0)) revert MandateExists(mandateId);
+        if (state.head != bytes32(0)) revert MandateExists(mandateId);
         MandateChecks.check(mandate, nodeRegistry, modelRegistry);
 
         uint64 liveFrom = uint64(block.timestamp) + grantDelayOf(msg.sender);
@@ -153,8 +153,7 @@ contract DecisionGate is IDecisionGate {
         }
 
         // 1. Mandate live; decision its own, on its head, in the newest slot, anchored.
-        MandateState storage state = _liveState(mandate);
-        uint256 skipped = _checkDecision(mandate, decision, state);
+        (MandateState storage state, uint256 skipped) = _checkTurn(mandate, decision);
         // 2. What is about to be used is what was sworn.
         _checkReceipts(mandate, decision, receipts);
         _checkCommitments(mandate, decision, calls, bounds);
@@ -223,17 +222,28 @@ contract DecisionGate is IDecisionGate {
 
     function _knownState(bytes32 mandateId) private view returns (MandateState storage state) {
         state = _states[mandateId];
-        if (state.account == address(0)) revert MandateUnknown(mandateId);
+        if (state.head == bytes32(0)) revert MandateUnknown(mandateId);
     }
 
     /* INTERNAL: CHECKS BEFORE EXECUTION */
 
-    function _liveState(Mandate calldata mandate)
+    /// @dev Step 1, and the slots skipped since the last execution.
+    function _checkTurn(Mandate calldata mandate, Decision calldata decision)
+        private
+        view
+        returns (MandateState storage state, uint256 skipped)
+    {
+        bytes32 mandateId = hashMandate(mandate);
+        state = _liveState(mandate, mandateId);
+        if (decision.mandate != mandateId) revert MandateMismatch(decision.mandate, mandateId);
+        skipped = _checkDecision(mandate, decision, state);
+    }
+
+    function _liveState(Mandate calldata mandate, bytes32 mandateId)
         private
         view
         returns (MandateState storage state)
     {
-        bytes32 mandateId = hashMandate(mandate);
         state = _knownState(mandateId);
         if (state.revoked) revert MandateRevoked(mandateId);
         if (block.timestamp < state.liveFrom) {
@@ -252,8 +262,6 @@ contract DecisionGate is IDecisionGate {
         Decision calldata decision,
         MandateState storage state
     ) private view returns (uint256 skipped) {
-        bytes32 mandateId = hashMandate(mandate);
-        if (decision.mandate != mandateId) revert MandateMismatch(decision.mandate, mandateId);
         if (decision.program != mandate.program) {
             revert ProgramMismatch(decision.program, mandate.program);
         }

@@ -35,13 +35,14 @@ interface IDecisionGate {
     /* TYPES */
 
     /// @notice What the gate stores of a mandate.
-    /// @param head Digest of the last executed decision; the mandate's id before the first one.
+    /// @param head Digest of the last executed decision; the mandate's id before the first one; zero:
+    ///        unknown mandate.
     /// @param unaudited Value: outflow since the last audited head.
     /// @param liveFrom Unix seconds, inclusive.
     /// @param nextSlot Least slot that may still act.
     /// @param stoppedUntil Unix seconds, exclusive; 0: never stopped, or resumed.
     /// @param revoked True for good once revoked.
-    /// @param account The account that granted it; the zero address: unknown mandate.
+    /// @param account The account that granted it.
     struct MandateState {
         bytes32 head;
         uint104 unaudited;

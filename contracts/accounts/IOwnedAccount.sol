@@ -48,9 +48,7 @@ interface IOwnedAccount is IModuleHost {
     function executeBatch(OwnerCall[] calldata calls) external payable;
 
     /// @notice ERC-721 tokens (Uniswap positions are) may be sent safely.
-    function onERC721Received(address, address, uint256, bytes calldata)
-        external
-        returns (bytes4);
+    function onERC721Received(address, address, uint256, bytes calldata) external returns (bytes4);
 
     /// @notice Who owns the account.
     function owner() external view returns (address);

@@ -79,9 +79,8 @@ abstract contract GateFixture is Test {
         node = vm.addr(NODE_SECRET);
         registry = INodeRegistry(_deploy("NodeRegistry", ""));
         models = IModelRegistry(_deploy("ModelRegistry", ""));
-        gate = IDecisionGate(
-            _deploy("DecisionGate", abi.encode(address(registry), address(models)))
-        );
+        gate =
+            IDecisionGate(_deploy("DecisionGate", abi.encode(address(registry), address(models))));
         account = IOwnedAccount(_deploy("OwnedAccount", abi.encode(owner, address(gate))));
         weth = new TestToken(18);
         usdc = new TestToken(6);

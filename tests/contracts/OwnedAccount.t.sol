@@ -29,9 +29,8 @@ contract OwnedAccountTest is Test {
     }
 
     function deployAccount(address owner, address gate) external returns (address created) {
-        bytes memory code = bytes.concat(
-            vm.getCode("OwnedAccount.sol:OwnedAccount"), abi.encode(owner, gate)
-        );
+        bytes memory code =
+            bytes.concat(vm.getCode("OwnedAccount.sol:OwnedAccount"), abi.encode(owner, gate));
         assembly {
             created := create(0, add(code, 32), mload(code))
             if iszero(created) {
