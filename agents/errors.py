@@ -16,7 +16,9 @@
     UnavailableError
     ├── NodeUnavailableError      no usable answer from the node in time
     ├── NodeBusyError             the node has no room for another decision
-    └── DecisionTimeoutError      the node needed too long; ask again later
+    ├── DecisionTimeoutError      the node needed too long; ask again later
+    ├── JournalError              (`journal`) the agent's memory cannot be used
+    └── AnsweredUnavailableError  (`answered`) the node's memory cannot be used
     ValueError (misuse)
     └── ProgramDefinitionError    a `VerifiedAgent` subclass that is no program
 
