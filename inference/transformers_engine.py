@@ -8,7 +8,7 @@ first engine, and no model code.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from affiant.inference.engine import (
     check_seed,
 )
 from affiant.inference.errors import EngineUnavailableError
-from affiant.inference.grammar import Grammar, GrammarCompiler, grammar_manifest
+from affiant.inference.grammar import grammar_manifest
+from affiant.inference.loaded_model import LoadedModel
 from affiant.inference.manifest import EngineManifest
 from affiant.inference.model_folder import model_folder
 from affiant.inference.sampler import SAMPLER, choose_rows
@@ -44,7 +45,7 @@ ATTENTION = "sdpa"
 """Attention implementation that is asked for."""
 
 
-class TransformersEngine:
+class TransformersEngine(LoadedModel):
     """One model in transformers; see `affiant.inference.engine.Engine`."""
 
     @classmethod
@@ -118,59 +119,15 @@ class TransformersEngine:
         self, model: Any, *, tokenizer: ModelTokenizer, manifest: EngineManifest
     ) -> None:
         """Wrap a loaded model; use `load`."""
-        self._model = model
-        self._tokenizer = tokenizer
-        self._manifest = manifest
-        self._lock = threading.Lock()
         config = model.config.get_text_config()
-        self._vocab_size = int(config.vocab_size)
-        self._max_context = int(config.max_position_embeddings)
-        self._compiler = GrammarCompiler(
-            tokenizer.tokenizer,
-            vocab_size=self._vocab_size,
-            stop_ids=tokenizer.stop_ids,
+        super().__init__(
+            manifest=manifest,
+            tokenizer=tokenizer,
+            vocab_size=int(config.vocab_size),
+            max_context=int(config.max_position_embeddings),
         )
-
-    @property
-    def manifest(self) -> EngineManifest:
-        """The configuration; its hash names the profile."""
-        return self._manifest
-
-    @property
-    def eos_id(self) -> int:
-        """The tokenizer's end token."""
-        return self._tokenizer.eos_id
-
-    @property
-    def stop_ids(self) -> frozenset[int]:
-        """Every token that ends an output."""
-        return self._tokenizer.stop_ids
-
-    @property
-    def vocab_size(self) -> int:
-        """Width of a row of logits."""
-        return self._vocab_size
-
-    @property
-    def max_context(self) -> int:
-        """Largest number of prompt and output tokens together."""
-        return self._max_context
-
-    def encode(self, text: str) -> list[int]:
-        """Return token ids of `text`, without special tokens added."""
-        return self._tokenizer.encode(text)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of `ids`, special tokens left out."""
-        return self._tokenizer.decode(ids)
-
-    def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int] | None:
-        """Return token ids of `messages`; `None` where there is no chat template."""
-        return self._tokenizer.chat(messages)
-
-    def compile_grammar(self, schema: JsonValue) -> Grammar:
-        """Return the grammar of a plan schema; raises `SchemaUnsupportedError`."""
-        return self._compiler.compile(schema)
+        self._model = model
+        self._lock = threading.Lock()
 
     def generate(
         self,

@@ -13,7 +13,7 @@ those pass every logit through Python objects (35 s for 64 tokens over 320 ids, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,12 +32,8 @@ from affiant.inference.engine import (
     check_seed,
 )
 from affiant.inference.errors import EngineUnavailableError, LogitsInvalidError
-from affiant.inference.grammar import (
-    Grammar,
-    GrammarCompiler,
-    schema_text,
-)
-from affiant.inference.manifest import EngineManifest
+from affiant.inference.grammar import schema_text
+from affiant.inference.loaded_model import LoadedModel
 from affiant.inference.model_folder import model_folder
 from affiant.inference.tokenizer import ModelTokenizer
 from affiant.inference.vllm_process import (
@@ -57,7 +53,7 @@ _RETIRED: list[Any] = []
 # groups), and so does collecting it as garbage: retired ones wait for the last.
 
 
-class VllmEngine:
+class VllmEngine(LoadedModel):
     """One model in one in-process vLLM; see `affiant.inference.engine.Engine`."""
 
     @classmethod
@@ -127,63 +123,19 @@ class VllmEngine:
         threads: int,
     ) -> None:
         """Wrap a vLLM that was started in the one thread of `worker`; use `load`."""
+        runner = llm.llm_engine.model_executor.driver_worker.worker.model_runner
+        config = llm.llm_engine.vllm_config
+        super().__init__(
+            manifest=vllm_manifest(config, runner, threads=threads),
+            tokenizer=tokenizer,
+            vocab_size=int(config.model_config.get_vocab_size()),
+            max_context=int(config.model_config.max_model_len),
+        )
         self._llm = llm
         _LIVE.append(llm)
-        self._worker = worker
-        self._tokenizer = tokenizer
-        self._broken: str | None = None
-        runner = llm.llm_engine.model_executor.driver_worker.worker.model_runner
         self._model = runner.model
-        config = llm.llm_engine.vllm_config
-        self._vocab_size = int(config.model_config.get_vocab_size())
-        self._max_context = int(config.model_config.max_model_len)
-        self._compiler = GrammarCompiler(
-            tokenizer.tokenizer,
-            vocab_size=self._vocab_size,
-            stop_ids=tokenizer.stop_ids,
-        )
-        self._manifest = vllm_manifest(config, runner, threads=threads)
-
-    @property
-    def manifest(self) -> EngineManifest:
-        """The configuration; its hash names the profile."""
-        return self._manifest
-
-    @property
-    def eos_id(self) -> int:
-        """The tokenizer's end token."""
-        return self._tokenizer.eos_id
-
-    @property
-    def stop_ids(self) -> frozenset[int]:
-        """Every token that ends an output."""
-        return self._tokenizer.stop_ids
-
-    @property
-    def vocab_size(self) -> int:
-        """Width of a row of logits."""
-        return self._vocab_size
-
-    @property
-    def max_context(self) -> int:
-        """Largest number of prompt and output tokens together."""
-        return self._max_context
-
-    def encode(self, text: str) -> list[int]:
-        """Return token ids of `text`, without special tokens added."""
-        return self._tokenizer.encode(text)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of `ids`, special tokens left out."""
-        return self._tokenizer.decode(ids)
-
-    def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int] | None:
-        """Return token ids of `messages`; `None` where there is no chat template."""
-        return self._tokenizer.chat(messages)
-
-    def compile_grammar(self, schema: JsonValue) -> Grammar:
-        """Return the grammar of a plan schema; raises `SchemaUnsupportedError`."""
-        return self._compiler.compile(schema)
+        self._worker = worker
+        self._broken: str | None = None
 
     def generate(
         self,
