@@ -118,6 +118,7 @@ def check_permitted(
     *,
     node: Address,
     receipts: Sequence[InferenceReceipt],
+    calls: Sequence[Call],
     standing: MandateState,
     record: NodeRecord,
     block: Block,
@@ -129,7 +130,8 @@ def check_permitted(
     2. the mandate names the key;
     3. the registry knew the key, valid then, not revoked, serving the mandate's model
        and engine;
-    4. every receipt is of that model and engine.
+    4. every receipt is of that model and engine;
+    5. every call is on the allow-list.
 
     Args:
         standing: what the gate stored after `block` (of execution: before it).
@@ -171,6 +173,15 @@ def check_permitted(
     for receipt in receipts:
         same("model of a receipt", got=receipt.model, expected=mandate.model)
         same("engine of a receipt", got=receipt.engine, expected=mandate.engine)
+    # 5.
+    listed = {(item.target, item.selector) for item in mandate.allow_list}
+    for call in calls:
+        if (call.target, call.data[:4]) not in listed:
+            raise AuditRejectedError(
+                "call",
+                got=f"{to_hex(call.data[:4])} of {call.target}",
+                expected="a target and selector of the allow-list",
+            )
     return (
         f"At block {block.number} the mandate was live and {node} was permitted, "
         "announced for its model and engine, and not revoked."
@@ -228,14 +239,15 @@ def check_effects(
     """Step 10: what the calls did to the account.
 
     1. one bound and one change per tracked entry, and every change within its bound;
-    2. at feed prices of that block, the loss is within the limit;
+    2. at feed prices of that block, the loss is within the limit, and the value at risk
+       is the event's;
     3. no allowance of a call is left;
     4. the changes are those of the balances around the block.
 
     Raises:
         AuditRejectedError: one of them does not hold.
-        AuditUnavailableError: other transactions share the block, and the balances
-            around it differ from the event.
+        AuditUnavailableError: other transactions share the block, and what was measured
+            around it differs from the event.
     """
     # 1.
     entries = mandate.tracked
@@ -249,10 +261,17 @@ def check_effects(
                 f"change of {entry.token}", got=str(change), expected=f"≥ {bound}"
             )
     # 2.
-    loss = -value_of_changes(
-        mandate, execution.event.changes, block=block, history=history
-    )
+    loss = -value_of(mandate, execution.event.changes, block=block, history=history)
     _at_most("loss at feed prices", loss, limit=mandate.max_loss)
+    falls = [min(bound, 0) for bound in bounds]
+    at_risk = -value_of(mandate, falls, block=block, history=history)
+    _measured(
+        "value at risk",
+        got=execution.event.value_at_risk,
+        expected=at_risk,
+        block=block,
+        history=history,
+    )
     # 3.
     for call in calls:
         if not call.allowance:
@@ -267,28 +286,25 @@ def check_effects(
         (old - new if entry.debt else new - old)
         for entry, old, new in zip(entries, before, after, strict=True)
     )
-    if measured != execution.event.changes:
-        others = history.transaction_count(block) - 1
-        if others > 0:
-            raise AuditUnavailableError(
-                "balances around the block",
-                reason=f"{others} other transactions share block {block.number}",
-            )
-        raise AuditRejectedError(
-            "changes of the balances",
-            got=str(list(execution.event.changes)),
-            expected=str(list(measured)),
-        )
+    _measured(
+        "changes of the balances",
+        got=execution.event.changes,
+        expected=measured,
+        block=block,
+        history=history,
+    )
     return (
         "Every change is within its bound, equal to the balances around the block; "
         "no allowance is left."
     )
 
 
-def value_of_changes(
+def value_of(
     mandate: Mandate, changes: Sequence[int], *, block: Block, history: History
 ) -> int:
-    """Return Σ price · change after `block`, a value of 8 decimals, rounded down.
+    """Return Σ price · change after `block`, a value of 8 decimals.
+
+    Each product is rounded down, as the gate does: losses up, gains down.
 
     Raises:
         AuditRejectedError: a feed's answer is not positive.
@@ -321,10 +337,28 @@ def check_no_effects(calls: Sequence[Call], bounds: Sequence[int]) -> str:
     return "Nothing was executed, so nothing changed on its account."
 
 
+def _measured(
+    what: str, *, got: object, expected: object, block: Block, history: History
+) -> None:
+    """Compare what the event says with what state around the block says."""
+    if got == expected:
+        return
+    others = history.transaction_count(block) - 1
+    if others > 0:
+        raise AuditUnavailableError(
+            what,
+            reason=f"{others} other transactions share block {block.number}, so that "
+            f"{_shown(expected)} around it says nothing about {_shown(got)}",
+        )
+    same(what, got=got, expected=expected)
+
+
 def _at_most(what: str, value: int, *, limit: int) -> None:
     if value > limit:
         raise AuditRejectedError(what, got=str(value), expected=f"at most {limit}")
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_shown, value))
     return to_hex(value) if isinstance(value, bytes) else str(value)

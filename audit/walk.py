@@ -189,6 +189,7 @@ class _Walk:
                     self.mandate,
                     node=source.node,
                     receipts=source.receipts,
+                    calls=source.calls,
                     standing=history.standing(self.mandate.id, block=state),
                     record=history.node(source.node, block=state),
                     block=now,

@@ -154,13 +154,23 @@ def test_tampered_evidence_of_an_execution_is_rejected_and_named(
 ) -> None:
     bundle, other = chronicle.bundles["supply"], chronicle.bundles["swap"]
     _path(folder, bundle).write_bytes(case.edit(bundle, other))
-    report = chronicle.audit(store=EvidenceStore(str(folder)))
-    audit = _of(report, bundle.digest)
+    court, past = _court(chronicle, Past(chronicle))
+    court = replace(court, find=EvidenceStore(str(folder)).get)
+    audit = examine_execution(past.executed[1], court=court).audit
+    assert audit.digest == bundle.digest
     assert _failed(audit) == [3]
     assert case.says in audit.steps[2].detail.lower()
     assert {5, 6, 7, 8, 9} <= set(_skipped(audit))
     assert audit.grade("signed").answer is Answer.YES
     assert audit.grade("reproduced").answer is Answer.NO
+    assert audit.verdict is Verdict.REJECTED
+
+
+def test_one_tampered_file_rejects_the_whole(chronicle: Any, folder: Path) -> None:
+    bundle = chronicle.bundles["supply"]
+    _path(folder, bundle).write_bytes(_flipped(bundle.to_bytes()))
+    report = chronicle.audit(store=EvidenceStore(str(folder)))
+    assert _failed(_of(report, bundle.digest)) == [3]
     assert report.verdict is Verdict.REJECTED
 
 
@@ -506,6 +516,11 @@ PAST: list[tuple[str, dict[str, Callable[[Any], Any]], int]] = [
         {"balances": lambda b: (b[0], (b[1][0] + 1, *b[1][1:]))},
         10,
     ),
+    (
+        "a price that makes more of the risk",
+        {"price": lambda p: Price(p.answer + 10**8, 0)},
+        10,
+    ),
     ("a price of nothing", {"price": lambda p: Price(0, p.updated_at)}, 10),
     (
         "a price at which it loses too much",
@@ -595,6 +610,34 @@ def test_event_calldata_and_digest_must_agree(
     assert _failed(audit)[0] == 1, [s.detail for s in audit.steps]
     assert audit.grade("signed").answer is Answer.NO
     assert audit.verdict is Verdict.REJECTED
+
+
+def test_other_transactions_in_the_block_leave_it_open(chronicle: Any) -> None:
+    answers = {
+        "balances": lambda b: (b[0], (b[1][0] + 1, *b[1][1:])),
+        "transaction_count": lambda _: 2,
+    }
+    court, past = _court(chronicle, Past(chronicle, **answers))
+    audit = examine_execution(past.executed[0], court=court).audit
+    assert (_failed(audit), _skipped(audit)) == ([], [10])
+    assert "share block" in audit.steps[9].detail
+    assert audit.verdict is Verdict.INCOMPLETE
+
+
+def test_the_events_value_at_risk_is_recomputed(chronicle: Any) -> None:
+    court, past = _court(chronicle, Past(chronicle))
+    item = past.executed[0]
+    less = _event(value_at_risk=item.event.value_at_risk - 1)(item)
+    assert _failed(examine_execution(less, court=court).audit) == [10]
+
+
+def test_calls_outside_of_the_allow_list_are_found(chronicle: Any) -> None:
+    court, past = _court(chronicle, Past(chronicle))
+    item = past.executed[0]
+    stray = replace(item.submission.calls[0], data=b"\xde\xad\xbe\xef")
+    audit = examine_execution(_sent(calls=(stray,))(item), court=court).audit
+    assert {1, 2} <= set(_failed(audit))
+    assert "allow-list" in audit.steps[1].detail
 
 
 def test_changes_below_the_bounds_are_found(chronicle: Any) -> None:
