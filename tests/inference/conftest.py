@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from affiant.encoding import JsonValue
 from affiant.inference.commitment import ModelCommitment, commit_model
+from affiant.inference.engine import Sampling
 from affiant.inference.transformers_engine import TransformersEngine
 
 CORPUS = (
@@ -139,3 +142,66 @@ def schema() -> dict[str, Any]:
         "required": ["why", "actions"],
         "additionalProperties": False,
     }
+
+
+class DriftingEngine:
+    """A real engine whose decoding drifts: it takes another token at some positions.
+
+    It stands for the last bits in which decoding differs from prefill.
+    """
+
+    def __init__(self, engine: Any, *, drifts: Sequence[int]) -> None:
+        self._engine = engine
+        self._drifts = list(drifts)
+        self.prefixes: list[tuple[int, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def generate(
+        self,
+        prompt_ids: Sequence[int],
+        *,
+        schema: JsonValue | None,
+        max_tokens: int,
+        sampling: Sampling,
+        seed: bytes | None,
+        prefix: Sequence[int] = (),
+    ) -> tuple[int, ...]:
+        self.prefixes.append(tuple(prefix))
+        asked: dict[str, Any] = {
+            "schema": schema,
+            "max_tokens": max_tokens,
+            "sampling": sampling,
+            "seed": seed,
+        }
+        output = self._engine.generate(prompt_ids, prefix=prefix, **asked)
+        drifts = [at for at in self._drifts if len(prefix) <= at < len(output)]
+        for at in drifts:
+            self._drifts.remove(at)
+            forced = self._another(prompt_ids, output[:at], output[at], schema)
+            if forced is not None:
+                return self._engine.generate(
+                    prompt_ids, prefix=(*output[:at], forced), **asked
+                )
+        return output
+
+    def _another(
+        self,
+        prompt_ids: Sequence[int],
+        before: Sequence[int],
+        token: int,
+        schema: JsonValue | None,
+    ) -> int | None:
+        allowed = np.ones(self._engine.vocab_size, dtype=np.bool_)
+        if schema is not None:
+            grammar = self._engine.compile_grammar(schema)
+            allowed = grammar.masks([*before, token]).allowed[-1].copy()
+        allowed[[token, *self._engine.stop_ids]] = False
+        return int(np.argmax(allowed)) if allowed.any() else None
+
+
+@pytest.fixture(scope="session")
+def drifting_engine() -> type[DriftingEngine]:
+    """Makes a drifting engine of a real one."""
+    return DriftingEngine

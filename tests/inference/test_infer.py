@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
-from affiant.encoding import JsonValue, keccak256
+from affiant.encoding import keccak256
 from affiant.errors import MalformedError
 from affiant.inference.commitment import ModelCommitment
 from affiant.inference.engine import GREEDY, Sampling
@@ -20,63 +20,6 @@ from affiant.inference.transformers_engine import TransformersEngine
 
 SEED = bytes(range(32))
 WARM = Sampling(Fraction(7, 10))
-
-
-class DriftingEngine:
-    """A real engine whose decoding drifts: it takes another token at some positions.
-
-    It stands for the last bits in which decoding differs from prefill.
-    """
-
-    def __init__(self, engine: TransformersEngine, *, drifts: Sequence[int]) -> None:
-        self._engine = engine
-        self._drifts = list(drifts)
-        self.prefixes: list[tuple[int, ...]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    def generate(
-        self,
-        prompt_ids: Sequence[int],
-        *,
-        schema: JsonValue | None,
-        max_tokens: int,
-        sampling: Sampling,
-        seed: bytes | None,
-        prefix: Sequence[int] = (),
-    ) -> tuple[int, ...]:
-        self.prefixes.append(tuple(prefix))
-        asked: dict[str, Any] = {
-            "schema": schema,
-            "max_tokens": max_tokens,
-            "sampling": sampling,
-            "seed": seed,
-        }
-        output = self._engine.generate(prompt_ids, prefix=prefix, **asked)
-        drifts = [at for at in self._drifts if len(prefix) <= at < len(output)]
-        for at in drifts:
-            self._drifts.remove(at)
-            forced = self._another(prompt_ids, output[:at], output[at], schema)
-            if forced is not None:
-                return self._engine.generate(
-                    prompt_ids, prefix=(*output[:at], forced), **asked
-                )
-        return output
-
-    def _another(
-        self,
-        prompt_ids: Sequence[int],
-        before: Sequence[int],
-        token: int,
-        schema: JsonValue | None,
-    ) -> int | None:
-        allowed = np.ones(self._engine.vocab_size, dtype=np.bool_)
-        if schema is not None:
-            grammar = self._engine.compile_grammar(schema)
-            allowed = grammar.masks([*before, token]).allowed[-1].copy()
-        allowed[[token, *self._engine.stop_ids]] = False
-        return int(np.argmax(allowed)) if allowed.any() else None
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +81,7 @@ def test_receipt_binds_the_inference(
 )
 def test_rollback_leads_to_the_honest_output(
     engine: TransformersEngine,
+    drifting_engine: Callable[..., Any],
     prompt: list[int],
     schema: dict[str, Any],
     constrained: bool,
@@ -151,7 +95,7 @@ def test_rollback_leads_to_the_honest_output(
         "seed": seed,
     }
     honest = ask(engine, **asked)
-    drifting = DriftingEngine(engine, drifts=[7, 9, 12])
+    drifting = drifting_engine(engine, drifts=[7, 9, 12])
     corrected = ask(drifting, **asked)
     assert corrected.rollbacks >= 2
     assert corrected.output_ids == honest.output_ids
@@ -165,9 +109,11 @@ def test_rollback_leads_to_the_honest_output(
 
 
 def test_rejects_an_engine_that_never_settles(
-    engine: TransformersEngine, prompt: list[int]
+    engine: TransformersEngine,
+    drifting_engine: Callable[..., Any],
+    prompt: list[int],
 ) -> None:
-    drifting = DriftingEngine(engine, drifts=range(24))
+    drifting = drifting_engine(engine, drifts=range(24))
     with pytest.raises(SelfCheckError) as caught:
         ask(drifting, prompt_ids=prompt, max_tokens=24, max_rollbacks=3)
     assert caught.value.rollbacks == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
@@ -168,6 +169,21 @@ def test_forced_prefix_is_kept_and_the_grammar_goes_on(
     assert output == engine.generate(prompt, **asked)
     masks = vllm_engine.compile_grammar(schema).masks(output)
     assert masks.violation is None and masks.complete
+
+
+@pytest.mark.parametrize("constrained", [True, False], ids=["schema", "free"])
+def test_rollback_goes_on_from_the_corrected_token(
+    vllm_engine: Any,
+    drifting_engine: Callable[..., Any],
+    schema: dict[str, Any],
+    constrained: bool,
+) -> None:
+    plan = schema if constrained else None
+    honest = ask(vllm_engine, plan, WARM, SEED)
+    corrected = ask(drifting_engine(vllm_engine, drifts=[7, 9, 12]), plan, WARM, SEED)
+    assert corrected.rollbacks >= 2
+    assert corrected.receipt == honest.receipt
+    assert judge(vllm_engine, corrected, plan, WARM, SEED).grade == "exact"
 
 
 def test_swapped_model_is_inconsistent(
