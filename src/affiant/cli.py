@@ -64,7 +64,9 @@ def main() -> NoReturn:
 
 
 def _fail(error: AffiantError, status: int) -> NoReturn:
-    log.print(f"{type(error).__name__}: {error}", style="red", markup=False)
+    log.print(
+        f"{type(error).__name__}: {error}", style="red", markup=False, soft_wrap=True
+    )
     sys.exit(status)
 
 
