@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from affiant.audit.chain_history import ChainHistory
 from affiant.audit.check_evidence import Manifests
 from affiant.audit.completeness import account_for_slots, slots_in_words
+from affiant.audit.court import Court, Examined
 from affiant.audit.portfolio import accounts_over_time, read_account
 from affiant.audit.replayer import Replayer, replayer_of
 from affiant.audit.result import (
@@ -23,12 +24,7 @@ from affiant.audit.result import (
     DecisionAudit,
     Verdict,
 )
-from affiant.audit.walk import (
-    Court,
-    Examined,
-    examine_execution,
-    examine_unexecuted,
-)
+from affiant.audit.walk import examine_execution, examine_unexecuted
 from affiant.encoding import Digest, to_hex
 from affiant.errors import AffiantError
 from affiant.onchain.chain import Chain

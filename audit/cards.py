@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from affiant.audit.charts import change_bars
+from affiant.audit.bars import change_bars
 from affiant.audit.figures import moment, money
 from affiant.audit.markup import Markup, element
 from affiant.audit.result import Answer, DecisionAudit, Grade, Kind, Status, Step

@@ -1,4 +1,4 @@
-"""Steps 1, 2, 4 and 10: is what the chain shows what was sworn and permitted?
+"""Steps 1, 2 and 4: is what the chain shows what was sworn and permitted?
 
 It compares the event, the transaction's calldata and historical state with one
 another. It never looks at evidence beyond the decision itself, and it trusts the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
+from affiant.audit.errors import AuditRejectedError
 from affiant.audit.history import History
 from affiant.encoding import Digest, to_hex
 from affiant.inference.receipt import InferenceReceipt, receipts_hash
@@ -17,7 +17,7 @@ from affiant.onchain.chain_types import Block
 from affiant.onchain.decision import Call, Decision, bounds_hash, calls_hash
 from affiant.onchain.events import ExecutedDecision
 from affiant.onchain.gate import MandateState, Submission
-from affiant.onchain.mandate import VALUE_DECIMALS, Address, Mandate
+from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.registry import NodeRecord, service_of
 from affiant.onchain.signature import recover_signer
 
@@ -29,7 +29,7 @@ def same(what: str, *, got: object, expected: object) -> None:
         AuditRejectedError: they do.
     """
     if got != expected:
-        raise AuditRejectedError(what, got=_shown(got), expected=_shown(expected))
+        raise AuditRejectedError(what, got=shown(got), expected=shown(expected))
 
 
 def check_sworn(
@@ -145,9 +145,9 @@ def check_permitted(
     # 1.
     same("account of the mandate", got=standing.account, expected=mandate.account)
     same("mandate revoked", got=standing.revoked, expected=False)
-    _at_most("mandate live from", standing.live_from, limit=now)
-    _at_most("mandate stopped until", standing.stopped_until, limit=now)
-    _at_most("time of the block", now, limit=mandate.expiry - 1)
+    at_most("mandate live from", standing.live_from, limit=now)
+    at_most("mandate stopped until", standing.stopped_until, limit=now)
+    at_most("time of the block", now, limit=mandate.expiry - 1)
     # 2.
     if node not in [permit.key for permit in mandate.nodes]:
         permitted = ", ".join(permit.key for permit in mandate.nodes)
@@ -157,8 +157,8 @@ def check_permitted(
         raise AuditRejectedError(
             "node key in the registry", got="never announced", expected="announced"
         )
-    _at_most("key valid from", record.valid_from, limit=now)
-    _at_most("time of the block", now, limit=record.valid_until - 1)
+    at_most("key valid from", record.valid_from, limit=now)
+    at_most("time of the block", now, limit=record.valid_until - 1)
     if record.revoked_at and record.revoked_at <= now:
         raise AuditRejectedError(
             "node key",
@@ -214,7 +214,7 @@ def check_place(
     if executed_in is not None:
         newest = mandate.slot_of(executed_in.number)
         same("slot", got=decision.slot, expected=newest)
-        _at_most("time of the block", executed_in.timestamp, limit=decision.valid_until)
+        at_most("time of the block", executed_in.timestamp, limit=decision.valid_until)
     # 2.
     number = mandate.anchor_of(decision.slot)
     anchor = history.block(number)
@@ -227,138 +227,18 @@ def check_place(
     )
 
 
-def check_effects(
-    mandate: Mandate,
-    *,
-    execution: ExecutedDecision,
-    calls: Sequence[Call],
-    bounds: Sequence[int],
-    block: Block,
-    history: History,
-) -> str:
-    """Step 10: what the calls did to the account.
-
-    1. one bound and one change per tracked entry, and every change within its bound;
-    2. at feed prices of that block, the loss is within the limit, and the value at risk
-       is the event's;
-    3. no allowance of a call is left;
-    4. the changes are those of the balances around the block.
+def at_most(what: str, value: int, *, limit: int) -> None:
+    """Refuse a value above `limit`.
 
     Raises:
-        AuditRejectedError: one of them does not hold.
-        AuditUnavailableError: other transactions share the block, and what was measured
-            around it differs from the event.
+        AuditRejectedError: it is.
     """
-    # 1.
-    entries = mandate.tracked
-    same("number of bounds", got=len(bounds), expected=len(entries))
-    same("number of changes", got=len(execution.event.changes), expected=len(entries))
-    for entry, change, bound in zip(
-        entries, execution.event.changes, bounds, strict=True
-    ):
-        if change < bound:
-            raise AuditRejectedError(
-                f"change of {entry.token}", got=str(change), expected=f"≥ {bound}"
-            )
-    # 2.
-    loss = -value_of(mandate, execution.event.changes, block=block, history=history)
-    _at_most("loss at feed prices", loss, limit=mandate.max_loss)
-    falls = [min(bound, 0) for bound in bounds]
-    at_risk = -value_of(mandate, falls, block=block, history=history)
-    _measured(
-        "value at risk",
-        got=execution.event.value_at_risk,
-        expected=at_risk,
-        block=block,
-        history=history,
-    )
-    # 3.
-    for call in calls:
-        if not call.allowance:
-            continue
-        left = history.allowance(
-            call.token, owner=mandate.account, spender=call.target, block=block
-        )
-        same(f"allowance of {call.token} to {call.target}", got=left, expected=0)
-    # 4.
-    before, after = history.balances(mandate, block=block)
-    measured = tuple(
-        (old - new if entry.debt else new - old)
-        for entry, old, new in zip(entries, before, after, strict=True)
-    )
-    _measured(
-        "changes of the balances",
-        got=execution.event.changes,
-        expected=measured,
-        block=block,
-        history=history,
-    )
-    return (
-        "Every change is within its bound, equal to the balances around the block; "
-        "no allowance is left."
-    )
-
-
-def value_of(
-    mandate: Mandate, changes: Sequence[int], *, block: Block, history: History
-) -> int:
-    """Return Σ price · change after `block`, a value of 8 decimals.
-
-    Each product is rounded down, as the gate does: losses up, gains down.
-
-    Raises:
-        AuditRejectedError: a feed's answer is not positive.
-    """
-    total = 0
-    for entry, change in zip(mandate.tracked, changes, strict=True):
-        if not change:
-            continue
-        feed = mandate.feeds[entry.feed]
-        price = history.price(feed.aggregator, block=block)
-        if price.answer <= 0:
-            raise AuditRejectedError(
-                f"price of {entry.token}", got=str(price.answer), expected="positive"
-            )
-        scale = 10 ** (entry.decimals + feed.decimals)
-        total += change * price.answer * 10**VALUE_DECIMALS // scale
-    return total
-
-
-def check_no_effects(calls: Sequence[Call], bounds: Sequence[int]) -> str:
-    """Step 10 for a decision that was not executed: there must be nothing to undo.
-
-    Raises:
-        RejectedError: a HOLD states a loss.
-    """
-    if not calls and any(bound < 0 for bound in bounds):
-        raise AuditRejectedError(
-            "bounds of a HOLD", got=str(list(bounds)), expected="no loss"
-        )
-    return "Nothing was executed, so nothing changed on its account."
-
-
-def _measured(
-    what: str, *, got: object, expected: object, block: Block, history: History
-) -> None:
-    """Compare what the event says with what state around the block says."""
-    if got == expected:
-        return
-    others = history.transaction_count(block) - 1
-    if others > 0:
-        raise AuditUnavailableError(
-            what,
-            reason=f"{others} other transactions share block {block.number}, so that "
-            f"{_shown(expected)} around it says nothing about {_shown(got)}",
-        )
-    same(what, got=got, expected=expected)
-
-
-def _at_most(what: str, value: int, *, limit: int) -> None:
     if value > limit:
         raise AuditRejectedError(what, got=str(value), expected=f"at most {limit}")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as a step shows it."""
     if isinstance(value, tuple):
-        return ", ".join(map(_shown, value))
+        return ", ".join(map(shown, value))
     return to_hex(value) if isinstance(value, bytes) else str(value)

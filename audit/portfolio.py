@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from affiant.audit.court import Examined
 from affiant.audit.result import Account
-from affiant.audit.walk import Examined
 from affiant.errors import RejectedError, UnavailableError
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain

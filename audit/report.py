@@ -8,8 +8,9 @@ construction (`markup.py`).
 
 from __future__ import annotations
 
+from affiant.audit.bars import slot_strip
 from affiant.audit.cards import decision_card
-from affiant.audit.charts import composition_chart, slot_strip, value_chart
+from affiant.audit.charts import composition_chart, value_chart
 from affiant.audit.completeness import slots_in_words
 from affiant.audit.figures import moment, money, percent, short
 from affiant.audit.grades import DOES_NOT_SHOW, GRADE_NAMES

@@ -7,25 +7,24 @@ looked at is skipped with the reason. The checks themselves are in `check_*.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from affiant.agents.derive import Asked
 from affiant.audit import (
     check_chain,
+    check_effects,
     check_evidence,
     check_inference,
 )
-from affiant.audit.check_evidence import FindEvidence, Manifests
+from affiant.audit.check_evidence import Manifests
+from affiant.audit.court import Court, Examined, outcome_of
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.grades import grade_decision, verdict_of
-from affiant.audit.history import History
-from affiant.audit.replayer import Replayer
 from affiant.audit.result import DecisionAudit, Kind, Status, Step
 from affiant.audit.steps import skip, take
 from affiant.audit.story import tell
-from affiant.encoding import ZERO_DIGEST, Digest, keccak256
+from affiant.encoding import ZERO_DIGEST, Digest
 from affiant.errors import RejectedError, UnavailableError
 from affiant.onchain.chain_types import Block
 from affiant.onchain.decision import Call, Decision
@@ -37,36 +36,6 @@ from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.observation import Observation, facts
 
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True)
-class Court:
-    """What an auditor brings to every decision of one mandate."""
-
-    history: History
-    mandate: Mandate
-    """As the gate's event of its grant states it."""
-    granted_block: int
-    find: FindEvidence
-    replayer: Replayer | None
-    required: str
-    """Grade that a decision must reach to be accepted: signed or reproduced."""
-    audited: Block
-    """Nothing after this block is looked at."""
-    refusals: Mapping[Digest, str]
-    """Decisions that the gate recorded as refused, with the name of its error."""
-
-
-@dataclass(frozen=True)
-class Examined:
-    """An audited decision, and what its evidence said if that was sound."""
-
-    audit: DecisionAudit
-    facts: Facts | None
-    """From the observation, if it is under the sworn root."""
-    manifests: Manifests | None
-    reread: bool
-    """Whether the auditor read the same at his own endpoint."""
 
 
 def examine_execution(execution: ExecutedDecision, *, court: Court) -> Examined:
@@ -302,10 +271,10 @@ class _Walk:
     def _effects(self) -> str:
         source = self._source()
         if self.execution is None:
-            sentence = check_chain.check_no_effects(source.calls, source.bounds)
+            sentence = check_effects.check_no_effects(source.calls, source.bounds)
             refusal = self.court.refusals.get(self.digest)
             return sentence if refusal is None else f"The gate refused it: {refusal}."
-        return check_chain.check_effects(
+        return check_effects.check_effects(
             self.mandate,
             execution=self.execution,
             calls=source.calls,
@@ -435,8 +404,3 @@ class _Walk:
             return ask()
         except (RejectedError, UnavailableError):
             return None
-
-
-def outcome_of(decision: Decision) -> Digest:
-    """Return keccak256(calls ‖ bounds): what the decision would do."""
-    return keccak256(decision.calls + decision.bounds)

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from affiant.audit.chain_history import ChainHistory
+from affiant.audit.court import Court
 from affiant.audit.evidence_file import audit_evidence_file
 from affiant.audit.history import Price
 from affiant.audit.result import Answer, AuditReport, DecisionAudit, Status, Verdict
-from affiant.audit.walk import Court, examine_execution
+from affiant.audit.walk import examine_execution
 from affiant.encoding import Digest, canonical_json, keccak256
 from affiant.inference.receipt import receipts_hash, tokens_hash
 from affiant.onchain.decision import bounds_hash, calls_hash

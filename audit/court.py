@@ -1,0 +1,51 @@
+"""What an auditor brings to a decision, and what comes of examining it. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from affiant.audit.check_evidence import FindEvidence, Manifests
+from affiant.audit.history import History
+from affiant.audit.replayer import Replayer
+from affiant.audit.result import DecisionAudit
+from affiant.encoding import Digest, keccak256
+from affiant.onchain.chain_types import Block
+from affiant.onchain.decision import Decision
+from affiant.onchain.facts import Facts
+from affiant.onchain.mandate import Mandate
+
+
+@dataclass(frozen=True)
+class Court:
+    """What an auditor brings to every decision of one mandate."""
+
+    history: History
+    mandate: Mandate
+    """As the gate's event of its grant states it."""
+    granted_block: int
+    find: FindEvidence
+    replayer: Replayer | None
+    required: str
+    """Grade that a decision must reach to be accepted: signed or reproduced."""
+    audited: Block
+    """Nothing after this block is looked at."""
+    refusals: Mapping[Digest, str]
+    """Decisions that the gate recorded as refused, with the name of its error."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """An audited decision, and what its evidence said if that was sound."""
+
+    audit: DecisionAudit
+    facts: Facts | None
+    """From the observation, if it is under the sworn root."""
+    manifests: Manifests | None
+    reread: bool
+    """Whether the auditor read the same at his own endpoint."""
+
+
+def outcome_of(decision: Decision) -> Digest:
+    """Return keccak256(calls ‖ bounds): what the decision would do."""
+    return keccak256(decision.calls + decision.bounds)
