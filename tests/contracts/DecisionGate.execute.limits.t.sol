@@ -115,6 +115,22 @@ contract ExecuteLimitsTest is GateFixture {
         _refuse(s, _error(IDecisionGate.RungExceeded.selector, 12_000 * DOLLAR, 10_000 * DOLLAR));
     }
 
+    /// @dev Half a billion wei of WETH are worth exactly one millionth of a dollar, one base unit of
+    ///      USDC; one wei less is worth less, however little.
+    function test_execute_roundsGainsDown() public {
+        Submission memory s = _draft(_mandate());
+        s.mandate.maxLoss = 0;
+        _regrant(s);
+        s.bounds = new int256[](4);
+        s.bounds[1] = -1;
+        s.calls[0] = _purchase(1, 5e8 - 1);
+        _seal(s);
+        _refuse(s, abi.encodeWithSelector(IDecisionGate.LossExceeded.selector, int256(-1), 0));
+        s.calls[0] = _purchase(1, 5e8);
+        _seal(s);
+        _execute(s);
+    }
+
     function test_execute_roundsRiskUp() public {
         Submission memory s = _honest();
         // One wei of WETH is worth 2·10^-7 units of value: at risk counts 1.
@@ -124,6 +140,12 @@ contract ExecuteLimitsTest is GateFixture {
         _seal(s);
         _execute(s);
         vm.assertEq(gate.stateOf(s.decision.mandate).unaudited, 1, "outflow");
+    }
+
+    function _purchase(uint256 amountIn, uint256 amountOut) private view returns (Call memory) {
+        bytes memory data =
+            abi.encodeCall(Venue.trade, (address(usdc), amountIn, address(weth), amountOut));
+        return Call(address(venue), 0, data, address(usdc), amountIn);
     }
 
     /* HAPPY PATHS */

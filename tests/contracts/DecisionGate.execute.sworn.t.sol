@@ -140,6 +140,19 @@ contract ExecuteSwornTest is GateFixture {
         _refuse(s, _error(IDecisionGate.TooManyCalls.selector, 17, 16));
     }
 
+    function test_execute_makesAsManyCallsAsMayBe_inOrder() public {
+        Submission memory s = _honest();
+        s.calls = new Call[](16);
+        for (uint256 i = 0; i < 16; i++) {
+            s.calls[i] = _sale(i + 1, 0);
+        }
+        s.bounds[0] = -136;
+        s.bounds[1] = 0;
+        _seal(s);
+        _execute(s);
+        vm.assertEq(weth.balanceOf(address(venue)), 136, "sum");
+    }
+
     function test_execute_reverts_whenHoldIsNotRecorded() public {
         Submission memory s = _honest();
         s.calls = new Call[](0);

@@ -77,6 +77,20 @@ contract DecisionGateGrantTest is GateFixture {
         }
     }
 
+    function test_grant_acceptsTheExtremes() public {
+        Mandate memory mandate = _mandate();
+        mandate.cadence = 2;
+        mandate.expiry = uint64(START_TIME + 1);
+        mandate.ladder[0] = Rung(2 ** 104 - 1, 1, 0, 0);
+        mandate.tracked[0] = Tracked(address(new TestToken(36)), 0, 36, false);
+        _grant(mandate);
+        mandate.cadence = 8191;
+        mandate.allowList = new Permission[](0);
+        mandate.feeds = new Feed[](0);
+        mandate.tracked = new Tracked[](0);
+        _grant(mandate);
+    }
+
     function test_grant_reverts_whenNoNode() public {
         Mandate memory mandate = _mandate();
         mandate.nodes = new NodePermit[](0);

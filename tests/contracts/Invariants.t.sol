@@ -162,6 +162,24 @@ contract GateInvariants is GateFixture {
         bytes4[] selectors;
     }
 
+    /// @dev The walk above is worth nothing where everything is refused, or nothing.
+    function test_handler_reachesBothOutcomes() public {
+        handler.trade(1e18, 1995e6, 1e18, 1990e6);
+        vm.assertEq(handler.executed(), 1, "executed");
+        handler.replay();
+        handler.trade(1e18, 1995e6, 1e18, 1990e6);
+        vm.assertEq(handler.executed(), 1, "slot used");
+        handler.pass(5, 60);
+        handler.trade(1e18, 1995e6, 1e18, 1990e6);
+        vm.assertEq(handler.executed(), 2, "executed again");
+        handler.trade(1e18, 1e6, 1e18, 0);
+        for (uint8 part = 0; part < 4; part++) {
+            handler.tamper(1e17, part);
+        }
+        vm.assertEq(handler.refused(), 7, "refused");
+        handler.ownerExit(50e18, true);
+    }
+
     function invariant_headMovesByExecutionOnly() public view {
         vm.assertEq(handler.state().head, handler.head(), "head");
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IModuleHost} from "../../contracts/IModuleHost.sol";
 import {IOwnedAccount} from "../../contracts/accounts/IOwnedAccount.sol";
 import {Test} from "./Test.sol";
 import {TestToken} from "./mocks/TestToken.sol";
@@ -125,6 +126,14 @@ contract OwnedAccountTest is Test {
         );
         vm.assertFalse(success, "failure");
         vm.assertEq(result, abi.encodeWithSelector(Venue.Refused.selector, 42), "reason");
+    }
+
+    function test_moduleInterface_isTheSafes() public pure {
+        vm.assertEq(
+            bytes32(IModuleHost.execTransactionFromModuleReturnData.selector),
+            bytes32(bytes4(0x5229073f)),
+            "selector"
+        );
     }
 
     function test_receives_nativeAndERC721() public {
