@@ -15,6 +15,7 @@ from affiant.audit.chain_history import ChainHistory
 from affiant.audit.check_evidence import Manifests
 from affiant.audit.completeness import account_for_slots, slots_in_words
 from affiant.audit.court import Court, Examined
+from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.portfolio import accounts_over_time, read_account
 from affiant.audit.replayer import Replayer, replayer_of
 from affiant.audit.result import (
@@ -30,6 +31,7 @@ from affiant.errors import AffiantError
 from affiant.onchain.chain import Chain
 from affiant.onchain.events import ExecutedDecision, MandateHistory, mandate_history
 from affiant.onchain.evidence import EvidenceBundle
+from affiant.onchain.evidence_errors import EvidenceUnavailableError
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.words import mandate_in_words
@@ -46,9 +48,17 @@ class _Evidence:
     known: dict[Digest, EvidenceBundle] = field(default_factory=dict)
 
     def find(self, digest: Digest) -> EvidenceBundle:
-        """Return verified evidence; raises as `EvidenceStore.get`."""
+        """Return verified evidence; raises as `EvidenceStore.get`.
+
+        Where the store is stays out of the error: it would make reports differ.
+        """
         if digest not in self.known:
-            self.known[digest] = self.store.get(digest)
+            try:
+                self.known[digest] = self.store.get(digest)
+            except EvidenceUnavailableError as error:
+                raise AuditUnavailableError(
+                    f"evidence {to_hex(digest)}", reason=error.reason
+                ) from error
         return self.known[digest]
 
 
@@ -101,7 +111,7 @@ def audit_mandate(
     )
     history = ChainHistory(chain, gate=gate)
     evidence = _Evidence(store)
-    loose, findings = _unexecuted(past, evidence=evidence)
+    loose, findings = _unexecuted(past, evidence=evidence, history=history)
     total = len(past.executed) + len(loose)
     # 2.
     words = "Tokens were replayed on the auditor's own model."
@@ -150,12 +160,14 @@ def audit_mandate(
 
 
 def _unexecuted(
-    past: MandateHistory, *, evidence: _Evidence
+    past: MandateHistory, *, evidence: _Evidence, history: ChainHistory
 ) -> tuple[list[EvidenceBundle], list[str]]:
     """Signed decisions in the store that no event stands for, and what is amiss.
 
     A store may be open to anyone: what no permitted key signed is named and left out,
-    so that a stranger's file cannot spoil the verdict.
+    so that a stranger's file cannot spoil the verdict. What is anchored at a block that
+    this chain does not have is left out too: an honest node swears so before a
+    reorganisation, and it explains no slot of this chain.
     """
     executed = {item.event.digest for item in past.executed}
     mandate = past.granted.mandate
@@ -170,7 +182,8 @@ def _unexecuted(
         except AffiantError as error:
             findings.append(f"Evidence {to_hex(digest)} cannot be used: {error}")
             continue
-        if bundle.decision.mandate != mandate.id:
+        here = (bundle.chain_id, bundle.gate) == (history.chain_id, history.gate)
+        if bundle.decision.mandate != mandate.id or not here:
             continue
         if bundle.decision.slot > mandate.slot_of(past.upto.number):
             continue  # After the audited block.
@@ -178,6 +191,14 @@ def _unexecuted(
             findings.append(
                 f"Evidence {to_hex(digest)} is signed by {bundle.node}, which the "
                 "mandate does not permit; it is left out."
+            )
+            continue
+        anchor = history.block(mandate.anchor_of(bundle.decision.slot))
+        if bundle.decision.anchor_hash != anchor.hash:
+            findings.append(
+                f"Evidence {to_hex(digest)} of slot {bundle.decision.slot} is anchored "
+                "at a block that this chain does not have (reorganised or invented); "
+                "it is left out."
             )
             continue
         loose.append(bundle)

@@ -173,8 +173,9 @@ def check_request(
         try:
             before = find(decision.previous)
         except UnavailableError as error:
+            reason = getattr(error, "reason", None) or str(error)
             raise AuditUnavailableError(
-                "evidence of the decision before", reason=str(error)
+                "evidence of the decision before", reason=str(reason)
             ) from error
         section(before, "plan")
     previous = derive_previous(

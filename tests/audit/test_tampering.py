@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from affiant.audit.court import Court
 from affiant.audit.evidence_file import audit_evidence_file
 from affiant.audit.history import Price
 from affiant.audit.result import Answer, AuditReport, DecisionAudit, Status, Verdict
-from affiant.audit.walk import examine_execution
+from affiant.audit.walk import examine_execution, examine_unexecuted
 from affiant.encoding import Digest, canonical_json, keccak256
 from affiant.inference.receipt import receipts_hash, tokens_hash
 from affiant.onchain.decision import bounds_hash, calls_hash
@@ -213,6 +214,7 @@ def test_missing_evidence_caps_the_grade(chronicle: Any, folder: Path) -> None:
     assert audit.grade("signed").answer is Answer.YES
     assert audit.verdict is Verdict.INCOMPLETE
     assert report.verdict is Verdict.INCOMPLETE
+    assert str(folder) not in json.dumps(report.to_json())
 
 
 def test_without_the_evidence_before_the_request_cannot_be_rebuilt(
@@ -383,7 +385,6 @@ LIES: list[tuple[str, Callable[[Lie], None], int]] = [
     ("a model that the mandate does not name", lambda x: x.receive(model=OTHER), 2),
     ("an engine that the mandate does not name", lambda x: x.receive(engine=OTHER), 2),
     ("a head of its own", lambda x: x.decide(previous=OTHER), 4),
-    ("an anchor of its own", lambda x: x.decide(anchor_hash=OTHER), 4),
     ("a balance that the chain does not know", _balance, 5),
     ("another objective", _objective, 6),
     ("another engine manifest", _engine, 6),
@@ -436,6 +437,23 @@ def test_a_lying_node_is_found_out(
     assert audit.verdict is Verdict.REJECTED
     assert audit.slot in report.completeness.unexplained
     assert report.verdict is Verdict.REJECTED
+
+
+def test_a_hold_anchored_elsewhere_explains_nothing(
+    chronicle: Any, folder: Path
+) -> None:
+    honest = chronicle.bundles["hold"]
+    contents = {name: copy.deepcopy(honest.content(name)) for name in SECTIONS}
+    lie = Lie(contents, honest)
+    lie.decide(anchor_hash=OTHER)
+    lied = lie.sealed(chronicle.world.key)
+    _path(folder, honest).unlink()
+    _path(folder, lied).write_bytes(lied.to_bytes())
+    report = chronicle.audit(store=EvidenceStore(str(folder)))
+    assert honest.decision.slot in report.completeness.unexplained
+    assert any("reorganised or invented" in finding for finding in report.findings)
+    court, _ = _court(chronicle, Past(chronicle))
+    assert _failed(examine_unexecuted(lied, court=court).audit)[0] == 4
 
 
 def test_two_outcomes_on_one_head_reject_the_whole(
