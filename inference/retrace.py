@@ -25,8 +25,6 @@ class Retrace:
 
     choices: tuple[Choice, ...]
     """One per output token, up to and including the first grammar violation."""
-    allowed: NDArray[np.bool_] | None
-    """The masks, (len(choices), vocab); `None` without a grammar."""
     violation: int | None
     """Position of the first token that the grammar forbids; `None` if none."""
 
@@ -64,7 +62,7 @@ def retrace(
             # A token after the end: there is no canonical token to name.
             allowed, rows = allowed[:violation], violation
     choices = choose_rows(logits[:rows], allowed=allowed, sampling=sampling, seed=seed)
-    return Retrace(choices=tuple(choices), allowed=allowed, violation=violation)
+    return Retrace(choices=tuple(choices), violation=violation)
 
 
 def first_mismatch(

@@ -32,6 +32,8 @@ GAP_UNITS = 8 * UNITS
 """Candidates lie within 8.0 logits of the largest; others weigh under e^-8 of it."""
 MAX_UNITS = 2**31 - 1
 """Largest magnitude of a quantised logit; it fits in an int32 in the trace."""
+UNITS_LIMIT = 2.0**31
+"""Every float32 below it is at most `MAX_UNITS`, which float32 itself cannot hold."""
 SAMPLER = SamplerManifest(
     name="affiant-gumbel",
     version=1,
@@ -45,9 +47,7 @@ _MASK64 = 2**64 - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9
 _MIX_2 = 0x94D049BB133111EB
-_ID_BITS = 32
 _BLOCK_ROWS = 32
-_NO_CANDIDATE = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,11 @@ def _candidates_block(
     allowed: NDArray[np.bool_] | None,
     first_position: int,
 ) -> list[tuple[tuple[int, int], ...]]:
-    rows, vocab = logits.shape
-    usable = logits != -np.inf
-    if allowed is not None:
-        usable &= allowed
-    with np.errstate(invalid="ignore", over="ignore"):
-        scaled = np.rint(logits.astype(np.float64) * UNITS)
-        bad = usable & ~(np.abs(scaled) <= MAX_UNITS)
+    masked = logits if allowed is None else np.where(allowed, logits, -np.inf)
+    with np.errstate(over="ignore"):
+        # Exact in float32: a power of two, and what has no fraction is kept.
+        scaled = np.rint(masked.astype(np.float32, copy=False) * np.float32(UNITS))
+    bad = ~((np.abs(scaled) < UNITS_LIMIT) | (masked == -np.inf))
     if bad.any():
         row, token = (int(index) for index in np.argwhere(bad)[0])
         raise LogitsInvalidError(
@@ -159,26 +157,34 @@ def _candidates_block(
             got=f"{logits[row, token]} for token {token}",
             expected="a finite logit",
         )
-    if not usable.any(axis=1).all():
-        row = int(np.argmin(usable.any(axis=1)))
+    best = scaled.max(axis=1)
+    if (best == -np.inf).any():
+        row = int(np.argmin(best))
         raise LogitsInvalidError(
             first_position + row, got="no allowed token", expected="one"
         )
-    units = np.where(usable, scaled, 0).astype(np.int64)
-    # One integer orders by logit, then by the smaller id; ids fit in 32 bits.
-    order = (units << _ID_BITS) + (2**_ID_BITS - 1 - np.arange(vocab, dtype=np.int64))
-    order[~usable] = _NO_CANDIDATE
-    count = min(TOP_K, vocab)
-    top = np.sort(np.partition(order, vocab - count, axis=1)[:, -count:], axis=1)
-    return [from_order(row[::-1]) for row in top]
+    place = max(scaled.shape[1] - TOP_K, 0)
+    floor = np.maximum(np.partition(scaled, place, axis=1)[:, place], best - GAP_UNITS)
+    kept = [
+        np.flatnonzero(row >= least) for row, least in zip(scaled, floor, strict=True)
+    ]
+    return [
+        in_order(ids, row[ids].astype(np.int64))
+        for ids, row in zip(kept, scaled, strict=True)
+    ]
 
 
-def from_order(order: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
-    """Return candidates of descending order keys `(units << 32) + (2^32 - 1 - id)`."""
-    values = order >> _ID_BITS
-    ids = (2**_ID_BITS - 1) - (order & (2**_ID_BITS - 1))
-    keep = (order != _NO_CANDIDATE) & (values >= values[0] - GAP_UNITS)
-    return tuple(zip(ids[keep].tolist(), values[keep].tolist(), strict=True))
+def in_order(
+    ids: NDArray[np.int64], units: NDArray[np.int64]
+) -> tuple[tuple[int, int], ...]:
+    """Return the candidates among tokens that are all within the gap.
+
+    Args:
+        ids: ascending.
+        units: their quantised logits; ties at the 64th place may make them more.
+    """
+    first = np.argsort(-units, kind="stable")[:TOP_K]
+    return tuple(zip(ids[first].tolist(), units[first].tolist(), strict=True))
 
 
 def choose_reference(

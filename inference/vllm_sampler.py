@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from vllm import SamplingParams
 from vllm.v1.sample.logits_processor import (
@@ -25,11 +26,13 @@ from affiant.errors import MalformedError
 from affiant.inference.engine import Sampling, check_seed
 from affiant.inference.errors import LogitsInvalidError, SamplingUnsupportedError
 from affiant.inference.sampler import (
-    MAX_UNITS,
+    GAP_UNITS,
     TOP_K,
     UNITS,
+    UNITS_LIMIT,
+    candidates,
     choose,
-    from_order,
+    in_order,
 )
 
 if TYPE_CHECKING:
@@ -182,9 +185,15 @@ class CanonicalLogitsProcessor(LogitsProcessor):  # type: ignore[misc]  # untype
             LogitsInvalidError: a row cannot be quantised or allows nothing.
             RuntimeError: a row without a request; vLLM and we have lost step.
         """
-        order = candidate_order(logits)
         chosen: list[int] = []
-        for index, keys in enumerate(order.cpu().numpy()):
+        # On a CPU numpy takes 1.4 ms for 152k logits where torch took 100 (two busy
+        # cores): it waits for no threads.
+        rows = (
+            candidates(logits.numpy(), allowed=None)
+            if logits.device.type == "cpu"
+            else batch_candidates(logits)
+        )
+        for index, offered in enumerate(rows):
             row = self._rows.get(index)
             if row is None:
                 raise RuntimeError(f"row {index} of the batch has no request")
@@ -193,7 +202,7 @@ class CanonicalLogitsProcessor(LogitsProcessor):  # type: ignore[misc]  # untype
                 chosen.append(row.request.prefix[position])
                 continue
             choice = choose(
-                from_order(keys),
+                offered,
                 sampling=row.request.sampling,
                 seed=row.request.seed,
                 position=position,
@@ -205,24 +214,31 @@ class CanonicalLogitsProcessor(LogitsProcessor):  # type: ignore[misc]  # untype
         return logits
 
 
-def candidate_order(logits: torch.Tensor) -> torch.Tensor:
-    """Return the top order keys of each row, (batch, ≤64) int64, descending.
+def batch_candidates(logits: torch.Tensor) -> list[tuple[tuple[int, int], ...]]:
+    """Return the candidates of each row of `logits`, (batch, vocab), on an accelerator.
 
-    The keys are those of `affiant.inference.sampler.from_order`; ids order ties.
+    The same as `affiant.inference.sampler.candidates`; only what may be a candidate
+    leaves the device.
 
     Raises:
         LogitsInvalidError: an allowed logit is not finite or oversized, or none is
             left. The mask is minus infinity, as vLLM's grammar writes it.
     """
-    excluded = logits == -torch.inf
-    scaled = torch.round(logits.to(torch.float64) * UNITS)
-    bad = ~excluded & ~(scaled.abs() <= MAX_UNITS)
-    if bool(bad.any()) or bool(excluded.all(dim=1).any()):
+    scaled = torch.round(logits.to(torch.float32) * UNITS)
+    fine = (scaled.abs() < UNITS_LIMIT) | (logits == -torch.inf)
+    best = scaled.amax(dim=1)
+    if not bool((fine.all(dim=1) & (best > -torch.inf)).all()):
         raise LogitsInvalidError(
             0, got="NaN, infinite or no logits", expected="a finite logit per row"
         )
-    units = torch.where(excluded, 0.0, scaled).to(torch.int64)
-    ids = torch.arange(logits.shape[1], dtype=torch.int64, device=logits.device)
-    order = (units << 32) + (2**32 - 1 - ids)
-    order[excluded] = torch.iinfo(torch.int64).min
-    return torch.topk(order, min(TOP_K, logits.shape[1]), dim=1, sorted=True).values
+    top = torch.topk(scaled, min(TOP_K, scaled.shape[1]), dim=1, sorted=False).values
+    floor = torch.maximum(top.amin(dim=1), best - GAP_UNITS)
+    rows, ids = torch.nonzero(scaled >= floor[:, None], as_tuple=True)
+    units = scaled[rows, ids].to(torch.int64).cpu().numpy()
+    ends = torch.bincount(rows, minlength=len(scaled)).cumsum(0).cpu().numpy()[:-1]
+    return [
+        in_order(row_ids, row_units)
+        for row_ids, row_units in zip(
+            np.split(ids.cpu().numpy(), ends), np.split(units, ends), strict=True
+        )
+    ]

@@ -20,6 +20,7 @@ from affiant.inference.engine import GREEDY, Sampling
 from affiant.inference.errors import (
     ContextExceededError,
     EngineUnavailableError,
+    LogitsInvalidError,
     SamplingUnsupportedError,
     SchemaUnsupportedError,
 )
@@ -329,14 +330,22 @@ def test_processor_refuses_uncovered_parameters(
 def test_torch_candidates_equal_numpy(vllm_engine: Any) -> None:
     import torch
 
-    from affiant.inference.sampler import from_order
-    from affiant.inference.vllm_sampler import candidate_order
+    from affiant.inference.vllm_sampler import batch_candidates
 
     draw = np.random.default_rng(3)
-    logits = (draw.integers(-4096, 4096, (40, 300)) / 512).astype(np.float32)
-    logits[draw.random(logits.shape) < 0.3] = -np.inf
-    order = candidate_order(torch.from_numpy(logits)).numpy()
-    assert [from_order(row) for row in order] == candidates(logits, allowed=None)
+    for scale in (4096, 4, 2**20):
+        logits = (draw.integers(-scale, scale, (40, 300)) / 512).astype(np.float32)
+        logits[draw.random(logits.shape) < 0.3] = -np.inf
+        logits[0, 1:] = -np.inf
+        logits[0, 0] = 1.0
+        expected = candidates(logits, allowed=None)
+        assert batch_candidates(torch.from_numpy(logits)) == expected
+    for bad in (np.nan, np.inf, 1e9, -1e9):
+        logits[3, 4] = bad
+        with pytest.raises(LogitsInvalidError):
+            batch_candidates(torch.from_numpy(logits))
+    with pytest.raises(LogitsInvalidError):
+        batch_candidates(torch.full((2, 5), -torch.inf))
 
 
 def test_manifest_says_what_runs(vllm_engine: Any, engine: TransformersEngine) -> None:
