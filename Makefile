@@ -7,7 +7,11 @@ export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM = false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check format artifacts vectors \
+# Tests that need neither torch nor a chain.
+PURE_TESTS := tests/test_encoding.py tests/test_formats.py tests/agents tests/audit \
+	tests/onchain tests/vectors
+
+.PHONY: help setup demo test test-long check lint format artifacts vectors \
 	bench bench-loop bench-gas up clean
 
 help: ## Say what there is to run
@@ -36,7 +40,7 @@ demo: setup ## The whole promise, on real parts, in under 3 minutes
 up: setup ## A local chain with real protocols and our contracts
 	@$(BIN)/affiant up
 
-test: check ## Every fast test: Solidity, Python, vLLM, anvil
+test: lint ## Every fast test: Solidity, Python, vLLM, anvil
 	@node_modules/.bin/forge test
 	@$(BIN)/python -m pytest -q -m "not slow and not gpu"
 
@@ -44,7 +48,11 @@ test-long: setup ## Slow proofs and long fuzzing
 	@FOUNDRY_PROFILE=long node_modules/.bin/forge test
 	@$(BIN)/python -m pytest -q -m "slow"
 
-check: setup ## Format, lint, types, layers, generated files, pure tests (no torch)
+check: lint ## Under a minute, before every commit: lint and the pure tests
+	@$(BIN)/python -m pytest -q -m "not anvil and not vllm and not gpu and not slow" \
+		$(PURE_TESTS)
+
+lint: setup ## Format, lint, types, layers, generated files
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy -p affiant --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .cache/lint-imports.txt || \
