@@ -13,7 +13,11 @@ from dataclasses import dataclass, field
 
 from affiant.audit.chain_history import ChainHistory
 from affiant.audit.check_evidence import Manifests
-from affiant.audit.completeness import account_for_slots, slots_in_words
+from affiant.audit.completeness import (
+    account_for_slots,
+    contradictions_of,
+    remarks_on,
+)
 from affiant.audit.court import Court, Examined
 from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.portfolio import accounts_over_time, read_account
@@ -29,7 +33,7 @@ from affiant.audit.walk import examine_execution, examine_unexecuted
 from affiant.encoding import Digest, to_hex
 from affiant.errors import AffiantError
 from affiant.onchain.chain import Chain
-from affiant.onchain.events import ExecutedDecision, MandateHistory, mandate_history
+from affiant.onchain.events import MandateHistory, mandate_history
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_errors import EvidenceUnavailableError
 from affiant.onchain.evidence_store import EvidenceStore
@@ -143,8 +147,12 @@ def audit_mandate(
     audits = tuple(item.audit for item in examined)
     completeness = _completeness(audits, past=past, history=history)
     # 5.
-    contradictions = _contradictions(past.executed, completeness=completeness)
-    findings = [*contradictions, *_remarks(completeness), *findings]
+    skips = [(item.event.slot, item.event.skipped) for item in past.executed]
+    granted_slot = past.granted.mandate.slot_of(past.granted_block)
+    contradictions = contradictions_of(
+        completeness, granted_slot=granted_slot, skips=skips
+    )
+    findings = [*contradictions, *remarks_on(completeness), *findings]
     return _report(
         chain,
         gate=gate,
@@ -233,40 +241,6 @@ def _completeness(
         mandate, slots=done.unexplained, first=past.granted_block, last=upto
     )
     return account_for_slots(audits, first=first, last=last, stopped=stopped)
-
-
-def _contradictions(
-    executed: Sequence[ExecutedDecision], *, completeness: Completeness
-) -> list[str]:
-    """What rejects the whole, whatever the single decisions say."""
-    found = [
-        f"Slot {slot}: two different outcomes were sworn on the same head."
-        for slot in completeness.contradictory
-    ]
-    for before, after in zip(executed, executed[1:], strict=False):
-        skipped = after.event.slot - before.event.slot - 1
-        if after.event.skipped != skipped:
-            found.append(
-                f"Slot {after.event.slot}: the event says that {after.event.skipped} "
-                f"slots were skipped; it were {skipped}."
-            )
-    return found
-
-
-def _remarks(completeness: Completeness) -> list[str]:
-    """What a reader should look into, though it contradicts nothing."""
-    remarks = []
-    if completeness.unexplained:
-        slots = slots_in_words(completeness.unexplained)
-        remarks.append(
-            f"No act and no signed HOLD in {slots}: the operator was silent."
-        )
-    if completeness.unused:
-        slots = slots_in_words(completeness.unused)
-        remarks.append(
-            f"Sworn but not executed in {slots}: refused, too late or kept back."
-        )
-    return remarks
 
 
 def _verdict(

@@ -67,6 +67,49 @@ def account_for_slots(
     )
 
 
+def contradictions_of(
+    completeness: Completeness,
+    *,
+    granted_slot: int,
+    skips: Sequence[tuple[int, int]],
+) -> list[str]:
+    """Return what rejects the whole, whatever the single decisions say.
+
+    Args:
+        granted_slot: slot in which the mandate was granted.
+        skips: (slot, slots skipped before it) of every execution, as its event says.
+    """
+    found = [
+        f"Slot {slot}: two different outcomes were sworn on the same head."
+        for slot in completeness.contradictory
+    ]
+    least = granted_slot
+    for slot, skipped in skips:
+        if skipped != slot - least:
+            found.append(
+                f"Slot {slot}: the event says that {skipped} slots were skipped, the "
+                f"chain that {slot - least} were."
+            )
+        least = slot + 1
+    return found
+
+
+def remarks_on(completeness: Completeness) -> list[str]:
+    """Return what a reader should look into, though it contradicts nothing."""
+    remarks = []
+    if completeness.unexplained:
+        slots = slots_in_words(completeness.unexplained)
+        remarks.append(
+            f"No act and no signed HOLD in {slots}: the operator was silent."
+        )
+    if completeness.unused:
+        slots = slots_in_words(completeness.unused)
+        remarks.append(
+            f"Sworn but not executed in {slots}: refused, too late or kept back."
+        )
+    return remarks
+
+
 def slot_ranges(slots: Sequence[int]) -> str:
     """Return sorted slots in words: `3, 5-7, 12`."""
     parts: list[str] = []

@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from affiant.audit.completeness import account_for_slots, slot_ranges
+from affiant.audit.completeness import (
+    account_for_slots,
+    contradictions_of,
+    remarks_on,
+    slot_ranges,
+)
 from affiant.audit.result import Kind, Status, Verdict
 
 
@@ -98,3 +103,33 @@ def test_two_mandates_are_misuse(make: Any) -> None:
 )
 def test_slot_ranges(slots: tuple[int, ...], words: str) -> None:
     assert slot_ranges(slots) == words
+
+
+@pytest.mark.parametrize(
+    ("skips", "count"),
+    [
+        ([], 0),
+        ([(5, 0)], 0),
+        ([(7, 2), (8, 0), (12, 3)], 0),
+        ([(7, 0)], 1),
+        ([(7, 2), (9, 0)], 1),
+    ],
+)
+def test_the_events_own_count_of_skipped_slots_must_agree(
+    make: Any, skips: list[tuple[int, int]], count: int
+) -> None:
+    done = account_for_slots([], first=5, last=4)
+    assert len(contradictions_of(done, granted_slot=5, skips=skips)) == count
+
+
+def test_remarks_name_the_slots(make: Any) -> None:
+    audits = [make(slot=5), make(slot=7, kind=Kind.UNUSED)]
+    remarks = remarks_on(account_for_slots(audits, first=5, last=9))
+    assert any("slots 6, 8-9" in remark for remark in remarks)
+    assert any("slot 7" in remark for remark in remarks)
+
+
+def test_stopped_slots_need_no_explanation(make: Any) -> None:
+    done = account_for_slots([make(slot=5)], first=4, last=7, stopped=(4, 5, 6))
+    assert (done.stopped, done.unexplained) == ((4, 6), (7,))
+    assert "2 stopped" in done.sentence

@@ -1,0 +1,151 @@
+"""From a real model's tokens to the verdict: random weights, real everything else."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affiant.agents import Hold, VerifiedAgent
+from affiant.agents.decide import decide
+from affiant.audit.auditor import audit_mandate
+from affiant.audit.result import AuditReport, Status, Verdict
+from affiant.encoding import keccak256
+from affiant.inference.commitment import commit_model
+from affiant.inference.transformers_engine import TransformersEngine
+from affiant.onchain.evidence_store import EvidenceStore
+from affiant.onchain.observation import ChainView
+from affiant.onchain.registry import NodeRegistryClient
+
+pytestmark = pytest.mark.anvil
+
+SLOTS = 2
+"""Slots in which the model is asked."""
+
+
+class Holder(VerifiedAgent):
+    """May only hold: a random model's other plans could hardly be carried out."""
+
+    objective = "Say something."
+    actions = (Hold,)
+    max_tokens = 512
+    validity_seconds = 3600
+
+    def observe(self, view: ChainView) -> None:
+        view.balances()
+        view.prices()
+
+
+def _build(folder: Path, *, seed: int) -> Path:
+    path = Path(__file__).parents[1] / "inference" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("affiant_tests_tiny_model", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.build_model(folder, seed=seed)
+    config = json.loads((folder / "config.json").read_text())
+    config["max_position_embeddings"] = 2048
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@dataclass
+class Run:
+    """A mandate that a random model lived under."""
+
+    world: Any
+    mandate: Any
+    model: Path
+    store: EvidenceStore
+
+    def audit(self, model: Path | None) -> AuditReport:
+        return audit_mandate(
+            self.world.chain,
+            gate=self.world.book.gate,
+            mandate=self.mandate.id,
+            store=self.store,
+            model_folder=None if model is None else str(model),
+        )
+
+
+@pytest.fixture(scope="module")
+def run(_settled: Any, tmp_path_factory: Any) -> Run:
+    world = _settled
+    model = _build(tmp_path_factory.mktemp("model"), seed=3)
+    folder = tmp_path_factory.mktemp("node")
+    engine, root = TransformersEngine.load(model), commit_model(model).root
+    program = Holder.program(book=world.book, model=root, engine=engine.manifest.hash)
+    mandate = world.mandate_for(
+        program=program.hash,
+        model=root,
+        engine=engine.manifest.hash,
+        salt=keccak256(b"a real model"),
+    )
+    world.grant(mandate)
+    NodeRegistryClient(world.chain, world.book.node_registry).announce_for(
+        world.key,
+        model=root,
+        engine=engine.manifest.hash,
+        valid_until=2**40,
+        payer=world.operator,
+    )
+    serving = world.serving(folder, engine=engine, model=root)
+    for _ in range(SLOTS):
+        world.scenario.next_slot(mandate.cadence)
+        world.scenario.refresh_feeds()
+        decide(
+            program=program,
+            book=world.book,
+            mandate=mandate,
+            slot=mandate.slot_of(world.chain.block_number()),
+            serving=serving,
+        )
+    world.scenario.next_slot(mandate.cadence)
+    engine.close()
+    store = EvidenceStore(str(folder / "node-evidence"))
+    return Run(world, mandate, model, store)
+
+
+def test_every_token_replays(run: Run) -> None:
+    report = run.audit(run.model)
+    assert len(report.decisions) == SLOTS
+    for audit in report.decisions:
+        assert [step.status for step in audit.steps] == [Status.PASS] * 10, audit.steps
+        assert "exactly the same" in audit.steps[7].detail
+    assert report.verdict is Verdict.ACCEPTED
+
+
+def test_another_model_of_the_same_shape_reproduces_nothing(
+    run: Run, tmp_path: Path
+) -> None:
+    report = run.audit(_build(tmp_path / "other", seed=4))
+    assert report.verdict is Verdict.INCOMPLETE
+    assert all("other model folder" in a.steps[7].detail for a in report.decisions)
+
+
+def test_tokens_of_another_model_are_inconsistent(run: Run, tmp_path: Path) -> None:
+    """The auditor's folder is right, the node swore to it, and ran something else."""
+    from affiant.audit.replayer import FolderReplayer
+
+    class Fooled(FolderReplayer):
+        """Takes the other folder for the sworn one, so that tokens alone can tell."""
+
+        root = run.mandate.model
+
+    other = Fooled(_build(tmp_path / "other", seed=4))
+    object.__setattr__(other, "_root", run.mandate.model)
+    report = audit_mandate(
+        run.world.chain,
+        gate=run.world.book.gate,
+        mandate=run.mandate.id,
+        store=run.store,
+        replayer=other,
+    )
+    for audit in report.decisions:
+        assert audit.steps[7].status is Status.FAIL
+        assert "inconsistent" in audit.steps[7].detail
+    assert report.verdict is Verdict.REJECTED
