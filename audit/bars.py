@@ -129,16 +129,15 @@ def change_bars(changes: Sequence[Change]) -> Markup:
                 element("td", verdict, data_label="bound"),
             )
         )
+    if not touched:
+        return element("p", "No tracked token or debt may worsen.", class_="quiet fine")
     rest = None
     if still:
         rest = element(
             "p",
-            f"{'Also tracked' if touched else 'Tracked'}, no loss allowed: "
-            f"{', '.join(still)}.",
+            f"Also tracked, no loss allowed: {', '.join(still)}.",
             class_="quiet fine",
         )
-    if not touched:
-        return join(rest)
     names = ("token", "sworn, at least", "measured", "", "bound")
     table = element(
         "table",

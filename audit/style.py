@@ -78,7 +78,8 @@ border-bottom:1px solid var(--rule);overflow-wrap:anywhere}
 thead th{overflow-wrap:normal;
 font-size:12px;letter-spacing:.05em;text-transform:uppercase;
 color:var(--soft);font-weight:600}
-tbody th{font-weight:600}
+tbody th{font-weight:600;overflow-wrap:break-word}
+ul.plain+dl{margin-top:18px}
 .number{font-variant-numeric:tabular-nums;white-space:nowrap}
 .picture{width:34%}
 details{margin:12px 0 0}
