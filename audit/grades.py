@@ -115,7 +115,7 @@ def _from_steps(name: str, steps: Sequence[Step], *, needed: tuple[int, ...]) ->
             reason = f"Step {number} ({step.name}) was skipped: {step.detail}"
             return _grade(name, Answer.NO, reason)
     if name == "signed":
-        reason = "A key that the mandate permits signed exactly what the gate executed."
+        reason = "A key that the mandate permits signed exactly this decision."
     else:
         reason = "Observation, request, tokens, calls and bounds came out the same."
     return _grade(name, Answer.YES, reason)
