@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,15 @@ MAX_TOKENS = 96
 
 BATCH = 64
 """Prompts decoded together; only prompts of one length share a batch."""
+
+REWORDED = (
+    ("Keep WETH between ", "Between "),
+    (" of the portfolio; ", " of the money should be WETH; "),
+    ("keep at most ", "no more than "),
+    (" in idle USDC and lend the rest", " may be USDC that is not lent"),
+    ("prefer few, small trades.", "do not trade much."),
+)
+"""Another wording of the same objectives."""
 
 
 @dataclass
@@ -143,11 +152,29 @@ def branch(plan: dict[str, Any]) -> str:
     return str(action["action"])
 
 
-def measure(planner: Planner, requests: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Compare the model with the teacher on `requests`."""
-    texts = dict(
-        track(planner.texts(requests), total=len(requests), description="decoding")
-    )
+def reworded(request: dict[str, Any]) -> dict[str, Any]:
+    """Return `request` with an objective in words that the model was not trained on."""
+    text = request["objective"]
+    for trained, other in REWORDED:
+        text = text.replace(trained, other)
+    return {**request, "objective": text}
+
+
+def measure(
+    planner: Planner,
+    requests: Sequence[dict[str, Any]],
+    *,
+    shown: Callable[[dict[str, Any]], dict[str, Any]] = lambda request: request,
+) -> dict[str, Any]:
+    """Compare the model with the teacher on `requests`.
+
+    Args:
+        planner: the model.
+        requests: what the teacher answers.
+        shown: turns each into what the model is asked.
+    """
+    asked = [shown(request) for request in requests]
+    texts = dict(track(planner.texts(asked), total=len(asked), description="decoding"))
     seen: dict[str, list[bool]] = defaultdict(list)
     exact: list[bool] = []
     off: list[int] = []
@@ -192,9 +219,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None)
     chosen = parser.parse_args()
     requests = [draw(HELD_OUT, index) for index in range(chosen.count)]
-    result = measure(Planner.load(chosen.model), requests)
-    for name, value in result.items():
-        print(f"{name}: {value}")
+    planner = Planner.load(chosen.model)
+    result = {
+        "as trained": measure(planner, requests),
+        "reworded objective": measure(planner, requests, shown=reworded),
+    }
+    print(json.dumps(result, indent=2))
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(result, indent=2) + "\n")
 

@@ -76,25 +76,27 @@ def read(request: dict[str, Any]) -> Reading:
 
 
 def teach(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the teacher's plan for `request`, as the plan's JSON object."""
+    """Return the teacher's plan for `request`, as the plan's JSON object.
+
+    The reason states every number before what follows from it: first what is copied
+    from the request, then the comparison, then the sum. A model that writes it in that
+    order has each step's operands in front of it.
+    """
     seen = read(request)
     if seen.weth > seen.high:
         return _sell(seen)
     if seen.weth < seen.low:
         return _raise_weth(seen)
-    within = f"WETH {seen.weth}% is within {seen.low}-{seen.high}%"
+    inside = f"{_band(seen)}: inside"
     if seen.limit is None or "supply" not in seen.actions:
-        return _plan(f"{within}: hold.", {"action": "hold"})
+        return _plan(f"{inside}, hold.", {"action": "hold"})
+    inside += f"; idle USDC is {seen.idle}%, limit {seen.limit}%"
     if seen.idle <= seen.limit:
-        return _plan(
-            f"{within}, idle USDC {seen.idle}% is not above {seen.limit}%: hold.",
-            {"action": "hold"},
-        )
+        return _plan(f"{inside}: inside, hold.", {"action": "hold"})
     kept = seen.limit // 2
     part = seen.idle - kept
     return _plan(
-        f"{within}, idle USDC {seen.idle}% is above {seen.limit}%: "
-        f"keep {kept}%, lend {part} of {seen.idle}.",
+        f"{inside}: above, keep {kept}%, lend {part} of {seen.idle}.",
         {
             "action": "supply",
             "asset": "USDC",
@@ -123,12 +125,15 @@ def share_bps(part: int, whole: int, *, up: bool = False) -> int:
     return min(10_000, max(SHARE_STEP_BPS, steps * SHARE_STEP_BPS))
 
 
+def _band(seen: Reading) -> str:
+    return f"WETH is {seen.weth}%, band {seen.low}-{seen.high}%"
+
+
 def _sell(seen: Reading) -> dict[str, Any]:
     middle = (seen.low + seen.high) // 2
     part = seen.weth - middle
     return _plan(
-        f"WETH {seen.weth}% is above {seen.high}%, aim {middle}%: "
-        f"sell {part} of {seen.weth_wallet}.",
+        f"{_band(seen)}: above, aim {middle}%, sell {part} of {seen.weth_wallet}.",
         _swap("WETH", "USDC", share_bps(part, seen.weth_wallet)),
     )
 
@@ -137,12 +142,13 @@ def _raise_weth(seen: Reading) -> dict[str, Any]:
     middle = (seen.low + seen.high) // 2
     part = middle - seen.weth
     wish = (
-        f"WETH {seen.weth}% is below {seen.low}%, aim {middle}%, "
-        f"buy {part} with idle USDC {seen.idle}"
+        f"{_band(seen)}: below, aim {middle}%, buy {part}; "
+        f"idle USDC is {seen.idle}%, lent {seen.lent}%"
     )
     if part <= seen.idle:
         return _plan(
-            f"{wish}: enough.", _swap("USDC", "WETH", share_bps(part, seen.idle))
+            f"{wish}: enough, sell {part} of {seen.idle}.",
+            _swap("USDC", "WETH", share_bps(part, seen.idle)),
         )
     if seen.lent > 0 and "withdraw" in seen.actions:
         # One percent more than is missing, so that rounding does not leave it short.
@@ -156,7 +162,7 @@ def _raise_weth(seen: Reading) -> dict[str, Any]:
             },
         )
     if seen.idle > 0:
-        return _plan(f"{wish}: short, use all.", _swap("USDC", "WETH", 10_000))
+        return _plan(f"{wish}: short, sell all.", _swap("USDC", "WETH", 10_000))
     return _plan(f"{wish}: none, hold.", {"action": "hold"})
 
 

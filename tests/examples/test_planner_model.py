@@ -1,0 +1,251 @@
+"""The committed planner model: what it is measured on, and what it must get right."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import runpy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from affiant.agents.prompt import render_prompt
+from affiant.encoding import canonical_json, keccak256
+
+PLANNER = Path(__file__).parents[2] / "examples" / "planner"
+MODEL = PLANNER / "model"
+MODULES = ("price_path", "teacher", "scenarios", "tokenizer", "simulate", "evaluate")
+TORCH_FREE = ("price_path", "teacher", "scenarios", "simulate")
+
+MAX_FOLDER_BYTES = 12_000_000
+HELD_OUT_SCENARIOS = 120
+
+
+@pytest.fixture(scope="module")
+def planner() -> Iterator[dict[str, ModuleType]]:
+    """The example's modules, which are scripts beside each other and no package."""
+    sys.path.insert(0, str(PLANNER))
+    try:
+        yield {name: importlib.import_module(name) for name in TORCH_FREE}
+    finally:
+        sys.path.remove(str(PLANNER))
+        for name in MODULES:
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def evaluate(planner: dict[str, ModuleType]) -> ModuleType:
+    for name in ("torch", "transformers", "xgrammar"):
+        pytest.importorskip(name)
+    return importlib.import_module("evaluate")
+
+
+@pytest.fixture(scope="module")
+def model(evaluate: ModuleType) -> Any:
+    return evaluate.Planner.load(MODEL)
+
+
+@pytest.fixture(scope="module")
+def held_out(planner: dict[str, ModuleType]) -> list[dict[str, Any]]:
+    draw = planner["scenarios"].draw
+    return [draw("held-out", index) for index in range(HELD_OUT_SCENARIOS)]
+
+
+def request_of(
+    planner: dict[str, ModuleType], weth: int, idle: int, lent: int, **changes: Any
+) -> dict[str, Any]:
+    share = {"debt": 0}
+    request: dict[str, Any] = {
+        "objective": planner["price_path"].OBJECTIVE,
+        "actions": ["swap", "supply", "withdraw", "hold"],
+        "portfolio": {
+            "tokens": [
+                {"token": "WETH", "share": {**share, "total": weth, "wallet": weth}},
+                {
+                    "token": "USDC",
+                    "share": {
+                        **share,
+                        "total": idle + lent,
+                        "wallet": idle,
+                        "supplied": lent,
+                    },
+                },
+            ]
+        },
+    }
+    return {**request, **changes}
+
+
+@pytest.mark.parametrize(
+    ("shares", "action", "share_bps"),
+    [
+        ((60, 10, 30), "hold", None),
+        ((65, 15, 20), "hold", None),  # both limits belong to the inside
+        ((55, 0, 45), "hold", None),
+        ((66, 4, 30), "swap", 1000),  # 6 of 66 is 909, to the nearest 250
+        ((54, 16, 30), "swap", 3750),  # 6 of 16, exactly
+        ((54, 6, 40), "swap", 10_000),
+        ((54, 5, 41), "withdraw", 500),  # 2 of 41 is 488, up to the next 250
+        ((50, 5, 0), "swap", 10_000),
+        ((50, 0, 0), "hold", None),
+        ((60, 16, 24), "supply", 5750),  # 9 of 16 is 5625: halves go up
+    ],
+)
+def test_teacher_follows_its_rule(
+    planner: dict[str, ModuleType],
+    shares: tuple[int, int, int],
+    action: str,
+    share_bps: int | None,
+) -> None:
+    plan = planner["teacher"].teach(request_of(planner, *shares))
+    assert plan["actions"][0]["action"] == action
+    assert plan["actions"][0].get("share_bps") == share_bps
+
+
+def test_teacher_only_uses_actions_that_the_program_has(
+    planner: dict[str, ModuleType],
+) -> None:
+    for shares in ((60, 30, 10), (40, 0, 60)):
+        request = request_of(planner, *shares, actions=["swap", "hold"])
+        assert planner["teacher"].teach(request)["actions"] == [{"action": "hold"}]
+
+
+def test_scenarios_are_the_same_on_every_machine(
+    planner: dict[str, ModuleType],
+) -> None:
+    draw, teach = planner["scenarios"].draw, planner["teacher"].teach
+    pairs = [
+        [request, teach(request)]
+        for split in ("training", "held-out")
+        for request in (draw(split, index) for index in range(200))
+    ]
+    assert keccak256(canonical_json(pairs)).hex() == (
+        "e7b5139f2c6ff20ba0525407c2d6d8407c1ced22a523b95cf3bf90bc14947ddf"
+    )
+
+
+def test_no_training_scenario_has_the_numbers_of_a_held_out_one(
+    planner: dict[str, ModuleType],
+) -> None:
+    scenarios, read = planner["scenarios"], planner["teacher"].read
+    held_out = {read(scenarios.draw("held-out", index)) for index in range(300)}
+    assert not held_out & {
+        read(request) for request, _ in scenarios.training_examples(300, 300)
+    }
+
+
+def test_path_calls_for_every_kind_of_action(planner: dict[str, ModuleType]) -> None:
+    simulate, teach = planner["simulate"], planner["teacher"].teach
+    taken = [
+        (slot.plan["actions"][0]["action"], slot.plan["actions"][0].get("sell"))
+        for slot in simulate.follow(teach)
+    ]
+    assert len(taken) == len(planner["price_path"].WETH_PRICES) == 12
+    assert taken == list(planner["price_path"].ACTIONS)
+    assert set(taken) == {
+        ("hold", None),
+        ("swap", "WETH"),
+        ("swap", "USDC"),
+        ("supply", None),
+        ("withdraw", None),
+    }
+
+
+@pytest.mark.parametrize("token", [0, 1])
+@pytest.mark.parametrize("change", [-1, 1])
+def test_one_percent_changes_no_action_of_the_path(
+    planner: dict[str, ModuleType], token: int, change: int
+) -> None:
+    teach = planner["teacher"].teach
+    for slot in planner["simulate"].follow(teach):
+        moved = copy.deepcopy(slot.request)
+        share = moved["portfolio"]["tokens"][token]["share"]
+        share["total"] += change
+        share["wallet"] += change
+        wanted, got = slot.plan["actions"][0], teach(moved)["actions"][0]
+        assert (got["action"], got.get("sell")) == (
+            wanted["action"],
+            wanted.get("sell"),
+        )
+
+
+def test_rebalancer_asks_what_the_path_was_made_for(
+    planner: dict[str, ModuleType],
+) -> None:
+    rebalancer = runpy.run_path(str(PLANNER.parent / "rebalancer.py"))["Rebalancer"]
+    assert rebalancer.objective == planner["price_path"].OBJECTIVE
+    names = tuple(kit.name for kit in rebalancer.actions)
+    assert names == planner["scenarios"].LENDING_ACTIONS
+
+
+def test_folder_is_small_and_complete() -> None:
+    files = {path.name: path.stat().st_size for path in MODEL.iterdir()}
+    assert set(files) == {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+    assert sum(files.values()) <= MAX_FOLDER_BYTES
+
+
+def test_tokenizer_round_trips(model: Any, held_out: list[dict[str, Any]]) -> None:
+    texts = [render_prompt(request) for request in held_out]
+    texts += [
+        '{"why": "ä 💥 \\u0000", "actions": []}',
+        "100 1000 0 007 99%",
+        "",
+        "\n\n",
+    ]
+    for text in texts:
+        assert model.tokenizer.decode(model.encode(text)) == text
+
+
+def test_no_text_encodes_to_a_special_token(model: Any) -> None:
+    for text in ("<|end|>", "hold.<|end|>Plan:", "<|end|>" * 3):
+        ids = model.encode(text)
+        assert not set(ids) & set(model.tokenizer.all_special_ids)
+        assert model.tokenizer.decode(ids) == text
+
+
+def test_every_whole_percent_is_one_token(model: Any) -> None:
+    ids = [model.encode(str(number)) for number in range(101)]
+    assert all(len(one) == 1 for one in ids)
+    assert len({one[0] for one in ids}) == 101
+
+
+def test_tokenizer_is_the_one_that_the_script_learns(
+    planner: dict[str, ModuleType], evaluate: ModuleType
+) -> None:
+    train = importlib.import_module("train")
+    try:
+        learnt = train.learn_tokenizer()
+    finally:
+        sys.modules.pop("train", None)
+    committed = (MODEL / "tokenizer.json").read_text()
+    assert learnt.to_str(pretty=True) == committed
+
+
+def test_model_imitates_the_teacher_on_held_out_scenarios(
+    evaluate: ModuleType, model: Any, held_out: list[dict[str, Any]]
+) -> None:
+    result = evaluate.measure(model, held_out)
+    assert result["invalid plans"] == 0
+    assert result["balanced class accuracy"] >= 0.95, result
+    assert result["exact actions"] >= 0.8, result
+
+
+def test_model_takes_the_teachers_actions_on_the_path(
+    planner: dict[str, ModuleType], evaluate: ModuleType, model: Any
+) -> None:
+    simulate = planner["simulate"]
+    for follower in (planner["teacher"].teach, model.plan):
+        for slot in simulate.follow(follower):
+            wanted = planner["teacher"].teach(slot.request)
+            got = model.plan(slot.request)
+            assert evaluate.branch(got) == evaluate.branch(wanted), got["why"]
