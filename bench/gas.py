@@ -15,7 +15,7 @@ from decimal import Decimal
 from eth_account import Account
 from table import Row, publish
 
-from affiant.demo.attacks import Lab
+from affiant.demo.lab import Lab
 from affiant.demo.scripted import scripted_lab
 from affiant.onchain.abi import encode_call
 from affiant.onchain.chain_types import CallRequest

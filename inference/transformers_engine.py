@@ -78,7 +78,9 @@ class TransformersEngine(LoadedModel):
         torch.set_num_threads(threads)
         # Imported late: the class tree of transformers takes seconds.
         from transformers import AutoModelForCausalLM
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()
         try:
             loaded = AutoModelForCausalLM.from_pretrained(
                 folder,

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from affiant.demo.attacks import ATTACKS, Attack, Lab, run_attack
+from affiant.demo.attacks import ATTACKS
+from affiant.demo.lab import Attack, Lab, run_attack
 
 pytestmark = pytest.mark.anvil
 

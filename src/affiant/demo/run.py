@@ -13,13 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from affiant.agents import RunResult
 from affiant.audit.command import AuditSettings, audit_chain, words_of
 from affiant.audit.evidence_file import audit_evidence_file
+from affiant.audit.grades import DOES_NOT_SHOW
 from affiant.audit.result import Attack as AttackRow
-from affiant.demo.attacks import ATTACKS, Lab, Outcome, run_attack
+from affiant.demo.attacks import ATTACKS
 from affiant.demo.errors import DemoFailedError
+from affiant.demo.lab import Lab, Outcome, run_attack
 from affiant.demo.stage import CADENCE, Stage, set_stage, start_node
 from affiant.demo.story import (
     KINDS,
@@ -206,14 +209,7 @@ def _attacks(
     for attack in ATTACKS:
         outcome = run_attack(lab, attack)
         outcomes.append(outcome)
-        mark = "refused" if outcome.refused else "NOT REFUSED AS IT MUST BE"
-        console.print(
-            f"{mark}  {outcome.name}: {outcome.reason}"
-            + ("" if outcome.balances_unchanged else "; BALANCES CHANGED"),
-            style="" if outcome.refused else "bold red",
-            markup=False,
-            soft_wrap=True,
-        )
+        _show_outcome(console, outcome)
     failed = [outcome for outcome in outcomes if not outcome.refused]
     if failed:
         raise DemoFailedError(
@@ -227,11 +223,30 @@ def _attacks(
             "the untouched decision", got=str(result.error), expected="executed"
         ) from result.error
     console.print(
-        f"{len(outcomes)} attacks refused, balances unchanged after each; the same "
-        "decision, untouched, is then executed:"
+        f"{len(outcomes)} attacks mined and refused, the account's balances unchanged "
+        "after each; the decision that they tampered with is then executed untouched:",
+        soft_wrap=True,
     )
     console.print(line_of(stage, result), markup=False, soft_wrap=True)
     return outcomes
+
+
+def _show_outcome(console: Console, outcome: Outcome) -> None:
+    unchanged = "" if outcome.balances_unchanged else "; BALANCES CHANGED"
+    if outcome.refused:
+        console.print(
+            f"[green]✓[/green] {outcome.name}: refused by [bold]{outcome.got}[/bold]"
+            f"[dim]{escape(outcome.values)}[/dim]",
+            soft_wrap=True,
+        )
+    else:
+        console.print(
+            f"✗ {outcome.name}: got {outcome.got}, expected {outcome.expected}"
+            f"{unchanged}: {outcome.reason}",
+            style="bold red",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _honest_swap(stage: Stage, price: int) -> EvidenceBundle:
@@ -285,6 +300,9 @@ def _audit(console: Console, stage: Stage, outcomes: Sequence[Outcome]) -> None:
             for outcome in outcomes
         ],
     )
+    console.print("what each grade does not show:")
+    for name, words in DOES_NOT_SHOW.items():
+        console.print(f"  {name}: {words}", markup=False, soft_wrap=True)
     (stage.folder / "report.json").write_bytes(canonical_json(report.to_json()))
     if status:
         raise DemoFailedError(

@@ -14,8 +14,8 @@ from decimal import Decimal
 from eth_account import Account
 
 from affiant.agents import Program, VerifiedAgent
-from affiant.demo.attacks import Lab
 from affiant.demo.forger import Forger, invented
+from affiant.demo.lab import Lab
 from affiant.demo.stage import NODE, OPERATOR, OWNER, make_mandate
 from affiant.inference.keys import NodeKey
 from affiant.inference.receipt import InferenceReceipt
