@@ -41,11 +41,11 @@ up: setup ## A local chain with real protocols and our contracts
 	@$(BIN)/affiant up
 
 test: lint ## Every fast test: Solidity, Python, vLLM, anvil
-	@node_modules/.bin/forge test
+	@contracts/forge test
 	@$(BIN)/python -m pytest -q -m "not slow and not gpu"
 
 test-long: setup ## Slow proofs and long fuzzing
-	@FOUNDRY_PROFILE=long node_modules/.bin/forge test
+	@FOUNDRY_PROFILE=long contracts/forge test
 	@$(BIN)/python -m pytest -q -m "slow"
 
 check: lint ## Under a minute, before every commit: lint and the pure tests
@@ -57,17 +57,17 @@ lint: setup ## Format, lint, types, layers, generated files
 	@$(BIN)/mypy -p affiant --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .cache/lint-imports.txt || \
 		(cat .cache/lint-imports.txt; exit 1)
-	@node_modules/.bin/forge fmt --check
-	@node_modules/.bin/forge build --quiet
+	@contracts/forge fmt --check
+	@contracts/forge build --quiet
 	@$(BIN)/python -m affiant.onchain.build_artifacts --check
 	@$(BIN)/python -m affiant.onchain.build_contract_errors --check
 
 format: setup ## Rewrite Python and Solidity in the house format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
-	@node_modules/.bin/forge fmt
+	@contracts/forge fmt
 
 artifacts: setup ## Compile the contracts and refresh onchain/artifacts
-	@node_modules/.bin/forge build
+	@contracts/forge build
 	@$(BIN)/python -m affiant.onchain.build_artifacts
 	@$(BIN)/python -m affiant.onchain.build_contract_errors
 

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = parser.parse_args(arguments).check
     subprocess.run(
-        [str(ROOT / "node_modules/.bin/forge"), "build"],
+        [str(ROOT / "contracts/forge"), "build"],
         cwd=ROOT,
         check=True,
         stdout=sys.stderr,

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
 import {GateFixture} from "./GateFixture.sol";
 import {HistoryDouble} from "./mocks/Doubles.sol";
+import {OddAccount} from "./mocks/Hosts.sol";
 
 contract ExecuteMandateTest is GateFixture {
     /* 1. MANDATE AND CHAIN */
@@ -151,6 +152,20 @@ contract ExecuteMandateTest is GateFixture {
         vm.etch(0x0000F90827F1C53a10cb7A02335B175320002935, address(history).code);
         HistoryDouble(0x0000F90827F1C53a10cb7A02335B175320002935).set(1000, s.decision.anchorHash);
         _execute(s);
+    }
+
+    function test_execute_reverts_whenTheHistoryAnswersTooLittle() public {
+        Submission memory s = _draft(_mandate());
+        s.mandate.cadence = 500;
+        s.decision.slot = 2;
+        _regrant(s);
+        vm.roll(1257);
+        address history = 0x0000F90827F1C53a10cb7A02335B175320002935;
+        vm.etch(history, address(new OddAccount()).code);
+        OddAccount(payable(history)).set(new bytes(31), false);
+        _refuse(s, _error(IDecisionGate.AnchorUnavailable.selector, bytes32(uint256(1000))));
+        OddAccount(payable(history)).set(bytes.concat(bytes31(uint248(1))), false);
+        _refuse(s, _error(IDecisionGate.AnchorUnavailable.selector, bytes32(uint256(1000))));
     }
 
     function test_execute_reverts_whenAnchorWasReorganised() public {
