@@ -16,6 +16,7 @@ contract GasTest is GateFixture {
     address private constant SOMEONE = address(0x50E0E);
 
     /// forge-config: default.isolate = true
+    /// forge-config: long.isolate = true
     function test_gas_transferWithoutTrackedAssets() public {
         Submission memory s = _draft(_mandate());
         s.mandate.tracked = new Tracked[](0);
@@ -30,6 +31,7 @@ contract GasTest is GateFixture {
     }
 
     /// forge-config: default.isolate = true
+    /// forge-config: long.isolate = true
     function test_gas_tradeWithTwoTrackedAssets() public {
         Submission memory s = _draft(_mandate());
         Tracked[] memory tracked = s.mandate.tracked;
