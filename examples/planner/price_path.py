@@ -1,8 +1,10 @@
 """The demo's prices and first portfolio: one WETH price per slot.
 
 Fixed, so that a run can be compared with the last one. The path rises, falls twice and
-recovers, far enough that one percent more or less of one share changes no action (a
-test says so): fees and interest do not decide what is done. Plain data.
+recovers. Its prices were picked so that one percent more or less of any share changes
+no action, neither the teacher's nor the committed model's (tests say so): fees and
+interest do not decide what is done. It is a stage, not a measurement of the model; for
+that see MODEL_CARD.md. Plain data.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ OBJECTIVE = (
 START = {"WETH": "6", "USDC": "10000", "WBTC": "0"}
 """What the account holds before the first slot, in whole tokens; nothing is lent."""
 
-WETH_PRICES = (2500, 2550, 4200, 4200, 4000, 2700, 2700, 2750, 1950, 1950, 2050, 3100)
+WETH_PRICES = (2500, 2550, 4200, 4200, 4000, 2650, 2650, 2700, 1800, 1800, 1900, 3100)
 """Dollars per WETH at the anchor of each slot; USDC stays at one dollar."""
 
 ACTIONS = (
