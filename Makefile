@@ -3,8 +3,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM = false
+# Tests reach for no hub.
+test test-long check: export HF_HUB_OFFLINE = 1
 
 .DEFAULT_GOAL := help
 # Tests that need neither torch nor a chain.
@@ -53,6 +54,7 @@ check: lint ## Under a minute, before every commit: lint and the pure tests
 		$(PURE_TESTS)
 
 lint: setup ## Format, lint, types, layers, generated files
+	@mkdir -p .cache
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy -p affiant --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .cache/lint-imports.txt || \

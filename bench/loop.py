@@ -33,12 +33,12 @@ PRICES = (2500, 3600)
 """Dollars per WETH, in turn: far enough apart to leave the band each time."""
 
 PHASES = (
-    ("observe", "observe: read everything at the anchor, by its hash"),
-    ("request", "request: facts to prompt tokens"),
-    ("generate", "infer: vLLM with the canonical sampler"),
-    ("self_check", "self-check: prefill of the node's own output"),
-    ("compile", "compile: plan to calls and bounds"),
-    ("seal", "seal: evidence, signature, store"),
+    ("node.observe", "observe: read everything at the anchor, by its hash"),
+    ("node.request", "request: facts to prompt tokens"),
+    ("node.generate", "infer: vLLM with the canonical sampler"),
+    ("node.self_check", "self-check: prefill of the node's own output"),
+    ("node.compile", "compile: plan to calls and bounds"),
+    ("node.seal", "seal: evidence, signature, store"),
     ("decide", "decide: all of the above, seen from the agent"),
     ("check", "check: re-derive, re-read at the agent's endpoint"),
     ("simulate", "simulate: the exact gate call"),
@@ -82,7 +82,7 @@ def rows_of(results: Sequence[RunResult]) -> list[Row]:
     steps = ("decide", "check", "simulate", "submit", "confirm", "record")
     totals = [sum(r.seconds.get(step, 0.0) for step in steps) for r in results]
     model = [
-        r.seconds.get("generate", 0.0) + r.seconds.get("self_check", 0.0)
+        r.seconds.get("node.generate", 0.0) + r.seconds.get("node.self_check", 0.0)
         for r in results
     ]
     rest = [total - part for total, part in zip(totals, model, strict=True)]

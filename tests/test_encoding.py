@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiant.encoding import canonical_json, parse_json
+from affiant.encoding import canonical_json, from_hex, parse_json
 from affiant.errors import MalformedError
 
 DEEP = [
@@ -99,3 +100,20 @@ def test_random_bytes_never_leak_an_exception(data: bytes) -> None:
         parse(data)
     except MalformedError:
         pass
+
+
+def test_long_hexadecimal_costs_no_more_memory_than_itself() -> None:
+    text = "0x" + "ab" * 1_000_000
+    tracemalloc.start()
+    try:
+        assert len(from_hex(text, what="test")) == 1_000_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * len(text)
+
+
+@pytest.mark.parametrize("text", ["0xabc", "ab", "0x0g", "0x" + "ab\n", None, 7])
+def test_refuses_what_is_not_hexadecimal(text: object) -> None:
+    with pytest.raises(MalformedError):
+        from_hex(text, what="test")

@@ -57,13 +57,18 @@ def main() -> NoReturn:
         _fail(error, EXIT_REJECTED)
     except AffiantError as error:
         _fail(error, EXIT_UNAVAILABLE)
+    except ValueError as error:
+        # What no parser of ours refused is a wrong call: a URL without a scheme, say.
+        _fail(error, EXIT_MISUSE)
+    except OSError as error:
+        _fail(error, EXIT_UNAVAILABLE)
     except KeyboardInterrupt:
         log.print("stopped")
         sys.exit(130)
     sys.exit(0)
 
 
-def _fail(error: AffiantError, status: int) -> NoReturn:
+def _fail(error: Exception, status: int) -> NoReturn:
     log.print(
         f"{type(error).__name__}: {error}", style="red", markup=False, soft_wrap=True
     )
@@ -259,6 +264,18 @@ def audit(
         str | None,
         typer.Option(help="The committed model's folder; without it no replay."),
     ] = None,
+    require: Annotated[
+        str,
+        typer.Option(
+            help="Grade that every decision must reach: signed or reproduced."
+        ),
+    ] = "reproduced",
+    from_block: Annotated[
+        int, typer.Option(help="First block to look at; no later than the grant.")
+    ] = 0,
+    to_block: Annotated[
+        int | None, typer.Option(help="Last block to look at; the newest if not given.")
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Write a self-contained report here.")
     ] = None,
@@ -275,14 +292,24 @@ def audit(
     if evidence:
         status = audit_files(evidence, as_json=as_json, console=output)
     elif chain_url and chain_id and gate and mandate and store:
+        if require not in ("signed", "reproduced"):
+            raise typer.BadParameter(f"got {require}, expected signed or reproduced")
+        try:
+            gate_address = parse_address(gate, what="--gate")
+            mandate_id = digest_from_hex(mandate, what="--mandate")
+        except MalformedError as error:
+            raise typer.BadParameter(str(error)) from error
         settings = AuditSettings(
             chain_url=chain_url,
             chain_id=chain_id,
-            gate=parse_address(gate, what="--gate"),
-            mandate=digest_from_hex(mandate, what="--mandate"),
+            gate=gate_address,
+            mandate=mandate_id,
             store=store,
             model=model,
             html=html,
+            required=require,
+            from_block=from_block,
+            to_block=to_block,
         )
         status, _ = audit_chain(
             settings, console=output, log=log, as_json=as_json, verbose=verbose

@@ -55,7 +55,11 @@ class Outcome:
     @property
     def refused(self) -> bool:
         """Whether the gate refused as it must and nothing moved."""
-        return self.got == self.expected and self.balances_unchanged
+        return (
+            self.got == self.expected
+            and self.balances_unchanged
+            and self.transaction_mined
+        )
 
 
 @dataclass(frozen=True)

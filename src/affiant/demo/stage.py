@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,22 +95,36 @@ class StartedNode:
         """Return the node once it listens.
 
         Raises:
-            NodeStartError: it ended, or did not listen in time.
+            NodeStartError: it ended, said something else, or did not listen in time.
         """
         output = self.process.stdout
         if output is None:
             raise RuntimeError("the node's output is not piped")
-        line = output.readline()
-        if not line:
-            self.process.wait(timeout=seconds)
-            raise NodeStartError(self.log.read_text(errors="replace")[-2000:])
-        told = json.loads(line)
-        return ListeningNode(
-            url=told["url"],
-            model=digest_from_hex(told["model"], what="node.model"),
-            engine=digest_from_hex(told["engine"], what="node.engine"),
-            device=str(told["manifest"].get("device", "")),
+        # One line is all that it ever says there; a thread waits, so that we need not.
+        lines: queue.Queue[str] = queue.Queue()
+        reader = threading.Thread(
+            target=lambda: lines.put(output.readline()), daemon=True
         )
+        reader.start()
+        try:
+            line = lines.get(timeout=seconds)
+        except queue.Empty as error:
+            raise NodeStartError(
+                f"nothing within {seconds:g} s\n{self._said()}"
+            ) from error
+        try:
+            told = json.loads(line)
+            return ListeningNode(
+                url=str(told["url"]),
+                model=digest_from_hex(told["model"], what="node.model"),
+                engine=digest_from_hex(told["engine"], what="node.engine"),
+                device=str(told["manifest"]["device"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise NodeStartError(f"{line[:200]}\n{self._said()}") from error
+
+    def _said(self) -> str:
+        return self.log.read_text(errors="replace")[-2000:]
 
     def stop(self) -> None:
         """End the process."""

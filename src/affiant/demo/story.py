@@ -56,21 +56,24 @@ def move_market(stage: Stage, weth_price: int) -> None:
 
 
 def play(stage: Stage, prices: Sequence[int]) -> Iterator[RunResult]:
-    """Move the market and let the agent take its decision, price by price.
-
-    Raises:
-        DemoFailedError: a run neither executed nor held.
-    """
+    """Move the market and let the agent take its decision, price by price."""
     for price in prices:
         move_market(stage, price)
-        result = stage.agent.run_once()
-        if result.outcome not in ("executed", "held"):
-            raise DemoFailedError(
-                f"slot {result.slot}",
-                got=f"{result.outcome} in {result.failed_step}: {result.error}",
-                expected="executed or held",
-            ) from result.error
-        yield result
+        yield stage.agent.run_once()
+
+
+def require_decision(result: RunResult) -> None:
+    """Refuse a run that neither executed nor held.
+
+    Raises:
+        DemoFailedError: says why it did not.
+    """
+    if result.outcome not in ("executed", "held"):
+        raise DemoFailedError(
+            f"slot {result.slot}",
+            got=f"{result.outcome} in {result.failed_step}: {result.error}",
+            expected="executed or held",
+        ) from result.error
 
 
 def kinds_of(results: Sequence[RunResult]) -> set[str]:
@@ -87,7 +90,7 @@ def line_of(stage: Stage, result: RunResult) -> str:
     """Return one decision as one line."""
     derived, bundle = result.derived, result.bundle
     if derived is None or bundle is None:
-        return f"slot {result.slot}: {result.outcome}"
+        return f"slot {result.slot}: {result.outcome}: {result.error}"
     portfolio = derived.request["portfolio"]
     saw = ", ".join(
         f"{token['token']} {token['share']['total']}%"
