@@ -20,18 +20,36 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
 from affiant.agents.errors import ConfigError
 from affiant.encoding import parse_json
 from affiant.errors import MalformedError
 from affiant.onchain.address_book import AddressBook
+from affiant.onchain.http_exchange import HttpEndpoint
 from affiant.onchain.mandate import Mandate
 
 MAX_FILE_BYTES = 1024 * 1024
 """Largest configuration, mandate or book file read, in bytes."""
 
-Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2048)]
+
+def _reachable(url: str) -> str:
+    HttpEndpoint(url, timeout=1)  # raises ValueError for an address that it cannot use
+    return url
+
+
+Url = Annotated[
+    str,
+    Field(pattern=r"^https?://[^\s]+$", max_length=2048),
+    AfterValidator(_reachable),
+]
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 

@@ -9,12 +9,9 @@ the content is right: that is re-derived by `affiant.agents.check`.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-
-import httpx
 
 from affiant.agents.errors import (
     NodeRefusedError,
@@ -33,6 +30,7 @@ from affiant.errors import MalformedError
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_check import verify_evidence
 from affiant.onchain.evidence_frame import MAX_PLAIN_BYTES
+from affiant.onchain.http_exchange import HttpEndpoint
 from affiant.onchain.mandate import Address, Mandate, object_fields, parse_address
 
 MAX_SMALL_BYTES = 64 * 1024
@@ -72,7 +70,6 @@ class NodeClient:
         *,
         timeout: float,
         max_bytes: int = MAX_PLAIN_BYTES,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Remember where the node is; connects at the first question.
 
@@ -80,14 +77,14 @@ class NodeClient:
             url: such as `http://127.0.0.1:8700`.
             timeout: longest wait for a whole answer, in seconds.
             max_bytes: largest bundle accepted, in bytes.
-            clock: monotonic seconds.
+
+        Raises:
+            ValueError: `url` is no `http://HOST` or `https://HOST` address.
         """
         self.url = url.rstrip("/")
         self._timeout = timeout
         self._max_bytes = max_bytes
-        self._clock = clock
-        # No proxies, netrc or redirects: the node is the one the owner configured.
-        self._http = httpx.Client(trust_env=False, follow_redirects=False)
+        self._http = HttpEndpoint(self.url, timeout=timeout)
 
     def node(self) -> NodeInfo:
         """Ask what the node serves.
@@ -152,47 +149,25 @@ class NodeClient:
         self._http.close()
 
     def _ask(
-        self, method: str, path: str, *, limit: int, body: bytes | None = None
-    ) -> tuple[httpx.Headers, bytes]:
-        deadline = self._clock() + self._timeout
-        # Uncompressed: a small answer must not unpack into a large one.
-        headers = {"accept-encoding": "identity", "content-type": "application/json"}
+        self, method: str, path: str, *, limit: int, body: bytes = b""
+    ) -> tuple[Mapping[str, str], bytes]:
         try:
-            with self._http.stream(
-                method,
-                self.url + path,
-                content=body,
-                headers=headers,
-                timeout=httpx.Timeout(self._timeout, connect=min(self._timeout, 10.0)),
-            ) as response:
-                cap = limit if response.status_code == 200 else MAX_SMALL_BYTES
-                data = self._read(response, limit=cap, deadline=deadline)
-        except httpx.TimeoutException as error:
+            answer = self._http.exchange(method, path=path, body=body, max_bytes=limit)
+        except TimeoutError as error:
             raise self._unavailable(
-                f"got no answer, expected one within {self._timeout:g} s"
+                f"got no whole answer, expected one within {self._timeout:g} s"
             ) from error
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise self._unavailable(f"{type(error).__name__}: {error}"[:300]) from error
-        if response.status_code != 200:
-            raise self._refusal(response.status_code, data)
-        return response.headers, data
-
-    def _read(self, response: httpx.Response, *, limit: int, deadline: float) -> bytes:
-        # A read timeout alone would let a node drip one byte at a time for ever.
-        data = bytearray()
-        for chunk in response.iter_raw():
-            data += chunk
-            if len(data) > limit:
-                raise MalformedError(
-                    f"answer of node {self.url}",
-                    got=f"more than {limit} bytes",
-                    expected=f"at most {limit} bytes",
-                )
-            if self._clock() > deadline:
-                raise self._unavailable(
-                    f"got part of an answer, expected all within {self._timeout:g} s"
-                )
-        return bytes(data)
+        except ConnectionError as error:
+            raise self._unavailable(str(error)) from error
+        if answer.status != 200:
+            raise self._refusal(answer.status, answer.content)
+        if len(answer.content) > limit:
+            raise MalformedError(
+                f"answer of node {self.url}",
+                got=f"more than {limit} bytes",
+                expected=f"at most {limit} bytes",
+            )
+        return answer.headers, answer.content
 
     def _refusal(
         self, status: int, body: bytes

@@ -1,26 +1,20 @@
 """JSON-RPC over HTTP with hard limits on time and size.
 
-It decides only whether an answer is a well-formed JSON-RPC answer to the question
-asked, within the limits; what the answer means is `chain.py`'s business. The endpoint
-is not trusted: it may hang, drip bytes, drop the connection, lie about lengths or send
-garbage, and every such case ends in a `ChainUnavailableError` within the time limit.
-Nothing is retried, with one exception: a kept-alive connection that turns out to be
-closed before a byte of the answer came is opened anew, once.
+The only module that asks an untrusted endpoint for anything by JSON-RPC; `chain.py`
+gives it meaning for everybody else. (`devnet/rpc.py` talks to the local chain that we
+started ourselves, and to the source of a fork.) It decides only whether an answer is a
+well-formed JSON-RPC answer to the question asked, within the limits. The endpoint is
+not trusted: it may hang, drip bytes, drop the connection, lie about lengths or send
+garbage, and every such case ends in a `ChainUnavailableError` within the time limit
+(`http_exchange.py`).
 """
 
 from __future__ import annotations
 
-import http.client
-import io
 import itertools
 import json
-import socket
-import ssl
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from affiant.encoding import JsonValue, parse_json
 from affiant.errors import MalformedError
@@ -29,6 +23,7 @@ from affiant.onchain.errors import (
     ChainTimeoutError,
     ChainUnavailableError,
 )
+from affiant.onchain.http_exchange import HttpEndpoint
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 """Largest answer accepted, in bytes."""
@@ -75,30 +70,13 @@ class JsonRpcEndpoint:
         Raises:
             ValueError: `url` is not of that form, or a limit is not positive.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("endpoint URL: expected http://HOST or https://HOST")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("endpoint URL: expected no user information")
-        if timeout <= 0 or max_bytes <= 0:
+        if max_bytes <= 0:
             raise ValueError("endpoint limits: expected positive numbers")
-        self._secure = parts.scheme == "https"
-        self._host = parts.hostname
-        self._port = parts.port or (443 if self._secure else 80)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        # UnicodeEncodeError is a ValueError; `urlsplit` has removed line breaks.
-        self._head = (
-            f"POST {path} HTTP/1.1\r\nHost: {host}:{self._port}\r\n"
-            "Content-Type: application/json\r\nAccept-Encoding: identity\r\n"
-            "Content-Length: "
-        ).encode("ascii")
+        self._http = HttpEndpoint(url, timeout=timeout)
         self._timeout = timeout
         self._max_bytes = max_bytes
-        self._idle: list[socket.socket] = []
-        self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self.name = f"{parts.scheme}://{host}:{self._port}"
+        self.name = self._http.name
         """Scheme, host and port; the path may hold a key and is never shown."""
 
     def request(self, method: str, *params: JsonValue) -> JsonValue | RpcFailure:
@@ -129,10 +107,7 @@ class JsonRpcEndpoint:
 
     def close(self) -> None:
         """Close idle connections."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+        self._http.close()
 
     def _one_batch(
         self, requests: Sequence[RpcRequest]
@@ -188,119 +163,29 @@ class JsonRpcEndpoint:
 
     def _post(self, body: JsonValue, *, method: str) -> JsonValue:
         data = json.dumps(body, separators=(",", ":")).encode()
-        deadline = time.monotonic() + self._timeout
         try:
-            status, content = self._exchange(data, deadline=deadline)
+            answer = self._http.exchange("POST", body=data, max_bytes=self._max_bytes)
         except TimeoutError as error:
             raise ChainTimeoutError(
                 self.name, method=method, limit=self._timeout
             ) from error
-        # ValueError: http.client lets some malformed lengths through as such.
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = f"{type(error).__name__}: {error}"[:MAX_TEXT]
+        except ConnectionError as error:
             raise ChainUnavailableError(
-                self.name, method=method, reason=reason
+                self.name, method=method, reason=str(error)
             ) from error
-        if status != 200:
+        if answer.status != 200:
             raise ChainAnswerError(
                 self.name,
                 method=method,
-                got=f"HTTP status {status}: {content[:MAX_TEXT]!r}",
+                got=f"HTTP status {answer.status}: {answer.content[:MAX_TEXT]!r}",
                 expected="HTTP status 200",
             )
         try:
-            return parse_json(content, what="answer", max_bytes=self._max_bytes)
+            return parse_json(answer.content, what="answer", max_bytes=self._max_bytes)
         except MalformedError as error:
             raise ChainAnswerError(
                 self.name, method=method, got=error.got, expected=error.expected
             ) from error
-
-    def _exchange(self, data: bytes, *, deadline: float) -> tuple[int, bytes]:
-        with self._lock:
-            connection = self._idle.pop() if self._idle else None
-        if connection is not None:
-            try:
-                return self._exchange_on(connection, data, deadline=deadline)
-            except (
-                http.client.RemoteDisconnected,
-                ConnectionResetError,
-                BrokenPipeError,
-            ):
-                pass
-        connection = self._connected(deadline=deadline)
-        return self._exchange_on(connection, data, deadline=deadline)
-
-    def _connected(self, *, deadline: float) -> socket.socket:
-        connection = socket.create_connection(
-            (self._host, self._port), timeout=_remaining(deadline)
-        )
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not self._secure:
-            return connection
-        try:
-            connection.settimeout(_remaining(deadline))
-            return ssl.create_default_context().wrap_socket(
-                connection, server_hostname=self._host
-            )
-        except BaseException:
-            connection.close()
-            raise
-
-    def _exchange_on(
-        self, connection: socket.socket, data: bytes, *, deadline: float
-    ) -> tuple[int, bytes]:
-        complete = False
-        try:
-            connection.settimeout(_remaining(deadline))
-            connection.sendall(self._head + b"%d\r\n\r\n" % len(data) + data)
-            # `HTTPResponse` only ever calls `makefile` on what it is given.
-            response = http.client.HTTPResponse(
-                _DeadlineSocket(connection, deadline=deadline),  # type: ignore[arg-type]
-                method="POST",
-            )
-            response.begin()
-            # One byte more than allowed shows that there was more.
-            content = response.read(self._max_bytes + 1)
-            complete = response.isclosed() and not response.will_close
-        finally:
-            if not complete:
-                connection.close()
-        with self._lock:
-            if complete:
-                self._idle.append(connection)
-        return response.status, content
-
-
-class _DeadlineSocket:
-    """Gives `HTTPResponse` a file whose every read ends by one common deadline."""
-
-    def __init__(self, raw: socket.socket, *, deadline: float) -> None:
-        self._raw = raw
-        self._deadline = deadline
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        del mode
-        return io.BufferedReader(_DeadlineReader(self._raw, deadline=self._deadline))
-
-
-class _DeadlineReader(io.RawIOBase):
-    def __init__(self, raw: socket.socket, *, deadline: float) -> None:
-        self._raw = raw
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        self._raw.settimeout(_remaining(self._deadline))
-        return self._raw.recv_into(buffer)
-
-
-def _remaining(deadline: float) -> float:
-    seconds = deadline - time.monotonic()
-    if seconds <= 0:
-        raise TimeoutError("deadline")
-    return seconds
 
 
 def _request_json(request: RpcRequest, *, number: int) -> dict[str, JsonValue]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler
@@ -301,7 +302,9 @@ def assert_refused_then_continues(
     """The lie is called out, nothing is sent, and an honest node still counts."""
     agent = world.agent(tmp_path, url=url, node=NodeClient(url, timeout=2))
     nonce, before = world.nonce(), world.balances()
+    started = time.monotonic()
     result = agent.run_once()
+    assert time.monotonic() - started < 10, "outlasted its time limit"
     assert type(result.error).__name__ == error, result.error
     assert names in str(result.error)
     assert result.failed_step == step
@@ -403,6 +406,26 @@ def drip(server: Any) -> Answer:
     return answer
 
 
+def drips_headers(server: Any) -> Answer:
+    def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not server[0].over.wait(0.05):
+            handler.wfile.write(b"x")
+
+    return answer
+
+
+def always_busy(status: bytes) -> Callable[[Any], Answer]:
+    def make(server: Any) -> Answer:
+        def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+            while not server[0].over.wait(0.05):
+                handler.wfile.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
+
+        return answer
+
+    return make
+
+
 def silent(server: Any) -> Answer:
     return lambda handler, _: server[0].over.wait(30)
 
@@ -426,8 +449,11 @@ def breaks(server: Any) -> Answer:
 
 
 DAWDLERS = {
-    "never answers": (silent, "got no answer"),
-    "answers a byte at a time": (drip, "part of an answer"),
+    "never answers": (silent, "no whole answer"),
+    "answers a byte at a time": (drip, "no whole answer"),
+    "drips its headers": (drips_headers, "no whole answer"),
+    "asks to continue for ever": (always_busy(b"100 Continue"), "no whole answer"),
+    "processes for ever": (always_busy(b"102 Processing"), "102"),
     "hangs up": (hangs_up, "node http"),
     "sends us elsewhere": (redirects, "307"),
     "a broken proxy": (breaks, "502"),

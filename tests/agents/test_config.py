@@ -61,6 +61,11 @@ WRONG = {
     "a chain id in words": (GOOD.replace("31337", '"31337"'), "chain.id"),
     "chain id 0": (GOOD.replace("31337", "0"), "chain.id"),
     "a file for a node": (GOOD.replace("http://127.0.0.1:8700", "/tmp"), "node.url"),
+    "a password in an address": (
+        GOOD.replace("http://127", "http://me:secret@127"),
+        "chain.url",
+    ),
+    "a port that is none": (GOOD.replace(":8700", ":870000"), "node.url"),
     "no timeout": (GOOD.replace("seconds = 5", "seconds = 0"), "timeout_seconds"),
     "a secret for a variable": (
         GOOD.replace("OPERATOR_PASSWORD", "correct horse"),

@@ -117,6 +117,16 @@ CASES = [
         ChainTimeoutError,
     ),
     Case(
+        "asks to continue for ever",
+        sends(*[b"HTTP/1.1 100 Continue\r\n\r\n"] * 100, pause=0.02),
+        ChainTimeoutError,
+    ),
+    Case(
+        "is processing for ever",
+        sends(*[b"HTTP/1.1 102 Processing\r\n\r\n"] * 100, pause=0.02),
+        ChainAnswerError,
+    ),
+    Case(
         "drips its body byte by byte",
         sends(http(b"", length=100), *[b" "] * 100, pause=0.05),
         ChainTimeoutError,
