@@ -39,9 +39,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 agent_app = typer.Typer(help="Run an agent.", no_args_is_help=True)
+key_app = typer.Typer(help="Make keystores.", no_args_is_help=True)
 model_app = typer.Typer(help="Commit to a model.", no_args_is_help=True)
 mandate_app = typer.Typer(help="Read mandates.", no_args_is_help=True)
 app.add_typer(agent_app, name="agent")
+app.add_typer(key_app, name="key")
 app.add_typer(model_app, name="model")
 app.add_typer(mandate_app, name="mandate")
 
@@ -239,6 +241,23 @@ def agent_run(
         threading.Event().wait()
     finally:
         runner.stop()
+
+
+@key_app.command("new")
+def key_new(
+    file: Annotated[
+        Path, typer.Argument(help="Keystore file to write; must not exist.")
+    ],
+    password_env: Annotated[
+        str, typer.Option(help="Environment variable with the password.")
+    ] = "AFFIANT_NODE_PASSWORD",
+) -> None:
+    """Make a key for a node or an operator, encrypted in a keystore file."""
+    from affiant.agents.config import read_password
+    from affiant.inference.keys import create_keystore
+
+    password = read_password(password_env).get_secret_value()
+    typer.echo(create_keystore(file, password).address)
 
 
 @app.command()
