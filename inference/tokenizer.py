@@ -43,8 +43,16 @@ class ModelTokenizer:
         """Every token that ends an output, by tokenizer and generation config."""
 
     def encode(self, text: str) -> list[int]:
-        """Return token ids of `text`, without special tokens added."""
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
+        """Return token ids of `text`: no special token is added, and none is read.
+
+        Text that spells a control token stays text, whatever the tokenizer's own
+        configuration says: what a request holds must not end a turn.
+        """
+        return list(
+            self.tokenizer.encode(
+                text, add_special_tokens=False, split_special_tokens=True
+            )
+        )
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`, special tokens left out."""
