@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import fsspec
 
@@ -122,14 +124,18 @@ class EvidenceStore:
     def digests(self) -> tuple[Digest, ...]:
         """Return the decisions that there are files for, ascending; nothing is read.
 
-        Files of other names are none of ours. A folder that is not there is empty.
+        Files of other names are none of ours, nor is anything but a file: a folder or
+        a pipe that a stranger named like evidence can neither be read nor hold up a
+        reader. A link counts if it leads to a file. A folder that is not there is
+        empty: object stores know no other emptiness.
 
         Raises:
             EvidenceUnavailableError: the store did not answer.
         """
         try:
             self._files.invalidate_cache()
-            paths = self._files.ls(self._root, detail=False)
+            entries = self._files.ls(self._root, detail=True)
+            paths = [entry["name"] for entry in entries if self._is_file(entry)]
         except FileNotFoundError:
             return ()
         except Exception as error:  # drivers raise classes of their own
@@ -142,6 +148,12 @@ class EvidenceStore:
             for name in sorted(names)
             if _NAME.fullmatch(name)
         )
+
+    def _is_file(self, entry: Mapping[str, Any]) -> bool:
+        """Say whether a listed entry is a file, or a link to one."""
+        if entry.get("islink"):
+            return bool(self._files.isfile(entry["name"]))
+        return entry.get("type") == "file"
 
     def _path(self, digest: Digest) -> str:
         return f"{str(self._root).rstrip('/')}/{digest.hex()}{SUFFIX}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -718,3 +719,33 @@ def test_store_says_when_it_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(errors.EvidenceUnavailableError):
         EvidenceStore("nosuchdriver://x")
     blocked.unlink()
+
+
+def test_store_lists_files_and_links_to_files_only(tmp_path: Path) -> None:
+    root = tmp_path / "evidence"
+    store = EvidenceStore(str(root))
+    assert store.digests() == ()
+    store.put(BUNDLE)
+    names = [digest_of(text).hex() + ".json.zst" for text in "abcde"]
+    (root / names[0]).mkdir()
+    os.mkfifo(root / names[1])
+    (root / names[2]).symlink_to(root / "nowhere")
+    (root / names[3]).symlink_to(root / names[1])
+    (root / names[4]).symlink_to(root / f"{BUNDLE.digest.hex()}.json.zst")
+    (root / names[4].upper()).write_bytes(b"another name")
+    (root / f"{names[4]}.0011.part").write_bytes(b"half written")
+    expected = sorted([BUNDLE.digest, digest_of("e")])
+    assert list(store.digests()) == expected
+
+
+def test_store_lists_other_drivers_files(tmp_path: Path) -> None:
+    store = EvidenceStore("memory://affiant-test-listing")
+    assert store.digests() == ()
+    store.put(BUNDLE)
+    assert store.digests() == (BUNDLE.digest,)
+
+
+def test_store_that_cannot_be_listed_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(errors.EvidenceUnavailableError):
+        EvidenceStore(str(tmp_path / "file" / "evidence")).digests()
