@@ -3,13 +3,13 @@
 It finds every decision (events for what was executed, the evidence store for what was
 not), walks each through the numbered steps, accounts for every slot, and draws the
 verdict. It needs an endpoint of the auditor's own and, to reproduce, a model folder of
-the auditor's own; it trusts neither the operator's node nor the evidence.
+the auditor's own; it trusts neither the operator's node nor the evidence. A store may
+be open to anyone: a stranger's file can neither spoil the verdict nor fill the memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from affiant.audit.chain_history import ChainHistory
 from affiant.audit.check_evidence import Manifests
@@ -19,8 +19,8 @@ from affiant.audit.completeness import (
     remarks_on,
 )
 from affiant.audit.court import Court, Examined
-from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.portfolio import accounts_over_time, read_account
+from affiant.audit.refusals import refusals_of
 from affiant.audit.replayer import Replayer, replayer_of
 from affiant.audit.result import (
     Attack,
@@ -29,41 +29,17 @@ from affiant.audit.result import (
     DecisionAudit,
     Verdict,
 )
+from affiant.audit.stored import StoredEvidence, find_unexecuted, usable
 from affiant.audit.walk import examine_execution, examine_unexecuted
-from affiant.encoding import Digest, to_hex
-from affiant.errors import AffiantError
+from affiant.encoding import Digest
 from affiant.onchain.chain import Chain
 from affiant.onchain.events import MandateHistory, mandate_history
-from affiant.onchain.evidence import EvidenceBundle
-from affiant.onchain.evidence_errors import EvidenceUnavailableError
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.words import mandate_in_words
 
 Progress = Callable[[int, int, str], None]
 """Told (decisions done, decisions in all, what is being done)."""
-
-
-@dataclass
-class _Evidence:
-    """The evidence store, read once per decision."""
-
-    store: EvidenceStore
-    known: dict[Digest, EvidenceBundle] = field(default_factory=dict)
-
-    def find(self, digest: Digest) -> EvidenceBundle:
-        """Return verified evidence; raises as `EvidenceStore.get`.
-
-        Where the store is stays out of the error: it would make reports differ.
-        """
-        if digest not in self.known:
-            try:
-                self.known[digest] = self.store.get(digest)
-            except EvidenceUnavailableError as error:
-                raise AuditUnavailableError(
-                    f"evidence {to_hex(digest)}", reason=error.reason
-                ) from error
-        return self.known[digest]
 
 
 def audit_mandate(
@@ -86,8 +62,9 @@ def audit_mandate(
     2. the model to replay on;
     3. every execution, then every other signed decision in the store;
     4. what became of every slot;
-    5. the verdict: rejected if anything contradicts, incomplete if a decision does not
-       reach the required grade, else accepted.
+    5. the verdict: rejected if anything contradicts; incomplete if a decision does not
+       reach the required grade, if evidence could not be read, or if nothing was
+       decided in slots that nobody explains; else accepted.
 
     Args:
         chain: the auditor's own endpoint, with the state of old blocks.
@@ -114,9 +91,9 @@ def audit_mandate(
         chain, gate=gate, mandate_id=mandate, from_block=from_block, to_block=to_block
     )
     history = ChainHistory(chain, gate=gate)
-    evidence = _Evidence(store)
-    loose, findings = _unexecuted(past, evidence=evidence, history=history)
-    total = len(past.executed) + len(loose)
+    evidence = StoredEvidence(store, mandate=past.granted.mandate, history=history)
+    loose = find_unexecuted(past, evidence=evidence)
+    total = len(past.executed) + len(loose.decisions)
     # 2.
     words = "Tokens were replayed on the auditor's own model."
     if replayer is None:
@@ -132,15 +109,25 @@ def audit_mandate(
         replayer=replayer,
         required=required,
         audited=past.upto,
-        refusals={item.digest: type(item.reason).__name__ for item in past.refused},
+        refusals=refusals_of(
+            chain,
+            gate=gate,
+            mandate=mandate,
+            digests={digest for _, digest in loose.decisions},
+            first=past.granted_block,
+            last=past.upto.number,
+        ),
     )
     examined: list[Examined] = []
     for execution in past.executed:
         tell(len(examined), total, f"slot {execution.event.slot}")
         examined.append(examine_execution(execution, court=court))
-    for bundle in loose:
-        tell(len(examined), total, f"slot {bundle.decision.slot}")
-        examined.append(examine_unexecuted(bundle, court=court))
+    for slot, digest in loose.decisions:
+        tell(len(examined), total, f"slot {slot}")
+        bundle = usable(digest, evidence=evidence.find, loose=loose)
+        # Read a second time: another's signature may have been put in its place.
+        if bundle is not None and evidence.permits(bundle):
+            examined.append(examine_unexecuted(bundle, court=court))
     examined.sort(key=lambda item: (item.audit.slot, item.audit.block is None))
     tell(total, total, "adding up")
     # 4.
@@ -152,7 +139,12 @@ def audit_mandate(
     contradictions = contradictions_of(
         completeness, granted_slot=granted_slot, skips=skips
     )
-    findings = [*contradictions, *remarks_on(completeness), *findings]
+    findings = [
+        *contradictions,
+        *loose.unread,
+        *remarks_on(completeness),
+        *loose.findings,
+    ]
     return _report(
         chain,
         gate=gate,
@@ -160,57 +152,16 @@ def audit_mandate(
         examined=examined,
         completeness=completeness,
         findings=findings,
-        verdict=_verdict(audits, contradictions=contradictions),
+        verdict=_verdict(
+            audits,
+            contradictions=contradictions,
+            unread=loose.unread,
+            unexplained=completeness.unexplained,
+        ),
         required=required,
         model_words=words,
         attacks=tuple(attacks),
     )
-
-
-def _unexecuted(
-    past: MandateHistory, *, evidence: _Evidence, history: ChainHistory
-) -> tuple[list[EvidenceBundle], list[str]]:
-    """Signed decisions in the store that no event stands for, and what is amiss.
-
-    A store may be open to anyone: what no permitted key signed is named and left out,
-    so that a stranger's file cannot spoil the verdict. What is anchored at a block that
-    this chain does not have is left out too: an honest node swears so before a
-    reorganisation, and it explains no slot of this chain.
-    """
-    executed = {item.event.digest for item in past.executed}
-    mandate = past.granted.mandate
-    permitted = {permit.key for permit in mandate.nodes}
-    loose: list[EvidenceBundle] = []
-    findings: list[str] = []
-    for digest in evidence.store.digests():
-        if digest in executed:
-            continue
-        try:
-            bundle = evidence.find(digest)
-        except AffiantError as error:
-            findings.append(f"Evidence {to_hex(digest)} cannot be used: {error}")
-            continue
-        here = (bundle.chain_id, bundle.gate) == (history.chain_id, history.gate)
-        if bundle.decision.mandate != mandate.id or not here:
-            continue
-        if bundle.decision.slot > mandate.slot_of(past.upto.number):
-            continue  # After the audited block.
-        if bundle.node not in permitted:
-            findings.append(
-                f"Evidence {to_hex(digest)} is signed by {bundle.node}, which the "
-                "mandate does not permit; it is left out."
-            )
-            continue
-        anchor = history.block(mandate.anchor_of(bundle.decision.slot))
-        if bundle.decision.anchor_hash != anchor.hash:
-            findings.append(
-                f"Evidence {to_hex(digest)} of slot {bundle.decision.slot} is anchored "
-                "at a block that this chain does not have (reorganised or invented); "
-                "it is left out."
-            )
-            continue
-        loose.append(bundle)
-    return loose, findings
 
 
 def _completeness(
@@ -244,12 +195,18 @@ def _completeness(
 
 
 def _verdict(
-    audits: Sequence[DecisionAudit], *, contradictions: Sequence[str]
+    audits: Sequence[DecisionAudit],
+    *,
+    contradictions: Sequence[str],
+    unread: Sequence[str],
+    unexplained: Sequence[int],
 ) -> Verdict:
     verdicts = {audit.verdict for audit in audits}
     if contradictions or Verdict.REJECTED in verdicts:
         return Verdict.REJECTED
-    if Verdict.INCOMPLETE in verdicts:
+    if unread or Verdict.INCOMPLETE in verdicts:
+        return Verdict.INCOMPLETE
+    if unexplained and not audits:
         return Verdict.INCOMPLETE
     return Verdict.ACCEPTED
 

@@ -16,7 +16,14 @@ from affiant.audit.check_chain import same
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.history import History
 from affiant.audit.replayer import Replayer
-from affiant.encoding import Digest, JsonValue, canonical_json, keccak256, to_hex
+from affiant.encoding import (
+    Digest,
+    JsonValue,
+    canonical_json,
+    digest_from_hex,
+    keccak256,
+    to_hex,
+)
 from affiant.errors import UnavailableError
 from affiant.inference.manifest import EngineManifest
 from affiant.inference.receipt import tokens_hash
@@ -115,11 +122,12 @@ def check_observation(
 def check_manifests(
     bundle: EvidenceBundle, *, mandate: Mandate, history: History
 ) -> Manifests:
-    """First half of step 6: program, address book and engine are the sworn ones.
+    """First part of step 6: program, address book, engine and model are as sworn.
 
     1. the program manifest hashes to what decision and mandate name;
     2. the address book is the program's, of this chain and gate;
-    3. the engine manifest hashes to what mandate and program name, the model too.
+    3. the engine manifest hashes to what mandate and program name;
+    4. the model is the mandate's, in the program and in the summary of its commitment.
 
     Raises:
         RejectedError: one of them does not hold.
@@ -140,7 +148,14 @@ def check_manifests(
     engine = EngineManifest.from_json(content["engine"])
     same("engine manifest", got=engine.hash, expected=mandate.engine)
     same("engine of the program", got=program.engine, expected=mandate.engine)
+    # 4. Of the summary, the root alone binds; file names and counts are only told.
     same("model of the program", got=program.model, expected=mandate.model)
+    summary = content["model"]
+    stated = digest_from_hex(
+        summary.get("root") if isinstance(summary, dict) else None,
+        what="manifests.model.root",
+    )
+    same("root of the model summary", got=stated, expected=mandate.model)
     return Manifests(program=program, book=book, engine=engine)
 
 
@@ -152,7 +167,7 @@ def check_request(
     mandate: Mandate,
     find: FindEvidence,
 ) -> Asked:
-    """Second half of step 6: the request follows from program and observation.
+    """Second part of step 6: the request follows from program and observation.
 
     1. the program asks once, and the decision's time is the program's;
     2. the decision before is the one that `previous` names;

@@ -2,7 +2,7 @@
 
 It decides nothing: it calls the auditor, prints, writes the report, and returns the
 exit status. It trusts what the auditor's own user says on the command line: which
-endpoint, which gate, which mandate, which model.
+endpoint, which gate, which mandate, which model, which grade, which blocks.
 """
 
 from __future__ import annotations
@@ -45,6 +45,12 @@ class AuditSettings:
     """The committed model's folder; None: nothing is replayed."""
     html: Path | None
     """Where the report is written, if anywhere."""
+    required: str = "reproduced"
+    """Grade that every decision must reach: signed or reproduced."""
+    from_block: int = 0
+    """No later than the grant."""
+    to_block: int | None = None
+    """Last block looked at; None: the newest."""
 
 
 def audit_files(paths: Sequence[Path], *, as_json: bool, console: Console) -> int:
@@ -88,7 +94,7 @@ def audit_chain(
         attacks: for the report's table.
 
     Raises:
-        RejectedError, UnavailableError: as `audit_mandate`.
+        RejectedError, UnavailableError, ValueError: as `audit_mandate`.
     """
     chain = Chain.connect(settings.chain_url, expected_chain_id=settings.chain_id)
     with Progress(
@@ -106,6 +112,9 @@ def audit_chain(
             mandate=settings.mandate,
             store=EvidenceStore(settings.store),
             model_folder=settings.model,
+            required=settings.required,
+            from_block=settings.from_block,
+            to_block=settings.to_block,
             attacks=attacks,
             progress=lambda done, total, words: bar.update(
                 task, completed=done, total=total or None, description=words

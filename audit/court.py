@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from affiant.audit.check_evidence import FindEvidence, Manifests
 from affiant.audit.history import History
+from affiant.audit.refusals import RecordedRefusal
 from affiant.audit.replayer import Replayer
 from affiant.audit.result import DecisionAudit
 from affiant.encoding import Digest, keccak256
@@ -30,8 +31,8 @@ class Court:
     """Grade that a decision must reach to be accepted: signed or reproduced."""
     audited: Block
     """Nothing after this block is looked at."""
-    refusals: Mapping[Digest, str]
-    """Decisions that the gate recorded as refused, with the name of its error."""
+    refusals: Mapping[Digest, tuple[RecordedRefusal, ...]]
+    """Refusals that the operator had recorded, by the decision they name."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """One evidence file, checked offline: is it what its decision swears?
 
-It needs no chain, node or model. It says that the file is intact and who signed it, or
-names what was edited; it does not say that what was sworn is true.
+It needs no chain, node or model. It says that the file is intact, who signed it and
+which sections are withheld and so unchecked, or names what was edited; it does not say
+that what was sworn is true.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,8 +103,12 @@ def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
         slot=bundle.decision.slot,
         withheld=bundle.withheld,
         damaged="",
-        detail=f"Intact, and signed by {bundle.node}.",
+        detail=f"Intact, and signed by {bundle.node}{_withheld(bundle.withheld)}.",
     )
+
+
+def _withheld(names: Sequence[str]) -> str:
+    return f"; withheld, not checked: {', '.join(names)}" if names else ""
 
 
 def _damaged(error: RejectedError, *, parsed: bool) -> str:

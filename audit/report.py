@@ -122,7 +122,7 @@ def _top(report: AuditReport) -> Markup:
 
 
 def _asked(report: AuditReport) -> str:
-    if report.verdict is Verdict.ACCEPTED:
+    if report.verdict is Verdict.ACCEPTED and report.decisions:
         return f"Every decision had to be {report.required}, and is."
     return f"Every decision had to be {report.required}."
 

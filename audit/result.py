@@ -49,7 +49,9 @@ class Verdict(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     INCOMPLETE = "incomplete"
-    """Nothing contradicts, but a step that the asked grade needs was not done."""
+    """Nothing contradicts, but something that the asked grade needs was not done: a
+    step of a decision, or reading the evidence store. Or nothing was decided at all
+    though there were slots to decide in."""
 
 
 @dataclass(frozen=True)
@@ -364,6 +366,12 @@ class AuditReport:
         """The verdict in one sentence."""
         count = len(self.decisions)
         noun = "decision" if count == 1 else "decisions"
+        if not count and self.verdict is not Verdict.REJECTED:
+            if self.verdict is Verdict.ACCEPTED:
+                return "Nothing was decided, and no slot is unexplained."
+            silent = len(self.completeness.unexplained)
+            slots = "slot is" if silent == 1 else "slots are"
+            return f"Nothing was decided: incomplete, {silent} {slots} unexplained."
         if self.verdict is Verdict.ACCEPTED:
             return f"Accepted: {count} {noun}, all {self.required}."
         if self.verdict is Verdict.REJECTED:
@@ -409,8 +417,8 @@ class AuditReport:
 def exit_code(report: AuditReport) -> int:
     """Return the process exit code: 0 accepted, 1 rejected, 3 unavailable.
 
-    Misuse (2) never yields a report. A report without a decision and without a
-    finding is accepted: nothing was done and nothing contradicts that.
+    Misuse (2) never yields a report. A report without a decision is accepted only if
+    no slot is unexplained: nothing was done, and nothing was to be done.
     """
     codes = {Verdict.ACCEPTED: 0, Verdict.REJECTED: 1, Verdict.INCOMPLETE: 3}
     return codes[report.verdict]

@@ -26,6 +26,20 @@ STEP_NAMES = {
 }
 """Number and name of every step; the numbers mean the same in every report."""
 
+STEP_WORDS = {
+    1: "event",
+    2: "permission",
+    3: "evidence",
+    4: "place",
+    5: "observation",
+    6: "request",
+    7: "sampling",
+    8: "tokens",
+    9: "plan",
+    10: "effects",
+}
+"""One word for every step, where there is no room for its name."""
+
 MAX_SHOWN = 400
 """Characters of a got or expected value kept in a step."""
 

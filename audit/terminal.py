@@ -1,7 +1,8 @@
-"""An audit on a terminal: one line per decision, the verdict, the steps if asked for.
+"""An audit on a terminal: one line per decision, what did not pass, the verdict.
 
-It only shows. Text that came from a model or a chain is stripped of control characters
-and never read as markup, so that a plan cannot move the cursor or colour the verdict.
+Steps that passed are shown only if asked for. It only shows. Text that came from a
+model or a chain is stripped of control characters and never read as markup, so that a
+plan cannot move the cursor or colour the verdict.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from affiant.audit.result import (
     Status,
     Verdict,
 )
+from affiant.audit.steps import STEP_WORDS
 from affiant.encoding import to_hex
 
 STYLES = {
@@ -42,13 +44,17 @@ def print_audit(
 ) -> None:
     """Print the report: a line per decision, completeness, grades, verdict.
 
+    Under a decision stands each of its steps that failed or was skipped, and why.
+
     Args:
-        verbose: also every step of every decision.
+        verbose: also the steps that passed.
     """
+    if report.decisions:
+        console.print(_legend(), soft_wrap=True)
     for audit in report.decisions:
         console.print(_line(audit), soft_wrap=True)
         for step in audit.steps:
-            if not verbose and step.status is not Status.FAIL:
+            if not verbose and step.status is Status.PASS:
                 continue
             console.print(
                 Text.assemble(
@@ -67,6 +73,12 @@ def print_audit(
         console.print(Text(f"! {_plain(finding)}", style="yellow"), soft_wrap=True)
     console.print(_grades(report), soft_wrap=True)
     console.print(Text(report.headline, style=STYLES[report.verdict]), soft_wrap=True)
+
+
+def _legend() -> Text:
+    steps = " · ".join(f"{number} {word}" for number, word in STEP_WORDS.items())
+    marks = ", ".join(f"{MARKS[status]} {status.value}" for status in Status)
+    return Text(f"steps: {steps} ({marks})", style="dim")
 
 
 def _line(audit: DecisionAudit) -> Text:

@@ -21,6 +21,7 @@ from affiant.audit.check_evidence import Manifests
 from affiant.audit.court import Court, Examined, outcome_of
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.grades import grade_decision, verdict_of
+from affiant.audit.refusals import refusals_in_words
 from affiant.audit.result import DecisionAudit, Kind, Status, Step
 from affiant.audit.steps import skip, take
 from affiant.audit.story import tell
@@ -272,8 +273,14 @@ class _Walk:
         source = self._source()
         if self.execution is None:
             sentence = check_effects.check_no_effects(source.calls, source.bounds)
-            refusal = self.court.refusals.get(self.digest)
-            return sentence if refusal is None else f"The gate refused it: {refusal}."
+            refused = refusals_in_words(
+                self.court.refusals.get(self.digest, ()),
+                digest=self.digest,
+                node=source.node,
+                chain_id=self.court.history.chain_id,
+                gate=self.court.history.gate,
+            )
+            return f"{sentence} {refused}".rstrip()
         return check_effects.check_effects(
             self.mandate,
             execution=self.execution,

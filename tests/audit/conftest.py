@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.decide import decide
 from affiant.audit.auditor import audit_mandate
 from affiant.audit.completeness import account_for_slots
 from affiant.audit.grades import grade_decision, verdict_of
@@ -31,8 +30,7 @@ from affiant.audit.result import (
     Verdict,
 )
 from affiant.audit.steps import STEP_NAMES
-from affiant.encoding import Digest, keccak256
-from affiant.inference.replay import replay
+from affiant.encoding import Digest, keccak256, to_hex
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import Submission
@@ -268,6 +266,9 @@ class ScriptedReplayer:
         return None
 
     def replay(self, *, manifest: Any, **parts: Any) -> Any:
+        # The grammar needs torch: pure tests do without.
+        from affiant.inference.replay import replay
+
         return replay(self.engine, model=self.root, **parts)
 
 
@@ -296,8 +297,11 @@ class Chronicle:
 @pytest.fixture(scope="module")
 def chronicle(_settled: Any, tmp_path_factory: Any) -> Chronicle:
     """Swap, hold, silence, supply, withdraw, and a swap that was never sent."""
+    from affiant.agents.decide import decide
+
     world, folder = _settled, tmp_path_factory.mktemp("audit")
-    serving = world.serving(folder)
+    summary = {"root": to_hex(_world.MODEL)}
+    serving = world.serving(folder, model_summary=summary)
     bundles: dict[str, EvidenceBundle] = {}
     transactions: dict[str, Digest] = {}
     script = (

@@ -11,12 +11,9 @@ from typing import Any
 import pytest
 
 from affiant.agents import Hold, VerifiedAgent
-from affiant.agents.decide import decide
 from affiant.audit.auditor import audit_mandate
 from affiant.audit.result import AuditReport, Status, Verdict
 from affiant.encoding import keccak256
-from affiant.inference.commitment import commit_model
-from affiant.inference.transformers_engine import TransformersEngine
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.observation import ChainView
 from affiant.onchain.registry import NodeRegistryClient
@@ -74,10 +71,16 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(_settled: Any, tmp_path_factory: Any) -> Run:
+    # A real model needs torch: pure tests are collected without.
+    from affiant.agents.decide import decide
+    from affiant.inference.commitment import commit_model
+    from affiant.inference.transformers_engine import TransformersEngine
+
     world = _settled
     model = _build(tmp_path_factory.mktemp("model"), seed=3)
     folder = tmp_path_factory.mktemp("node")
-    engine, root = TransformersEngine.load(model), commit_model(model).root
+    engine, commitment = TransformersEngine.load(model), commit_model(model)
+    root = commitment.root
     program = Holder.program(book=world.book, model=root, engine=engine.manifest.hash)
     mandate = world.mandate_for(
         program=program.hash,
@@ -93,7 +96,9 @@ def run(_settled: Any, tmp_path_factory: Any) -> Run:
         valid_until=2**40,
         payer=world.operator,
     )
-    serving = world.serving(folder, engine=engine, model=root)
+    serving = world.serving(
+        folder, engine=engine, model=root, model_summary=commitment.summary()
+    )
     for _ in range(SLOTS):
         world.scenario.next_slot(mandate.cadence)
         world.scenario.refresh_feeds()

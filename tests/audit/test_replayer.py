@@ -6,15 +6,16 @@ import importlib.util
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.replayer import FolderReplayer, replayer_of
 from affiant.inference.engine import GREEDY
-from affiant.inference.infer import Inference, infer
-from affiant.inference.transformers_engine import TransformersEngine
+
+if TYPE_CHECKING:
+    from affiant.inference.infer import Inference
 
 SCHEMA = {
     "type": "object",
@@ -41,6 +42,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def sworn(folder: Path) -> tuple[Any, Inference]:
     """What an honest node with this folder swears: its manifest and an inference."""
+    # Both need torch: tests without it are collected all the same.
+    from affiant.inference.infer import infer
+    from affiant.inference.transformers_engine import TransformersEngine
+
     engine = TransformersEngine.load(folder)
     inference = infer(
         engine,

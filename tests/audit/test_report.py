@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
+from affiant.audit.completeness import account_for_slots
 from affiant.audit.markup import Markup, element, text
 from affiant.audit.report import render_report
-from affiant.audit.result import Attack, AuditReport, Verdict, exit_code
+from affiant.audit.result import Attack, AuditReport, Status, Verdict, exit_code
 from affiant.audit.terminal import print_audit
 
 HOSTILE = (
@@ -179,6 +180,34 @@ def test_json_is_stable_and_plain(report: AuditReport) -> None:
 
 
 @pytest.mark.parametrize(
+    ("verdict", "slots", "words"),
+    [
+        (Verdict.ACCEPTED, 0, "Nothing was decided, and no slot is unexplained."),
+        (
+            Verdict.INCOMPLETE,
+            1,
+            "Nothing was decided: incomplete, 1 slot is unexplained.",
+        ),
+        (
+            Verdict.INCOMPLETE,
+            3,
+            "Nothing was decided: incomplete, 3 slots are unexplained.",
+        ),
+    ],
+)
+def test_no_decision_is_not_called_reproduced(
+    report: AuditReport, verdict: Verdict, slots: int, words: str
+) -> None:
+    done = account_for_slots((), first=1, last=slots)
+    bare = replace(
+        report, decisions=(), completeness=done, findings=(), verdict=verdict
+    )
+    assert bare.headline == words
+    page = render_report(bare)
+    assert words in page and "and is." not in page
+
+
+@pytest.mark.parametrize(
     ("verdict", "code"),
     [(Verdict.ACCEPTED, 0), (Verdict.REJECTED, 1), (Verdict.INCOMPLETE, 3)],
 )
@@ -199,6 +228,27 @@ def test_terminal_shows_failures_and_cannot_be_steered(report: AuditReport) -> N
     shown = capture.get()
     assert shown.count("✓") > 50
     assert "5 observation re-read: read 3 of 14" in shown
+
+
+def test_terminal_names_the_steps_once_and_says_why_some_were_skipped(
+    report: AuditReport,
+) -> None:
+    console = Console(width=200, force_terminal=False)
+    with console.capture() as capture:
+        print_audit(report, console)
+    shown = capture.get()
+    assert shown.count("steps: 1 event · 2 permission · ") == 1
+    assert "10 effects" in shown.splitlines()[0]
+    skipped = [
+        step
+        for audit in report.decisions
+        for step in audit.steps
+        if step.status is Status.SKIPPED
+    ]
+    assert skipped
+    for step in skipped:
+        assert f"– {step.number:2d} {step.name}: {step.detail}" in shown
+    assert f"✓  1 {report.decisions[0].steps[0].name}" not in shown
 
 
 def test_terminal_does_not_read_markup(report: AuditReport) -> None:

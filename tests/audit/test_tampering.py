@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
+import os
 import shutil
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +19,22 @@ from affiant.audit.chain_history import ChainHistory
 from affiant.audit.court import Court
 from affiant.audit.evidence_file import audit_evidence_file
 from affiant.audit.history import Price
-from affiant.audit.result import Answer, AuditReport, DecisionAudit, Status, Verdict
+from affiant.audit.result import (
+    Answer,
+    AuditReport,
+    DecisionAudit,
+    Status,
+    Verdict,
+    exit_code,
+)
+from affiant.audit.stored import MAX_KEPT
 from affiant.audit.walk import examine_execution, examine_unexecuted
-from affiant.encoding import Digest, canonical_json, keccak256
+from affiant.encoding import Digest, canonical_json, keccak256, to_hex
 from affiant.inference.receipt import receipts_hash, tokens_hash
 from affiant.onchain.decision import bounds_hash, calls_hash
 from affiant.onchain.events import mandate_history
 from affiant.onchain.evidence import EvidenceBundle
+from affiant.onchain.evidence_errors import EvidenceUnavailableError
 from affiant.onchain.evidence_sections import SECTIONS, Section, evidence_root, seal
 from affiant.onchain.evidence_store import EvidenceStore
 
@@ -191,6 +203,18 @@ def test_tampered_file_is_caught_offline(
         assert found.damaged == case.says
 
 
+def test_withheld_sections_are_named_offline(chronicle: Any, folder: Path) -> None:
+    bundle = chronicle.bundles["supply"]
+    path = _path(folder, bundle)
+    assert "withheld" not in audit_evidence_file(path).detail
+    path.write_bytes(bundle.withhold(["tokens", "plan"]).to_bytes())
+    found = audit_evidence_file(path)
+    assert found.intact
+    assert found.detail == (
+        f"Intact, and signed by {bundle.node}; withheld, not checked: plan, tokens."
+    )
+
+
 def test_every_flipped_byte_is_caught_offline(chronicle: Any, folder: Path) -> None:
     path = _path(folder, chronicle.bundles["hold"])
     data = path.read_bytes()
@@ -277,6 +301,131 @@ def test_without_a_model_folder_signed_is_the_most(chronicle: Any) -> None:
     assert report.verdict is Verdict.INCOMPLETE
     assert "No model folder" in report.model_words
     assert chronicle.audit(replayer=None, required="signed").verdict is Verdict.ACCEPTED
+
+
+# A store that fails, and one that is open to strangers.
+
+
+class Failing(EvidenceStore):
+    """The real store, which does not answer when asked for some files."""
+
+    def __init__(self, folder: Path, *, silent: set[Digest], deaf: bool = False):
+        super().__init__(str(folder))
+        self.silent, self.deaf = silent, deaf
+
+    def read(self, digest: Digest) -> bytes:
+        if digest in self.silent:
+            cause = TimeoutError(f"while reading {self.url}")
+            raise EvidenceUnavailableError(self.uri(digest), reason="late") from cause
+        return super().read(digest)
+
+    def digests(self) -> tuple[Digest, ...]:
+        if self.deaf:
+            raise EvidenceUnavailableError(self.url, reason="late") from TimeoutError()
+        return super().digests()
+
+
+@pytest.mark.parametrize("required", ["signed", "reproduced"])
+def test_a_store_that_does_not_answer_leaves_the_audit_incomplete(
+    chronicle: Any, folder: Path, required: str
+) -> None:
+    second = chronicle.bundles["hold"]
+    store = Failing(folder, silent={second.digest})
+    report = chronicle.audit(store=store, required=required)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert exit_code(report) == 3
+    assert second.decision.slot in report.completeness.unexplained
+    assert second.digest.hex() in report.findings[0]
+    assert "could not be read" in report.headline
+    assert str(folder) not in json.dumps(report.to_json())
+
+
+def test_a_store_that_cannot_be_listed_leaves_the_audit_incomplete(
+    chronicle: Any, folder: Path
+) -> None:
+    report = chronicle.audit(store=Failing(folder, silent=set(), deaf=True))
+    assert report.verdict is Verdict.INCOMPLETE
+    assert [audit.verdict for audit in report.decisions] == [Verdict.ACCEPTED] * 3
+    assert report.findings[0] == "The evidence store could not be listed: TimeoutError."
+
+
+def test_a_silent_store_hides_no_rejection(chronicle: Any, folder: Path) -> None:
+    bundle = chronicle.bundles["supply"]
+    _path(folder, bundle).write_bytes(_flipped(bundle.to_bytes()))
+    silent = {chronicle.bundles["hold"].digest}
+    assert chronicle.audit(store=Failing(folder, silent=silent)).verdict is (
+        Verdict.REJECTED
+    )
+
+
+def test_a_damaged_hold_explains_nothing_and_is_named(
+    chronicle: Any, folder: Path
+) -> None:
+    bundle = chronicle.bundles["hold"]
+    _path(folder, bundle).write_bytes(_flipped(bundle.to_bytes()))
+    report = chronicle.audit(store=EvidenceStore(str(folder)))
+    assert report.verdict is Verdict.ACCEPTED
+    assert bundle.decision.slot in report.completeness.unexplained
+    assert any(bundle.digest.hex() in finding for finding in report.findings)
+
+
+def test_a_strangers_folder_or_pipe_does_not_spoil_the_verdict(
+    chronicle: Any, folder: Path
+) -> None:
+    (folder / f"{'ab' * 32}.json.zst").mkdir()
+    os.mkfifo(folder / f"{'cd' * 32}.json.zst")
+    report = chronicle.audit(store=EvidenceStore(str(folder)))
+    assert report.verdict is Verdict.ACCEPTED
+
+
+class Counting(EvidenceStore):
+    """The real store, which remembers what of its evidence is still in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.given: list[weakref.ref[EvidenceBundle]] = []
+
+    def get(self, digest: Digest) -> EvidenceBundle:
+        bundle = super().get(digest)
+        self.given.append(weakref.ref(bundle))
+        return bundle
+
+    def alive(self) -> list[EvidenceBundle]:
+        gc.collect()
+        return [bundle for ref in self.given if (bundle := ref()) is not None]
+
+
+def test_an_open_store_does_not_fill_the_memory(chronicle: Any, folder: Path) -> None:
+    honest = chronicle.bundles["hold"]
+    key = chronicle.world.key
+    for index in range(2 * MAX_KEPT):
+        contents = {name: copy.deepcopy(honest.content(name)) for name in SECTIONS}
+        signer = key if index % 2 else _stranger(index)
+        lie = Lie(contents, honest)
+        lie.decide(slot=honest.decision.slot + 1000, valid_until=index)
+        forged = lie.sealed(signer)
+        _path(folder, forged).write_bytes(forged.to_bytes())
+    store, seen = Counting(folder), 0
+
+    def watch(done: int, total: int, words: str) -> None:
+        nonlocal seen
+        if words.startswith("slot "):
+            alive = store.alive()
+            seen = max(seen, len(alive))
+            assert {bundle.node for bundle in alive} <= {key.address}
+
+    assert chronicle.audit(store=store, progress=watch).verdict is Verdict.ACCEPTED
+    assert len(store.given) > 2 * MAX_KEPT
+    assert 0 < seen <= MAX_KEPT + 1
+    assert len(store.alive()) == 0
+
+
+def _stranger(index: int = 0) -> Any:
+    from eth_account import Account
+
+    from affiant.inference.keys import NodeKey
+
+    return NodeKey(Account.from_key(keccak256(b"a stranger %d" % index)))
 
 
 # A node that lies and signs.
@@ -381,6 +530,18 @@ def _validity(lie: Lie) -> None:
     lie.decide(valid_until=lie.bundle.decision.valid_until + 1)
 
 
+def _model(lie: Lie) -> None:
+    lie.contents["manifests"]["model"] = {"root": to_hex(OTHER)}
+
+
+def _no_model(lie: Lie) -> None:
+    lie.contents["manifests"]["model"] = {}
+
+
+def _odd_model(lie: Lie) -> None:
+    lie.contents["manifests"]["model"] = {"root": 1}
+
+
 LIES: list[tuple[str, Callable[[Lie], None], int]] = [
     ("a model that the mandate does not name", lambda x: x.receive(model=OTHER), 2),
     ("an engine that the mandate does not name", lambda x: x.receive(engine=OTHER), 2),
@@ -389,6 +550,9 @@ LIES: list[tuple[str, Callable[[Lie], None], int]] = [
     ("another objective", _objective, 6),
     ("another engine manifest", _engine, 6),
     ("another address book", _book, 6),
+    ("another model summary", _model, 6),
+    ("a model summary without a root", _no_model, 6),
+    ("a model summary with a number for a root", _odd_model, 6),
     ("another request", _request, 6),
     ("another prompt", _prompt, 6),
     ("a longer validity", _validity, 6),
@@ -473,13 +637,9 @@ def test_two_outcomes_on_one_head_reject_the_whole(
 def test_a_strangers_evidence_is_named_and_left_out(
     chronicle: Any, folder: Path
 ) -> None:
-    from eth_account import Account
-
-    from affiant.inference.keys import NodeKey
-
     honest = chronicle.bundles["hold"]
     contents = {name: copy.deepcopy(honest.content(name)) for name in SECTIONS}
-    stranger = NodeKey(Account.from_key(keccak256(b"a stranger")))
+    stranger = _stranger()
     forged = Lie(contents, honest).sealed(stranger)
     _path(folder, forged).write_bytes(forged.to_bytes())
     _path(folder, honest).unlink()
@@ -631,12 +791,19 @@ def test_event_calldata_and_digest_must_agree(
     assert audit.verdict is Verdict.REJECTED
 
 
-def test_other_transactions_in_the_block_leave_it_open(chronicle: Any) -> None:
-    answers = {
-        "balances": lambda b: (b[0], (b[1][0] + 1, *b[1][1:])),
-        "transaction_count": lambda _: 2,
-    }
-    court, past = _court(chronicle, Past(chronicle, **answers))
+SHARED: list[tuple[str, dict[str, Callable[[Any], Any]]]] = [
+    case[:2] for case in PAST if case[2] == 10
+]
+
+
+@pytest.mark.parametrize(
+    "answers", [case[1] for case in SHARED], ids=[case[0] for case in SHARED]
+)
+def test_other_transactions_in_the_block_leave_it_open(
+    chronicle: Any, answers: dict[str, Any]
+) -> None:
+    shared = {**answers, "transaction_count": lambda _: 2}
+    court, past = _court(chronicle, Past(chronicle, **shared))
     audit = examine_execution(past.executed[0], court=court).audit
     assert (_failed(audit), _skipped(audit)) == ([], [10])
     assert "share block" in audit.steps[9].detail
