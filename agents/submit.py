@@ -70,6 +70,8 @@ class Submitter:
         Raises:
             AlreadySentError: the journal knows this decision as sent.
             JournalError: it cannot be written down; nothing was sent.
+            FeeTooHighError: the endpoint states a fee above the limits; nothing was
+                signed.
             TransactionRefusedError: the endpoint did not take it; nothing was sent.
             ChainUnavailableError: whether it was sent is unknown; `settle` finds out.
         """

@@ -1,5 +1,7 @@
 """The chain client: typed reads, transactions and simulations over one endpoint.
 
+Everything that Affiant asks a chain goes through here and leaves through `json_rpc.py`;
+only the local chain of `devnet` is talked to past it (`devnet/rpc.py`).
 It decides whether an endpoint's answer has the right form, is about the thing asked
 for, and comes from the expected chain; anything else is a typed error. It does NOT
 decide whether what a well-formed answer says is true: a node's or auditor's operator
@@ -42,6 +44,7 @@ from affiant.onchain.errors import (
     CallRevertedError,
     ChainIdMismatchError,
     ChainRefusedError,
+    FeeTooHighError,
     ReceiptTimeoutError,
     TransactionRefusedError,
 )
@@ -57,6 +60,14 @@ MAX_LOG_SPAN = 2_000
 MIN_PRIORITY_FEE = 1
 """Wei per gas offered to the proposer where the endpoint suggests nothing."""
 
+MAX_FEES = Fees(max_fee=2_000 * 10**9, priority_fee=100 * 10**9)
+"""Most that is ever offered, unless the caller says otherwise.
+
+What is paid of a priority fee is burnt by whoever believes a lying endpoint: at 100
+gwei, a decision of a million gas costs 0.1 ether at the worst. Ethereum's base fee has
+never reached 1 000 gwei for long, and an offer is twice the base fee.
+"""
+
 GAS_MARGIN_PERCENT = 25
 """Added to a gas estimate: state may differ a little when the transaction runs."""
 
@@ -64,15 +75,23 @@ GAS_MARGIN_PERCENT = 25
 class Chain:
     """A chain behind one JSON-RPC endpoint. Safe to share between threads."""
 
-    def __init__(self, endpoint: JsonRpcEndpoint, *, chain_id: int) -> None:
+    def __init__(
+        self, endpoint: JsonRpcEndpoint, *, chain_id: int, max_fees: Fees = MAX_FEES
+    ) -> None:
         """Wrap an endpoint without asking it anything; prefer `connect`."""
         self._answers = ChainAnswers(endpoint)
         self.chain_id = chain_id
         """The chain id expected of every answer."""
+        self._max_fees = max_fees
 
     @classmethod
     def connect(
-        cls, url: str, *, expected_chain_id: int, timeout: float = DEFAULT_TIMEOUT
+        cls,
+        url: str,
+        *,
+        expected_chain_id: int,
+        timeout: float = DEFAULT_TIMEOUT,
+        max_fees: Fees = MAX_FEES,
     ) -> Chain:
         """Connect and check the chain id.
 
@@ -80,13 +99,19 @@ class Chain:
             url: `http://` or `https://`.
             expected_chain_id: EIP-155 chain id.
             timeout: seconds for each round trip.
+            max_fees: most that a transaction may offer, wei per gas.
 
         Raises:
             ChainIdMismatchError: the endpoint serves another chain.
             ChainUnavailableError: it does not answer usefully.
         """
-        chain = cls(JsonRpcEndpoint(url, timeout=timeout), chain_id=expected_chain_id)
-        chain.verify_chain_id()
+        endpoint = JsonRpcEndpoint(url, timeout=timeout)
+        chain = cls(endpoint, chain_id=expected_chain_id, max_fees=max_fees)
+        try:
+            chain.verify_chain_id()
+        except BaseException:
+            chain.close()
+            raise
         return chain
 
     @property
@@ -320,16 +345,26 @@ class Chain:
         return self._answers.ask_quantity("eth_getTransactionCount", address, "pending")
 
     def fees(self) -> Fees:
-        """Return a fee offer that stays valid while the base fee doubles."""
+        """Return a fee offer that stays valid while the base fee doubles.
+
+        Raises:
+            FeeTooHighError: it is above the limits; the endpoint lies, or this is a
+                time in which nobody should send anything unasked.
+        """
         base_fee = self.latest_block().base_fee
         try:
             suggested = self._answers.ask_quantity("eth_maxPriorityFeePerGas")
         except ChainRefusedError:
             suggested = MIN_PRIORITY_FEE
         priority_fee = max(suggested, MIN_PRIORITY_FEE)
-        return Fees(
-            max_fee=2 * (base_fee or 0) + priority_fee, priority_fee=priority_fee
-        )
+        max_fee = 2 * (base_fee or 0) + priority_fee
+        for what, got, limit in (
+            ("priority fee", priority_fee, self._max_fees.priority_fee),
+            ("max fee", max_fee, self._max_fees.max_fee),
+        ):
+            if got > limit:
+                raise FeeTooHighError(what, got=got, limit=limit)
+        return Fees(max_fee=max_fee, priority_fee=priority_fee)
 
     def estimate_gas(self, call: CallRequest) -> int:
         """Return the gas that `call` would use as a transaction on the newest state.
@@ -409,6 +444,7 @@ class Chain:
 
         Raises:
             CallRevertedError: the estimate reverted; nothing was sent.
+            FeeTooHighError: as `fees`; nothing was sent.
             TransactionRefusedError: the endpoint will not take it.
         """
         self.verify_chain_id()

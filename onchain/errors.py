@@ -5,6 +5,7 @@
     ├── AnchorReorgedError          the block is no longer the chain's
     ├── CallRevertedError           a call or a gas estimate reverted; carries the bytes
     ├── TransactionRefusedError     the endpoint will not take this transaction
+    ├── FeeTooHighError             the endpoint states a fee that nobody should pay
     ├── ObservationError            recorded reads that are not what they should be
     │   ├── ObservationContextError     other chain, account or block
     │   ├── ReadsNotPlannedError        a read missing, added, moved or changed
@@ -156,6 +157,16 @@ class TransactionRefusedError(RejectedError):
         self.endpoint = endpoint
         self.code = code
         self.message = message
+
+
+class FeeTooHighError(RejectedError):
+    """The fee that follows from what the endpoint states is above our limit."""
+
+    def __init__(self, what: str, *, got: int, limit: int) -> None:
+        super().__init__(f"{what}: got {got} wei per gas, expected at most {limit}")
+        self.what = what
+        self.got = got
+        self.limit = limit
 
 
 class ObservationError(RejectedError):

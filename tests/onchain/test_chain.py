@@ -6,9 +6,10 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -25,6 +26,7 @@ from affiant.onchain.errors import (
     ChainAnswerError,
     ChainIdMismatchError,
     ChainRefusedError,
+    FeeTooHighError,
     HistoryMissingError,
     ReceiptTimeoutError,
     TransactionRefusedError,
@@ -319,6 +321,13 @@ def lying(truth: Chain, lie: Lie) -> Iterator[str]:
         thread.join(5)
 
 
+def connected(chain: Chain, url: str, **options: Any) -> AbstractContextManager[Chain]:
+    """Connect to `url` as to `chain`; closed at the end of the block."""
+    return closing(
+        Chain.connect(url, expected_chain_id=chain.chain_id, timeout=5, **options)
+    )
+
+
 def on(method: str, change: Callable[[JsonValue], JsonValue]) -> Lie:
     return lambda asked, result: change(result) if asked == method else result
 
@@ -384,8 +393,7 @@ def test_an_answer_is_refused_that_gives(
     lie: Lie, ask: Callable[[Chain], object], chain: Chain
 ) -> None:
     with lying(chain, lie) as url:
-        liar = Chain.connect(url, expected_chain_id=chain.chain_id, timeout=5)
-        with pytest.raises(ChainAnswerError):
+        with pytest.raises(ChainAnswerError), connected(chain, url) as liar:
             ask(liar)
 
 
@@ -407,9 +415,49 @@ def test_logs_of_others_are_refused(chain: Chain, devnet: Devnet) -> None:
     ]
     for change in changes:
         with lying(chain, on("eth_getLogs", change)) as url:
-            liar = Chain.connect(url, expected_chain_id=chain.chain_id, timeout=5)
-            with pytest.raises(ChainAnswerError):
+            with pytest.raises(ChainAnswerError), connected(chain, url) as liar:
                 liar.logs(weth, **arguments)
+
+
+GWEI = 10**9
+
+FEE_LIES = {
+    "a priority fee of an ether": (
+        on("eth_maxPriorityFeePerGas", lambda _: hex(10**18)),
+        "priority fee",
+    ),
+    "a priority fee just above the limit": (
+        on("eth_maxPriorityFeePerGas", lambda _: hex(100 * GWEI + 1)),
+        "priority fee",
+    ),
+    "a base fee of an ether": (
+        on(
+            "eth_getBlockByNumber",
+            lambda block: {**block, "baseFeePerGas": hex(10**18)},
+        ),
+        "max fee",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lie", "what"), FEE_LIES.values(), ids=list(FEE_LIES))
+def test_nothing_is_signed_for_a_fee_that_burns_the_operators_money(
+    lie: Lie, what: str, chain: Chain, sender: LocalAccount
+) -> None:
+    nonce = chain.nonce(Address(sender.address))
+    call = CallRequest(NOBODY, b"", value=1)
+    unlimited = Fees(max_fee=10**20, priority_fee=10**20)
+    with lying(chain, lie) as url:
+        with connected(chain, url) as liar:
+            for ask in (liar.fees, lambda: liar.transact(sender, call=call)):
+                with pytest.raises(FeeTooHighError) as caught:
+                    ask()
+                assert caught.value.what == what
+                assert caught.value.got > caught.value.limit
+        # Somebody who knows better can say so.
+        with connected(chain, url, max_fees=unlimited) as patient:
+            assert patient.fees().max_fee > 100 * GWEI
+    assert chain.nonce(Address(sender.address)) == nonce
 
 
 def test_an_endpoint_that_changes_its_chain_id_is_refused(
@@ -423,8 +471,7 @@ def test_an_endpoint_that_changes_its_chain_id_is_refused(
             return result if len(asked) == 1 else "0x1"
         return result
 
-    with lying(chain, change) as url:
-        liar = Chain.connect(url, expected_chain_id=chain.chain_id, timeout=5)
+    with lying(chain, change) as url, connected(chain, url) as liar:
         with pytest.raises(ChainIdMismatchError):
             liar.call(devnet.book.tokens["WETH"].address, BALANCE_OF + bytes(20))
         with pytest.raises(ChainIdMismatchError):

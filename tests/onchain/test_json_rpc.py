@@ -280,6 +280,7 @@ def test_a_malformed_url_is_misuse(url: str) -> None:
 
 def test_a_kept_connection_is_used_again_and_reopened_when_closed() -> None:
     seen: list[socket.socket] = []
+    closed = threading.Event()
 
     def handler(connection: socket.socket, request: object) -> None:
         assert isinstance(request, dict)
@@ -288,10 +289,13 @@ def test_a_kept_connection_is_used_again_and_reopened_when_closed() -> None:
         connection.sendall(reply(answer))
         if len(seen) == 2:
             connection.shutdown(socket.SHUT_RDWR)
+            closed.set()
 
     with serving(handler) as url:
         endpoint = JsonRpcEndpoint(url, timeout=LIMIT)
-        assert [endpoint.request("any") for _ in range(4)] == [1, 2, 3, 4]
+        assert [endpoint.request("any") for _ in range(2)] == [1, 2]
+        assert closed.wait(5)
+        assert [endpoint.request("any") for _ in range(2)] == [3, 4]
         endpoint.close()
     assert seen[0] is seen[1]
     assert seen[1] is not seen[2]
