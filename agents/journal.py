@@ -36,6 +36,8 @@ Status = Literal[
 was never mined and no longer can be; `failed` is our own bug.
 """
 
+_SETTLED: tuple[Status, ...] = ("done", "refused", "lost")
+
 _metadata = sql.MetaData()
 _entries = sql.Table(
     "entries",
@@ -47,7 +49,7 @@ _entries = sql.Table(
     sql.Column("step", sql.String(16), nullable=False),
     sql.Column("status", sql.String(16), nullable=False),
     sql.Column("digest", sql.String(66), nullable=True, index=True),
-    sql.Column("transaction", sql.String(66), nullable=True),
+    sql.Column("transaction", sql.String(66), nullable=True, index=True),
     sql.Column("detail", sql.Text, nullable=False),
     sql.Column("at", sql.Float, nullable=False),
 )
@@ -175,19 +177,23 @@ class Journal:
 
     def unsettled(self, mandate: Digest) -> tuple[Entry, ...]:
         """Return the `sending` entries whose fate the journal does not know yet."""
-        waiting: dict[str, Entry] = {}
-        for entry in self.entries(mandate=mandate):
-            if entry.transaction is None:
-                continue
-            if entry.status == "sending":
-                waiting[entry.transaction] = entry
-            elif entry.step == "confirm" and entry.status in (
-                "done",
-                "refused",
-                "lost",
-            ):
-                waiting.pop(entry.transaction, None)
-        return tuple(waiting.values())
+        settled = _entries.alias("settled")
+        query = (
+            sql.select(_entries)
+            .where(
+                _entries.c.mandate == to_hex(mandate),
+                _entries.c.status == "sending",
+                ~sql.exists().where(
+                    settled.c.transaction == _entries.c.transaction,
+                    settled.c.id > _entries.c.id,
+                    settled.c.step == "confirm",
+                    settled.c.status.in_(_SETTLED),
+                ),
+            )
+            .order_by(_entries.c.id)
+        )
+        with self._converted(), self._engine.connect() as connection:
+            return tuple(_entry(row) for row in connection.execute(query).mappings())
 
     def finished(self, *, mandate: Digest, slot: int) -> Entry | None:
         """Return the record of a run that executed or held in `slot`, if any."""

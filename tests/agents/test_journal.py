@@ -98,6 +98,33 @@ def test_knows_what_may_still_be_on_its_way(
     assert journal.sent(keccak256(b"another")) is None
 
 
+def test_what_is_on_its_way_is_found_without_reading_the_past(tmp_path: Path):
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(str(path))
+    for number in range(3):
+        digest, transaction = keccak256(bytes([number])), f"0x{number:064x}"
+        more = {"digest": digest, "transaction": transaction, "slot": number}
+        journal.append(entry("submit", "sending", **more))
+        if number != 1:
+            journal.append(entry("confirm", "done", **more))
+    journal.append(sending(slot=9, mandate=keccak256(b"other")))
+    with sqlite3.connect(path) as connection:
+        # What was settled, or was never sent, is not even decoded.
+        connection.execute(
+            "INSERT INTO entries (run, mandate, slot, step, status, detail, at) "
+            "SELECT run, mandate, 1, 'decide', 'done', 'no JSON', 0 FROM entries"
+        )
+    assert [e.slot for e in journal.unsettled(MANDATE)] == [1]
+
+
+def test_a_settlement_is_of_one_transaction_and_comes_after_it(journal: Journal):
+    other = "0x" + "22" * 32
+    journal.append(entry("confirm", "done", digest=DIGEST, transaction=SENT))
+    journal.append(sending())
+    journal.append(entry("confirm", "lost", digest=DIGEST, transaction=other))
+    assert journal.unsettled(MANDATE) == (sending(),)
+
+
 @pytest.mark.parametrize(
     "status, finished",
     [("done", True), ("held", True), ("refused", False), ("unavailable", False)],
