@@ -12,11 +12,10 @@ from __future__ import annotations
 from affiant.agents.derive import (
     Derived,
     Tokenizer,
-    derive_calls,
+    derive,
     derive_plan,
     derive_previous,
     derive_prompt,
-    derive_request,
     plan_text,
 )
 from affiant.agents.errors import (
@@ -51,12 +50,14 @@ def check_decision(
 
     The bundle was verified, and is of this mandate, by `NodeClient`.
 
-    1. one inference, and the manifests are the program's, the book's, the engine's;
+    1. one inference; the manifests are the program's, the book's, the engine's, and
+       the model's summary is of the model that the mandate names;
     2. `previous` is the gate's head, the slot is the newest and the time is not up;
     3. the observation is the chain's, at the anchor;
-    4. the request follows from it; with a tokenizer, the prompt's tokens too;
-    5. the plan is well-formed; with a tokenizer, it is what the output's tokens say;
-    6. calls and bounds follow from the plan; so does the validity.
+    4. what follows from it, and from the plan, can be derived at all;
+    5. the request is the one that follows; with a tokenizer, the prompt's tokens too;
+    6. with a tokenizer, the plan is what the output's tokens say;
+    7. calls and bounds are those that follow; so is the validity.
 
     Args:
         store: has the evidence of the head.
@@ -84,6 +85,12 @@ def check_decision(
         got=to_hex(keccak256(canonical_json(manifests["engine"]))),
         expected=to_hex(mandate.engine),
     )
+    summary = manifests["model"]
+    _require_equal(
+        "model root",
+        got=summary.get("root") if isinstance(summary, dict) else summary,
+        expected=to_hex(mandate.model),
+    )
     # 2.
     latest = chain.latest_block()
     head = live_head(
@@ -109,7 +116,7 @@ def check_decision(
         )
     # 4.
     before = previous_evidence(head, mandate=mandate, store=store)
-    asked = derive_request(
+    derived = derive(
         program,
         observation=observation,
         book=book,
@@ -119,45 +126,36 @@ def check_decision(
         previous=derive_previous(
             program, head=head, mandate=mandate, bundle=before, book=book
         ),
+        text=plan_text(bundle.content("plan")),
     )
+    # 5.
     _require_equal(
         "request",
         got=to_hex(bundle.receipts[0].request),
-        expected=to_hex(asked.request_hash),
+        expected=to_hex(derived.request_hash),
     )
     tokens = bundle.content("tokens")[0]
     if tokenizer is not None:
-        prompt = derive_prompt(asked.request, tokenizer=tokenizer)
+        prompt = derive_prompt(derived.request, tokenizer=tokenizer)
         _require_equal("prompt", got=tokens["prompt"], expected=list(prompt))
-    # 5.
-    stated = plan_text(bundle.content("plan"))
-    plan = derive_plan(stated, program=program, book=book)
-    if tokenizer is not None:
+        # 6.
         said = derive_plan(
             tokenizer.decode(tokens["output"]), program=program, book=book
         )
-        _require_json("plan", got=plan.to_json(), expected=said.to_json())
-    # 6.
-    calls, bounds = derive_calls(plan, found=asked.facts, book=book, mandate=mandate)
+        _require_json("plan", got=derived.plan.to_json(), expected=said.to_json())
+    # 7.
     _require_json(
         "calls",
         got=[call.to_json() for call in bundle.calls],
-        expected=[call.to_json() for call in calls],
+        expected=[call.to_json() for call in derived.calls],
     )
-    _require_equal("bounds", got=list(bundle.bounds), expected=list(bounds))
+    _require_equal("bounds", got=list(bundle.bounds), expected=list(derived.bounds))
     _require_equal(
         "valid until",
         got=decision.valid_until,
         expected=observation.timestamp + program.validity_seconds,
     )
-    return Derived(
-        facts=asked.facts,
-        request=asked.request,
-        request_hash=asked.request_hash,
-        plan=plan,
-        calls=calls,
-        bounds=bounds,
-    )
+    return derived
 
 
 def _require_json(step: str, *, got: JsonValue, expected: JsonValue) -> None:

@@ -25,7 +25,7 @@ from affiant.agents import Hold, Supply, Swap, VerifiedAgent, Withdraw
 from affiant.agents.answered import AnsweredSlots
 from affiant.agents.journal import Journal
 from affiant.agents.node_client import NodeClient
-from affiant.encoding import Digest, JsonValue, keccak256
+from affiant.encoding import Digest, JsonValue, keccak256, to_hex
 from affiant.inference.engine import Sampling
 from affiant.inference.keys import NodeKey
 from affiant.inference.manifest import (
@@ -206,7 +206,7 @@ class World:
             "chain": self.chain,
             "engine": self.engine,
             "model": MODEL,
-            "model_summary": {"root": "scripted"},
+            "model_summary": {"root": to_hex(MODEL)},
             "key": self.key,
             "store": EvidenceStore(str(folder / "node-evidence")),
             "answered": AnsweredSlots(folder / "answered.sqlite"),

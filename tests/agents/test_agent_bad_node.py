@@ -245,6 +245,21 @@ LIES = {
         "DerivationMismatchError",
         "engine manifest",
     ),
+    "another model's commitment": Lie(
+        other_manifest("model", {"root": "0x" + "00" * 32}),
+        "DerivationMismatchError",
+        "model root",
+    ),
+    "a model's commitment without its root": Lie(
+        lambda w, b: resealed(w, b, manifests={**b.content("manifests"), "model": {}}),
+        "DerivationMismatchError",
+        "model root",
+    ),
+    "no model's commitment": Lie(
+        lambda w, b: resealed(w, b, manifests={**b.content("manifests"), "model": []}),
+        "DerivationMismatchError",
+        "model root",
+    ),
     "two inferences": Lie(two_inferences, "DerivationMismatchError", "inferences"),
     "another head": Lie(
         changed(previous=keccak256(b"head")), "WrongDecisionError", "previous"
