@@ -160,6 +160,7 @@ class VerifiedAgent:
         self.mandate = mandate
         self.chain = chain
         self.journal = journal
+        self._node = node
         self._clock = clock
         self._submitter = Submitter(
             chain, mandate=mandate, operator=operator, journal=journal, clock=clock
@@ -253,8 +254,18 @@ class VerifiedAgent:
         """
         return self.mandate.slot_of(self.chain.block_number())
 
-    def start(self, *, poll_seconds: float = POLL_SECONDS) -> None:
-        """Run once per slot in a background thread, until `stop`.
+    def start(
+        self,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        on_result: Callable[[RunResult], None] | None = None,
+    ) -> None:
+        """Run once per slot in a background thread, until `stop` or a failure.
+
+        Args:
+            poll_seconds: time between two looks at the chain.
+            on_result: called after every run, in that thread. Runs that something
+                unavailable stopped are repeated, and told of, at every look.
 
         Raises:
             RuntimeError: it runs already.
@@ -262,15 +273,38 @@ class VerifiedAgent:
         if self._schedule is not None:
             raise RuntimeError("the agent runs already")
         self._schedule = SlotSchedule(
-            self.run_once, newest_slot=self.newest_slot, poll_seconds=poll_seconds
+            self.run_once,
+            newest_slot=self.newest_slot,
+            poll_seconds=poll_seconds,
+            on_result=on_result,
         )
         self._schedule.start()
 
+    def wait(self) -> None:
+        """Block until `stop` is called or the background thread breaks.
+
+        Returns at once where nothing runs.
+
+        Raises:
+            JournalError: the journal could not be written; nothing runs any more.
+            Exception: a bug, in a hook or in `on_result` perhaps; likewise.
+        """
+        schedule = self._schedule
+        if schedule is not None:
+            schedule.wait()
+
     def stop(self) -> None:
-        """Stop running; waits for a run in progress."""
-        if self._schedule is not None:
-            self._schedule.stop()
-            self._schedule = None
+        """Stop running; waits for a run in progress, unless a hook of it calls this."""
+        schedule, self._schedule = self._schedule, None
+        if schedule is not None:
+            schedule.stop()
+
+    def close(self) -> None:
+        """Stop, and close chain, node and journal, whoever opened them."""
+        self.stop()
+        self.chain.close()
+        self._node.close()
+        self.journal.close()
 
     def _ended_early(self, run: str, *, slot: int, error: AffiantError) -> RunResult:
         unavailable = isinstance(error, UnavailableError)

@@ -62,10 +62,6 @@ class AgentGraph:
             raise RuntimeError("the graph returned no progress")
         return result
 
-    def drawing(self) -> str:
-        """Return the graph as Mermaid text, for the documentation."""
-        return self._compiled.get_graph().draw_mermaid()
-
 
 def _node(steps: Steps, name: Step):  # type: ignore[no-untyped-def]
     def take(state: _State) -> _State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from eth_account import Account
 
 from affiant.agents.errors import AlreadySentError, NodeRefusedError, NotServedError
-from affiant.agents.journal import Journal
+from affiant.agents.journal import Journal, JournalError
 from affiant.agents.submit import Outgoing
 from affiant.encoding import keccak256
 from affiant.inference.keys import unlock_keystore
@@ -293,6 +294,33 @@ def test_runs_once_per_slot_on_a_timer(world, node_url, tmp_path):
         agent.stop()
     records = [e for e in agent.journal.entries() if e.step == "record"]
     assert len({e.slot for e in records}) == len(records) == 2
+
+
+def test_a_running_agent_tells_of_every_run_and_can_be_waited_for(
+    world, node_url, tmp_path
+):
+    agent, told = world.agent(tmp_path, url=node_url), []
+
+    def on_result(result: Any) -> None:
+        told.append(result)
+        agent.stop()
+
+    agent.start(poll_seconds=0.05, on_result=on_result)
+    agent.wait()
+    assert [result.outcome for result in told] == ["held"]
+    agent.wait()  # stopped: there is nothing to wait for
+
+
+def test_a_running_agent_that_breaks_says_so_to_who_waits(world, node_url, tmp_path):
+    agent = world.agent(tmp_path, url=node_url)
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        connection.execute("DROP TABLE entries")
+    agent.start(poll_seconds=0.05)
+    try:
+        with pytest.raises(JournalError, match="entries"):
+            agent.wait()
+    finally:
+        agent.stop()
 
 
 def test_from_config_runs(world, node_url, tmp_path, monkeypatch):

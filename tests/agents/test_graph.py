@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from affiant.agents.graph import ORDER, AgentGraph
+from affiant.agents.journal import JournalError
 from affiant.agents.progress import Outcome, Progress, RunResult
 from affiant.agents.schedule import SlotSchedule
 from affiant.errors import UnavailableError
@@ -46,11 +48,6 @@ def test_a_bug_in_a_step_is_not_swallowed():
 def test_a_run_without_outcome_is_a_bug():
     with pytest.raises(RuntimeError, match="outcome"):
         RunResult.of(Progress(run="r", slot=1))
-
-
-def test_it_can_be_drawn():
-    drawing = AgentGraph(Recorder()).drawing()
-    assert all(step in drawing for step in ORDER)
 
 
 class Slots:
@@ -99,3 +96,77 @@ def test_with_the_chain_away_the_run_itself_says_so():
     assert schedule.look().outcome == "unavailable"
     slots.away = False
     assert schedule.look().outcome == "held"
+
+
+def test_every_run_is_told_and_a_slot_without_one_is_not():
+    told: list[str] = []
+    slots = Slots("unavailable", "held")
+    schedule = SlotSchedule(
+        slots.run,
+        newest_slot=slots.newest,
+        on_result=lambda result: told.append(result.outcome),
+    )
+    for _ in range(4):
+        schedule.look()
+    assert told == ["unavailable", "held"]
+
+
+def breaks() -> RunResult:
+    raise ZeroDivisionError("a bug")
+
+
+def journal_is_gone() -> RunResult:
+    raise JournalError("journal.sqlite", reason="disk full")
+
+
+def lost_clock() -> int:
+    raise ZeroDivisionError("no clock")
+
+
+def refuses_results(result: RunResult) -> None:
+    raise ZeroDivisionError("cannot print")
+
+
+FAILURES: dict[str, tuple[dict[str, Any], type[Exception]]] = {
+    "the run": ({"run": breaks}, ZeroDivisionError),
+    "the journal": ({"run": journal_is_gone}, JournalError),
+    "the clock of slots": ({"newest_slot": lost_clock}, ZeroDivisionError),
+    "who is told": ({"on_result": refuses_results}, ZeroDivisionError),
+}
+
+
+@pytest.mark.parametrize("parts, error", FAILURES.values(), ids=list(FAILURES))
+def test_what_nobody_expects_ends_the_schedule_and_is_raised(
+    parts: dict[str, Any], error: type[Exception]
+):
+    slots = Slots("held", "held")
+    schedule = SlotSchedule(
+        **{
+            "run": slots.run,
+            "newest_slot": slots.newest,
+            "poll_seconds": 0.01,
+            **parts,
+        }
+    )
+    schedule.start()
+    try:
+        with pytest.raises(error):
+            schedule.wait()
+        with pytest.raises(error):  # it is not forgotten
+            schedule.wait()
+        assert slots.ran <= 1
+    finally:
+        schedule.stop()
+
+
+def test_waiting_ends_when_it_is_stopped_from_within():
+    slots = Slots("held")
+    schedule = SlotSchedule(
+        slots.run,
+        newest_slot=slots.newest,
+        poll_seconds=0.01,
+        on_result=lambda _: schedule.stop(),
+    )
+    schedule.start()
+    schedule.wait()
+    assert slots.ran == 1
