@@ -28,6 +28,9 @@ contract DecisionGate is IDecisionGate {
     }
 
     /// @inheritdoc IDecisionGate
+    uint256 public constant MAX_GRANT_DELAY = 30 days;
+
+    /// @inheritdoc IDecisionGate
     uint256 public constant MAX_STOP = 7 days;
 
     /// @inheritdoc IDecisionGate
@@ -48,6 +51,10 @@ contract DecisionGate is IDecisionGate {
 
     mapping(bytes32 mandateId => MandateState) private _states;
     mapping(address account => GrantDelay) private _grantDelays;
+
+    /// @dev Whether the guardian has used its stop. Not told by `stoppedUntil`, which the account
+    ///      sets as well.
+    mapping(bytes32 mandateId => bool) private _guardianStopped;
 
     /// @dev One lock for all mandates: a token or protocol that calls back must not find another
     ///      mandate of the same account open between its balances' two measurements.
@@ -83,6 +90,7 @@ contract DecisionGate is IDecisionGate {
 
     /// @inheritdoc IDecisionGate
     function setGrantDelay(uint32 delay) external {
+        if (delay > MAX_GRANT_DELAY) revert GrantDelayTooLong(delay, MAX_GRANT_DELAY);
         uint32 present = grantDelayOf(msg.sender);
         // Whoever steals the account's authority must wait out the delay before it shrinks.
         uint64 effectiveFrom = uint64(block.timestamp) + (delay < present ? present : 0);
@@ -107,16 +115,21 @@ contract DecisionGate is IDecisionGate {
     function stop(Mandate calldata mandate, uint64 until) external {
         bytes32 mandateId = hashMandate(mandate);
         MandateState storage state = _knownState(mandateId);
+        bool byGuardian = msg.sender != mandate.account;
         uint256 latest = type(uint48).max;
-        if (msg.sender != mandate.account) {
+        if (byGuardian) {
             if (msg.sender != mandate.guardian) revert NotGuardian(msg.sender, mandate.guardian);
-            if (state.stoppedUntil != 0) revert StopUsed(state.stoppedUntil);
+            if (_guardianStopped[mandateId]) revert StopUsed(state.stoppedUntil);
             latest = block.timestamp + MAX_STOP;
         }
         if (until <= block.timestamp) revert StopOver(until, block.timestamp);
         if (until > latest) revert StopTooLong(until, latest);
+        if (byGuardian && until <= state.stoppedUntil) {
+            revert StopShorter(until, state.stoppedUntil);
+        }
 
         state.stoppedUntil = uint48(until);
+        if (byGuardian) _guardianStopped[mandateId] = true;
 
         emit MandateHalted(mandateId, msg.sender, until);
     }
@@ -127,6 +140,7 @@ contract DecisionGate is IDecisionGate {
         _checkAccount(state.account);
 
         state.stoppedUntil = 0;
+        _guardianStopped[mandateId] = false;
 
         emit MandateResumed(mandateId);
     }
@@ -199,6 +213,9 @@ contract DecisionGate is IDecisionGate {
         int256[] calldata,
         Proof calldata
     ) external returns (bool executed, bytes32 digest) {
+        // A mandate that nobody granted names whom it likes, and would record what it likes.
+        bytes32 mandateId = hashMandate(mandate);
+        _knownState(mandateId);
         _checkOperator(mandate.operator);
         digest = digestOf(decision);
 
@@ -207,7 +224,7 @@ contract DecisionGate is IDecisionGate {
         (executed, reason) = BoundedCall.call(
             address(this), 0, bytes.concat(this.execute.selector, msg.data[4:]), type(uint256).max
         );
-        if (!executed) emit DecisionRefused(hashMandate(mandate), digest, reason);
+        if (!executed) emit DecisionRefused(mandateId, digest, reason);
     }
 
     /* INTERNAL: AUTHORITY */

@@ -117,6 +117,9 @@ interface IDecisionGate {
     /// @notice The mandate was granted before; also a revoked one never returns.
     /// @dev Change the salt.
     error MandateExists(bytes32 mandateId);
+    /// @notice The grant delay is so long that it could lock the account out of granting.
+    /// @dev At most `MAX_GRANT_DELAY`.
+    error GrantDelayTooLong(uint32 delay, uint256 most);
     /// @notice The mandate is over before it begins.
     /// @dev Choose a later `expiry`.
     error GrantExpired(uint64 expiry, uint256 blockTime);
@@ -184,6 +187,9 @@ interface IDecisionGate {
     /// @notice The stop is longer than the caller may ask for.
     /// @dev Guardians: at most `MAX_STOP` from now.
     error StopTooLong(uint64 until, uint256 latest);
+    /// @notice The mandate is stopped for as long already: a guardian only prolongs.
+    /// @dev Give a later time, or wait until the account's stop is over.
+    error StopShorter(uint64 until, uint64 stoppedUntil);
     /// @notice The guardian has used its stop; it expires unless the account renews it.
     /// @dev The account calls `resume` (or `stop`); or revokes.
     error StopUsed(uint64 stoppedUntil);
@@ -358,7 +364,7 @@ interface IDecisionGate {
 
     /// @notice Set how long the caller's future grants wait before they are live. Raising takes
     ///         effect at once; lowering only after the present delay has passed.
-    /// @param delay Seconds.
+    /// @param delay Seconds, at most `MAX_GRANT_DELAY`.
     function setGrantDelay(uint32 delay) external;
 
     /// @notice Revoke a mandate at once and for good; only its account may.
@@ -366,7 +372,8 @@ interface IDecisionGate {
     function revoke(bytes32 mandateId) external;
 
     /// @notice Stop a mandate. Its guardian may once, for at most `MAX_STOP`, until the account
-    ///         resumes; its account may for as long as it likes, as often as it likes.
+    ///         resumes, and only to prolong; its account may for as long as it likes, as often as
+    ///         it likes, without using up the guardian's.
     /// @param mandate The mandate.
     /// @param until Unix seconds, exclusive.
     function stop(Mandate calldata mandate, uint64 until) external;
@@ -401,8 +408,8 @@ interface IDecisionGate {
         Proof calldata proof
     ) external returns (bytes32 digest);
 
-    /// @notice Like `execute`, for the operator alone: where the gate refuses, the reason is
-    ///         recorded in `DecisionRefused` and nothing else changes.
+    /// @notice Like `execute`, for the operator of a granted mandate alone: where the gate refuses,
+    ///         the reason is recorded in `DecisionRefused` and nothing else changes.
     /// @return executed Whether the decision was executed.
     /// @return digest The decision's digest.
     function tryExecute(
@@ -433,6 +440,9 @@ interface IDecisionGate {
 
     /// @notice Whether no mandate can list this selector.
     function isSelectorForbidden(bytes4 selector) external pure returns (bool);
+
+    /// @notice Longest grant delay, in seconds.
+    function MAX_GRANT_DELAY() external view returns (uint256);
 
     /// @notice Longest stop by a guardian, in seconds.
     function MAX_STOP() external view returns (uint256);

@@ -328,6 +328,21 @@ class GateFeedIndexOutOfRangeError(GateError):
     feeds: int
 
 
+class GateGrantDelayTooLongError(GateError):
+    """`GrantDelayTooLong`, selector 0x403687f3."""
+
+    NAME = "GrantDelayTooLong"
+    FIELDS = (("delay", "uint32"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("403687f3")
+    MEANING = (
+        "The grant delay is so long that it could lock the account out of granting."
+    )
+    REMEDY = "At most `MAX_GRANT_DELAY`."
+
+    delay: int
+    most: int
+
+
 class GateGrantExpiredError(GateError):
     """`GrantExpired`, selector 0x03d7caf9."""
 
@@ -845,6 +860,19 @@ class GateStopOverError(GateError):
     block_time: int
 
 
+class GateStopShorterError(GateError):
+    """`StopShorter`, selector 0xaa692c42."""
+
+    NAME = "StopShorter"
+    FIELDS = (("until", "uint64"), ("stopped_until", "uint64"))
+    SELECTOR = bytes.fromhex("aa692c42")
+    MEANING = "The mandate is stopped for as long already: a guardian only prolongs."
+    REMEDY = "Give a later time, or wait until the account's stop is over."
+
+    until: int
+    stopped_until: int
+
+
 class GateStopTooLongError(GateError):
     """`StopTooLong`, selector 0xb80badb0."""
 
@@ -1175,6 +1203,7 @@ ERRORS: dict[bytes, type[ContractError]] = {
         GateEngineMismatchError,
         GateFeedAgeZeroError,
         GateFeedIndexOutOfRangeError,
+        GateGrantDelayTooLongError,
         GateGrantExpiredError,
         GateHeadMismatchError,
         GateLadderUnsupportedError,
@@ -1215,6 +1244,7 @@ ERRORS: dict[bytes, type[ContractError]] = {
         GateSlotNotNewestError,
         GateSlotUsedError,
         GateStopOverError,
+        GateStopShorterError,
         GateStopTooLongError,
         GateStopUsedError,
         GateTargetForbiddenError,

@@ -73,19 +73,67 @@ contract DecisionGatePowersTest is GateFixture {
         vm.assertEq(gate.grantDelayOf(address(account)), 100, "delay");
     }
 
+    function test_setGrantDelay_reverts_whenTooLong() public {
+        uint32[2] memory delays = [uint32(30 days + 1), type(uint32).max];
+        for (uint256 i = 0; i < delays.length; i++) {
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IDecisionGate.GrantDelayTooLong.selector, delays[i], gate.MAX_GRANT_DELAY()
+                )
+            );
+            gate.setGrantDelay(delays[i]);
+        }
+        vm.assertEq(gate.grantDelayOf(address(this)), 0, "delay");
+        gate.setGrantDelay(30 days);
+        vm.assertEq(gate.grantDelayOf(address(this)), 30 days, "delay");
+    }
+
+    /// @dev Whatever is set and however long one waits: the earliest second at which a grant made
+    ///      from now on can be live never comes nearer. That second is `now + grantDelayOf`, or,
+    ///      with a lowering ahead, the second at which it takes effect plus what it lowers to.
     function testFuzz_setGrantDelay_neverShortensAGrantsWaitBelowTheDelay(
-        uint32[6] calldata delays,
-        uint16[6] calldata waits
+        uint32[8] calldata delays,
+        uint32[8] calldata waits
     ) public {
         uint256 time = START_TIME;
-        for (uint256 i = 0; i < 6; i++) {
+        uint256 earliest = time;
+        uint256 loweredAt = 0;
+        uint256 loweredTo = 0;
+        for (uint256 i = 0; i < 8; i++) {
             uint256 before = gate.grantDelayOf(address(this));
-            gate.setGrantDelay(delays[i]);
-            // A grant just after a change is live no earlier than one just before it would be.
-            vm.assertGe(gate.grantDelayOf(address(this)), before, "shortened at once");
-            time += waits[i];
+            uint32 delay = uint32(_fold(delays[i], 0, 1000));
+            gate.setGrantDelay(delay);
+            loweredAt = delay < before ? time + before : 0;
+            loweredTo = delay;
+            earliest = _atLeast(earliest, time, loweredAt, loweredTo);
+
+            // On average two of three lowerings take effect before the next change.
+            uint256 next = time + _fold(waits[i], 0, 2000);
+            if (loweredAt != 0 && loweredAt <= next) {
+                vm.warp(loweredAt - 1);
+                vm.assertEq(gate.grantDelayOf(address(this)), before, "lowered too early");
+                earliest = _atLeast(earliest, loweredAt - 1, loweredAt, loweredTo);
+                vm.warp(loweredAt);
+                vm.assertEq(gate.grantDelayOf(address(this)), delay, "not lowered");
+                earliest = _atLeast(earliest, loweredAt, 0, 0);
+                loweredAt = 0;
+            }
+            time = next;
             vm.warp(time);
+            earliest = _atLeast(earliest, time, loweredAt, loweredTo);
         }
+    }
+
+    /// @dev The earliest second at which a grant could be live, seen at `time`; no earlier than it
+    ///      was.
+    function _atLeast(uint256 before, uint256 time, uint256 loweredAt, uint256 loweredTo)
+        private
+        view
+        returns (uint256 earliest)
+    {
+        earliest = time + gate.grantDelayOf(address(this));
+        if (loweredAt > time && loweredAt + loweredTo < earliest) earliest = loweredAt + loweredTo;
+        vm.assertGe(earliest, before, "a grant can be live earlier than before");
     }
 
     /* STOP AND RESUME */
@@ -122,6 +170,58 @@ contract DecisionGatePowersTest is GateFixture {
         gate.stop(s.mandate, uint64(START_TIME + 5));
         _byOwner(abi.encodeCall(IDecisionGate.stop, (s.mandate, uint64(START_TIME + 3650 days))));
         vm.assertEq(gate.stateOf(s.decision.mandate).stoppedUntil, START_TIME + 3650 days, "until");
+    }
+
+    /// @dev An owner's stop that is over must not use up the guardian's.
+    function test_stop_byGuardian_worksAfterTheAccountsOwnStop() public {
+        Submission memory s = _honest();
+        _byOwner(abi.encodeCall(IDecisionGate.stop, (s.mandate, uint64(START_TIME + 5))));
+        vm.warp(START_TIME + 10);
+        vm.prank(guardian);
+        gate.stop(s.mandate, uint64(START_TIME + 20));
+        _refuse(
+            s,
+            abi.encodeWithSelector(
+                IDecisionGate.MandateStopped.selector, uint64(START_TIME + 20), START_TIME + 10
+            )
+        );
+        // That was its one stop.
+        vm.prank(guardian);
+        vm.expectRevert(
+            abi.encodeWithSelector(IDecisionGate.StopUsed.selector, uint64(START_TIME + 20))
+        );
+        gate.stop(s.mandate, uint64(START_TIME + 30));
+    }
+
+    /// @dev And the account's renewal does not give the guardian another.
+    function test_stop_byGuardian_staysUsedWhenTheAccountRenews() public {
+        Submission memory s = _honest();
+        vm.prank(guardian);
+        gate.stop(s.mandate, uint64(START_TIME + 5));
+        _byOwner(abi.encodeCall(IDecisionGate.stop, (s.mandate, uint64(START_TIME + 10))));
+        vm.prank(guardian);
+        vm.expectRevert(
+            abi.encodeWithSelector(IDecisionGate.StopUsed.selector, uint64(START_TIME + 10))
+        );
+        gate.stop(s.mandate, uint64(START_TIME + 20));
+    }
+
+    function test_stop_reverts_whenTheGuardianWouldShortenTheAccountsStop() public {
+        Submission memory s = _honest();
+        uint64 until = uint64(START_TIME + 1 days);
+        _byOwner(abi.encodeCall(IDecisionGate.stop, (s.mandate, until)));
+        uint64[2] memory attempts = [uint64(START_TIME + 1), until];
+        for (uint256 i = 0; i < attempts.length; i++) {
+            vm.prank(guardian);
+            vm.expectRevert(
+                abi.encodeWithSelector(IDecisionGate.StopShorter.selector, attempts[i], until)
+            );
+            gate.stop(s.mandate, attempts[i]);
+        }
+        vm.assertEq(gate.stateOf(s.decision.mandate).stoppedUntil, until, "until");
+        // Nothing was used up by trying.
+        vm.prank(guardian);
+        gate.stop(s.mandate, until + 1);
     }
 
     function test_stop_reverts_whenNotGuardian() public {
@@ -241,6 +341,17 @@ contract DecisionGatePowersTest is GateFixture {
         _regrant(s);
         vm.expectRevert(
             abi.encodeWithSelector(IDecisionGate.NotOperator.selector, address(this), address(0))
+        );
+        _try(s, address(this));
+    }
+
+    /// @dev Anyone can make up a mandate whose operator they are.
+    function test_tryExecute_reverts_whenTheMandateIsUnknown() public {
+        Submission memory s = _draft(_mandate());
+        s.mandate.operator = address(this);
+        _reseal(s);
+        vm.expectRevert(
+            abi.encodeWithSelector(IDecisionGate.MandateUnknown.selector, s.decision.mandate)
         );
         _try(s, address(this));
     }
