@@ -18,11 +18,31 @@ from affiant.encoding import Digest
 from affiant.errors import RejectedError, UnavailableError
 from affiant.onchain.abi import selector
 from affiant.onchain.chain import Chain
-from affiant.onchain.contract_errors import GateCallFailedError
+from affiant.onchain.contract_errors import (
+    GateAllowanceUnreadableError,
+    GateAnchorUnavailableError,
+    GateApprovalFailedError,
+    GateBalanceUnreadableError,
+    GateCallFailedError,
+    GatePriceInvalidError,
+    GateSignatureInvalidError,
+    GateSignatureMalformedError,
+)
 from affiant.onchain.gate_calldata import TRY_EXECUTE, Submission, decode_execute
 from affiant.onchain.gate_events import REFUSED_TOPIC, DecisionRefused
 from affiant.onchain.mandate import Address
 from affiant.onchain.reverts import ContractError, EmptyRevertError
+
+_UNREADABLE = (
+    EmptyRevertError,
+    GateAllowanceUnreadableError,
+    GateAnchorUnavailableError,
+    GateBalanceUnreadableError,
+    # The signature was checked here, so that only the precompile can have failed.
+    GateSignatureInvalidError,
+    GateSignatureMalformedError,
+)
+"""What the gate says if it cannot read something, whether for want of gas or not."""
 
 
 @dataclass(frozen=True)
@@ -156,10 +176,16 @@ def _is_sworn(
 
 
 def _gas_alone(reason: ContractError) -> bool:
-    """Say whether running out of gas looks exactly like this."""
-    if isinstance(reason, GateCallFailedError):
+    """Say whether running out of gas in a call looks exactly like this.
+
+    The gate's own inner call, and each call that it makes in turn, leaves a 64th of the
+    gas to the caller, which is enough to report the failure in the caller's words.
+    """
+    if isinstance(reason, (GateCallFailedError, GateApprovalFailedError)):
         return not reason.reason or isinstance(reason.cause, EmptyRevertError)
-    return isinstance(reason, EmptyRevertError)
+    if isinstance(reason, GatePriceInvalidError):
+        return not reason.answer and not reason.updated_at
+    return isinstance(reason, _UNREADABLE)
 
 
 def _name(reason: ContractError) -> str:
