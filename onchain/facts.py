@@ -20,11 +20,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
-from affiant.encoding import keccak256
 from affiant.errors import MalformedError
+from affiant.onchain.abi import encode_call, selector
 from affiant.onchain.address_book import AddressBook
-from affiant.onchain.errors import AnswerInvalidError, ReadUndecodableError
+from affiant.onchain.errors import AnswerInvalidError
 from affiant.onchain.mandate import Address
+from affiant.onchain.reads import (
+    LATEST_ROUND_DATA,
+    FeedRound,
+    balance_of,
+    decode_uint256,
+    decode_words,
+)
 
 BALANCES = "balances"
 """Name of the observation of all balances."""
@@ -50,13 +57,9 @@ MAX_SQRT_PRICE_X96 = 1461446703485210103287273052203988822378723970342
 MAX_TICK = 887272
 """Greatest absolute tick (`TickMath.MAX_TICK`)."""
 
-_BALANCE_OF = keccak256(b"balanceOf(address)")[:4]
-_LATEST_ROUND_DATA = keccak256(b"latestRoundData()")[:4]
-_SLOT0 = keccak256(b"slot0()")[:4]
-_LIQUIDITY = keccak256(b"liquidity()")[:4]
-_GET_RESERVE_DATA = keccak256(b"getReserveData(address)")[:4]
+_SLOT0 = selector("slot0()")
+_LIQUIDITY = selector("liquidity()")
 
-_ROUND_TYPES = ("uint80", "int256", "uint256", "uint256", "uint80")
 _SLOT0_TYPES = ("uint160", "int24", "uint16", "uint16", "uint16", "uint8", "uint1")
 _RESERVE_TYPES = (*["uint256"] * 11, "uint40")
 
@@ -164,13 +167,13 @@ def _planned_for(
     name: str, *, book: AddressBook, account: Address
 ) -> Iterator[PlannedRead]:
     if name == BALANCES:
-        calldata = _BALANCE_OF + _address_word(account)
+        calldata = balance_of(account)
         for token in sorted(book.tokens):
             for holder in _receipts(book, token):
                 yield PlannedRead(holder, calldata)
     elif name == PRICES:
         for token in sorted(book.tokens):
-            yield PlannedRead(book.tokens[token].feed, _LATEST_ROUND_DATA)
+            yield PlannedRead(book.tokens[token].feed, LATEST_ROUND_DATA)
     elif name.startswith(POOL_PREFIX):
         pool = book.pool_named(name.removeprefix(POOL_PREFIX))
         yield PlannedRead(pool.address, _SLOT0)
@@ -182,7 +185,8 @@ def _planned_for(
                 "observation name", got=repr(name)[:80], expected="a token Aave lists"
             )
         yield PlannedRead(
-            book.aave.data_provider, _GET_RESERVE_DATA + _address_word(entry.address)
+            book.aave.data_provider,
+            encode_call("getReserveData(address)", [entry.address]),
         )
     else:
         raise MalformedError(
@@ -220,7 +224,7 @@ def decode_facts(
         if name == BALANCES:
             for token in sorted(book.tokens):
                 amounts = [
-                    _words(next(rest), ("uint256",), what=f"balances of {token}")[0]
+                    decode_uint256(next(rest), what=f"balances of {token}")
                     for _ in _receipts(book, token)
                 ]
                 balances[token] = TokenBalance(*amounts)
@@ -260,21 +264,23 @@ def _receipts(book: AddressBook, token: str) -> tuple[Address, ...]:
 
 
 def _price(data: bytes, *, decimals: int, timestamp: int, what: str) -> PriceFact:
-    round_id, answer, _, updated_at, _ = _words(data, _ROUND_TYPES, what=what)
-    if answer <= 0:
-        raise AnswerInvalidError(what, got=f"answer {answer}", expected="more than 0")
-    if round_id == 0 or not 0 < updated_at <= timestamp:
+    said = FeedRound.decode(data, what=what)
+    if said.answer <= 0:
+        raise AnswerInvalidError(
+            what, got=f"answer {said.answer}", expected="more than 0"
+        )
+    if said.round_id == 0 or not 0 < said.updated_at <= timestamp:
         raise AnswerInvalidError(
             what,
-            got=f"round {round_id} updated at {updated_at}",
+            got=f"round {said.round_id} updated at {said.updated_at}",
             expected=f"a round updated by {timestamp}",
         )
-    return PriceFact(answer=answer, decimals=decimals, updated_at=updated_at)
+    return PriceFact(answer=said.answer, decimals=decimals, updated_at=said.updated_at)
 
 
 def _pool(slot0: bytes, liquidity: bytes, *, fee: int, what: str) -> PoolFact:
-    root, tick, *_ = _words(slot0, _SLOT0_TYPES, what=f"{what} slot0")
-    (depth,) = _words(liquidity, ("uint128",), what=f"{what} liquidity")
+    root, tick, *_ = decode_words(slot0, _SLOT0_TYPES, what=f"{what} slot0")
+    (depth,) = decode_words(liquidity, ("uint128",), what=f"{what} liquidity")
     if not MIN_SQRT_PRICE_X96 <= root < MAX_SQRT_PRICE_X96 or abs(tick) > MAX_TICK:
         raise AnswerInvalidError(
             what,
@@ -285,35 +291,10 @@ def _pool(slot0: bytes, liquidity: bytes, *, fee: int, what: str) -> PoolFact:
 
 
 def _lending(data: bytes, *, what: str) -> LendingFact:
-    words = _words(data, _RESERVE_TYPES, what=what)
+    words = decode_words(data, _RESERVE_TYPES, what=what)
     # A reserve that was never initialised answers with zeros everywhere.
     if words[9] == 0:
         raise AnswerInvalidError(
             what, got="liquidity index 0", expected="an initialised reserve"
         )
     return LendingFact(supply_rate_ray=words[5], borrow_rate_ray=words[6])
-
-
-def _words(data: bytes, types: Sequence[str], *, what: str) -> list[int]:
-    """Decode exactly one 32-byte word per type, each within its type's range."""
-    if len(data) != 32 * len(types):
-        raise ReadUndecodableError(
-            what, got=f"{len(data)} bytes", expected=f"{32 * len(types)} bytes"
-        )
-    values = []
-    for index, kind in enumerate(types):
-        signed = kind.startswith("int")
-        bits = int(kind.removeprefix("uint").removeprefix("int"))
-        word = data[32 * index : 32 * index + 32]
-        value = int.from_bytes(word, "big", signed=signed)
-        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if signed else (0, 2**bits)
-        if not low <= value < high:
-            raise ReadUndecodableError(
-                f"{what}, word {index}", got=f"0x{word.hex()}", expected=kind
-            )
-        values.append(value)
-    return values
-
-
-def _address_word(address: Address) -> bytes:
-    return bytes(12) + bytes.fromhex(address[2:])

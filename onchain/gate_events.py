@@ -31,6 +31,12 @@ GRANTED_TOPIC = keccak256(
 )
 """First topic of `MandateGranted`."""
 
+WITHDRAWN_TOPIC = keccak256(b"MandateWithdrawn(bytes32,address)")
+"""First topic of `MandateWithdrawn`: the account revoked it, for good."""
+
+HALTED_TOPIC = keccak256(b"MandateHalted(bytes32,address,uint64)")
+"""First topic of `MandateHalted`: its guardian or account stopped it."""
+
 
 @dataclass(frozen=True)
 class DecisionExecuted:

@@ -11,19 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from affiant.encoding import keccak256
+from eth_abi.abi import encode
+
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import Block, CallRequest, SimulatedCall
-from affiant.onchain.errors import SimulatedReadError
+from affiant.onchain.errors import ReadUndecodableError, SimulatedReadError
 from affiant.onchain.mandate import NATIVE, Address, Tracked
+from affiant.onchain.reads import balance_of, decode_uint256
 
 BALANCE_READER = Address("0x000000000000000000000000000000000000aFF1")
 """Where the simulation (and only it) finds code that returns a native balance."""
 
 BALANCE_READER_CODE = bytes.fromhex("6000353160005260206000f3")
 """`return(balance(calldataload(0)))`: eth_call has no other way to read it."""
-
-_BALANCE_OF = keccak256(b"balanceOf(address)")[:4]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def simulate_execution(
         ChainUnavailableError: the endpoint does not answer usefully.
     """
     base = chain.latest_block()
-    reads = [_balance_read(entry.token, account) for entry in tracked]
+    reads = [balance_read(entry.token, account=account) for entry in tracked]
     execution = CallRequest(target=gate, data=calldata, sender=sender)
     codes = (
         {BALANCE_READER: BALANCE_READER_CODE}
@@ -93,11 +93,17 @@ def simulate_execution(
     )
 
 
-def _balance_read(token: Address, account: Address) -> CallRequest:
-    word = bytes(12) + bytes.fromhex(account[2:])
+def balance_read(token: Address, *, account: Address) -> CallRequest:
+    """Return the call that reads a balance inside `Chain.simulate`.
+
+    Args:
+        token: an ERC-20, or `NATIVE`; the latter only answers where the simulation is
+            given `BALANCE_READER_CODE` at `BALANCE_READER`.
+        account: whose balance.
+    """
     if token == NATIVE:
-        return CallRequest(target=BALANCE_READER, data=word)
-    return CallRequest(target=token, data=_BALANCE_OF + word)
+        return CallRequest(BALANCE_READER, encode(["address"], [account]))
+    return CallRequest(token, balance_of(account))
 
 
 def _balances(
@@ -105,11 +111,13 @@ def _balances(
 ) -> list[int]:
     balances = []
     for entry, outcome in zip(tracked, outcomes, strict=True):
-        if not outcome.succeeded or len(outcome.data) != 32:
+        what = f"simulated balance of {entry.token}"
+        if not outcome.succeeded:
+            raise SimulatedReadError(what, got="a revert", expected="one uint256")
+        try:
+            balances.append(decode_uint256(outcome.data, what=what))
+        except ReadUndecodableError as error:
             raise SimulatedReadError(
-                f"simulated balance of {entry.token}",
-                got=f"{len(outcome.data)} bytes, succeeded: {outcome.succeeded}",
-                expected="one uint256",
-            )
-        balances.append(int.from_bytes(outcome.data, "big"))
+                what, got=error.got, expected=error.expected
+            ) from error
     return balances

@@ -28,7 +28,9 @@ from affiant.onchain.gate_calldata import (
 from affiant.onchain.gate_events import (
     EXECUTED_TOPIC,
     GRANTED_TOPIC,
+    HALTED_TOPIC,
     REFUSED_TOPIC,
+    WITHDRAWN_TOPIC,
     DecisionExecuted,
     DecisionRefused,
     MandateGranted,
@@ -114,7 +116,13 @@ def test_signatures_are_those_of_the_abi() -> None:
 
 def test_topics_and_selectors_are_those_of_the_bytecode() -> None:
     code = load_artifact("DecisionGate").deployed_bytecode
-    for topic in (EXECUTED_TOPIC, REFUSED_TOPIC, GRANTED_TOPIC):
+    for topic in (
+        EXECUTED_TOPIC,
+        REFUSED_TOPIC,
+        GRANTED_TOPIC,
+        WITHDRAWN_TOPIC,
+        HALTED_TOPIC,
+    ):
         assert topic in code
     for signature in (EXECUTE, TRY_EXECUTE, GRANT, STOP):
         assert selector(signature) in code
