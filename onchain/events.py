@@ -119,33 +119,6 @@ def mandate_history(
     )
 
 
-def granted_mandates(
-    chain: Chain,
-    *,
-    gate: Address,
-    account: Address | None = None,
-    from_block: int = 0,
-    to_block: int | None = None,
-) -> tuple[MandateGranted, ...]:
-    """Return the mandates granted at `gate`, by `account` or by anyone, in order.
-
-    Raises:
-        MalformedError: a log is not the event's one encoding.
-        ChainUnavailableError: as `Chain` says.
-    """
-    end = chain.block_number() if to_block is None else to_block
-    topic = None if account is None else Digest(bytes(12) + bytes.fromhex(account[2:]))
-    return tuple(
-        MandateGranted.of(log)
-        for log in chain.logs(
-            gate,
-            topics=[GRANTED_TOPIC, None, topic],
-            from_block=from_block,
-            to_block=end,
-        )
-    )
-
-
 def _executed(chain: Chain, gate: Address, log: Log) -> ExecutedDecision:
     event = DecisionExecuted.of(log)
     transaction = chain.transaction(log.transaction_hash)

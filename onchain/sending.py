@@ -60,19 +60,6 @@ def send(
     return receipt
 
 
-def call_or_explain(chain: Chain, call: CallRequest) -> bytes:
-    """Return what `call` returns on the newest state, without a transaction.
-
-    Raises:
-        ContractError: it reverts.
-        ChainUnavailableError: as `Chain` says.
-    """
-    try:
-        return chain.call(call.target, call.data, sender=call.sender)
-    except CallRevertedError as error:
-        raise decode_revert(error.data) from error
-
-
 def explain_failure(chain: Chain, receipt: TransactionReceipt) -> ContractError:
     """Return why a mined transaction reverted, by running it again on its parent.
 

@@ -181,6 +181,8 @@ class World:
     key: NodeKey
     gate: GateClient
     engine: ScriptedEngine
+    opened: list[Any] = field(default_factory=list)
+    """What a test opened; closed after it."""
 
     hold = HOLD
     swap = SWAP
@@ -193,6 +195,11 @@ class World:
             name: int.from_bytes(self.chain.call(token.address, selector + word), "big")
             for name, token in self.book.tokens.items()
         }
+
+    def closing(self, resource: Any) -> Any:
+        """Return `resource`, which is closed after the test."""
+        self.opened.append(resource)
+        return resource
 
     def nonce(self) -> int:
         """How much the operator has sent so far."""
@@ -230,9 +237,9 @@ class World:
             "mandate": self.mandate,
             "book": self.book,
             "chain": self.chain,
-            "node": NodeClient(url, timeout=20),
+            "node": self.closing(NodeClient(url, timeout=20)),
             "store": EvidenceStore(str(folder / "evidence")),
-            "journal": Journal(str(folder / "journal.sqlite")),
+            "journal": self.closing(Journal(str(folder / "journal.sqlite"))),
             "operator": self.operator,
             "tokenizer": self.engine,
             "confirm_seconds": 10,
@@ -304,7 +311,7 @@ def _devnet() -> Iterator[Devnet]:
 
 
 @pytest.fixture(scope="module")
-def _settled(_devnet: Devnet) -> World:
+def _settled(_devnet: Devnet) -> Iterator[World]:
     devnet = _devnet
     book, scenario = devnet.book, Scenario(devnet)
     chain = Chain.connect(devnet.url, expected_chain_id=book.chain_id, timeout=10)
@@ -344,7 +351,8 @@ def _settled(_devnet: Devnet) -> World:
         engine=engine,
     )
     world.grant(mandate)
-    return world
+    yield world
+    chain.close()
 
 
 @pytest.fixture
@@ -356,6 +364,8 @@ def world(_settled: World) -> Iterator[World]:
     _settled.engine.asked.clear()
     _settled.scenario.next_slot(_settled.mandate.cadence)
     yield _settled
+    while _settled.opened:
+        _settled.opened.pop().close()
     rpc.request("evm_revert", snapshot)
 
 

@@ -351,7 +351,7 @@ def test_from_config_runs(world, node_url, tmp_path, monkeypatch):
     )
     monkeypatch.setenv("AFFIANT_TEST_PASSWORD", "secret")
     kind = type(world.agent(tmp_path / "unused", url=node_url))
-    agent = kind.from_config(tmp_path / "agent.toml")
+    agent = world.closing(kind.from_config(tmp_path / "agent.toml"))
     assert agent.run_once().outcome == "held"
     assert Journal(str(tmp_path / "journal.sqlite")).entries()
     assert list((tmp_path / "evidence").iterdir())

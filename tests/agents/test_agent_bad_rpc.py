@@ -111,8 +111,10 @@ def test_trouble_at_the_endpoint_sends_nothing_and_passes(
     world.engine.text = world.swap
     proxy = Proxy(world.devnet.url)
     proxy.server = serve(proxy)
-    chain = Chain.connect(
-        proxy.server.url, expected_chain_id=world.book.chain_id, timeout=0.5
+    chain = world.closing(
+        Chain.connect(
+            proxy.server.url, expected_chain_id=world.book.chain_id, timeout=0.5
+        )
     )
     agent, nonce = world.agent(tmp_path, url=node_url, chain=chain), world.nonce()
     proxy.trouble = make(proxy)
@@ -143,8 +145,10 @@ def test_trouble_while_sending_leaves_it_to_the_chain(
     world.engine.text = world.swap
     proxy = Proxy(world.devnet.url)
     proxy.server = serve(proxy)
-    chain = Chain.connect(
-        proxy.server.url, expected_chain_id=world.book.chain_id, timeout=5
+    chain = world.closing(
+        Chain.connect(
+            proxy.server.url, expected_chain_id=world.book.chain_id, timeout=5
+        )
     )
     agent = world.agent(tmp_path, url=node_url, chain=chain)
     proxy.trouble = lambda asked, answer: (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +30,6 @@ from affiant.onchain.devnet.accounts import DEV_ACCOUNTS
 from affiant.onchain.devnet.anvil import Anvil, find_anvil, find_node_modules
 from affiant.onchain.events import (
     HistoryBrokenError,
-    granted_mandates,
     mandate_history,
 )
 from affiant.onchain.gate import GateClient, Submission
@@ -199,9 +199,8 @@ def world() -> Iterator[World]:
         arguments=["--chain-id", "31337", "--hardfork", "prague"],
     )
     try:
-        chain = Chain.connect(anvil.url, expected_chain_id=31337)
-        yield build_world(anvil, chain)
-        chain.close()
+        with closing(Chain.connect(anvil.url, expected_chain_id=31337)) as chain:
+            yield build_world(anvil, chain)
     finally:
         anvil.stop()
 
@@ -592,12 +591,12 @@ def test_grant_delay_is_read_and_set(world: World) -> None:
     receipt = account.execute(world.gate.grant_call(mandate), owner=OWNER)
     state = world.gate.state_of(mandate.id)
     assert state.waiting and not state.live
-    granted = granted_mandates(
-        world.chain, gate=world.gate.address, account=account.address
+    history = mandate_history(
+        world.chain, gate=world.gate.address, mandate_id=mandate.id
     )
-    assert [event.mandate for event in granted] == [mandate]
+    assert history.granted.mandate == mandate
     block = world.chain.block_by_hash(receipt.block_hash)
-    assert granted[0].live_from == state.live_from == block.timestamp + 600
+    assert history.granted.live_from == state.live_from == block.timestamp + 600
 
 
 def test_owner_leaves_with_everything_alone(world: World) -> None:
