@@ -1,12 +1,11 @@
 """JSON-RPC over HTTP with hard limits on time and size.
 
 The only module that asks an untrusted endpoint for anything by JSON-RPC; `chain.py`
-gives it meaning for everybody else. (`devnet/rpc.py` talks to the local chain that we
-started ourselves, and to the source of a fork.) It decides only whether an answer is a
-well-formed JSON-RPC answer to the question asked, within the limits. The endpoint is
-not trusted: it may hang, drip bytes, drop the connection, lie about lengths or send
-garbage, and every such case ends in a `ChainUnavailableError` within the time limit
-(`http_exchange.py`).
+gives it meaning for everybody else. (`devnet/rpc.py` talks only to the local chain that
+we started ourselves.) It decides only whether an answer is a well-formed JSON-RPC
+answer to the question asked, within the limits. The endpoint is not trusted: it may
+hang, drip bytes, drop the connection, lie about lengths or send garbage, and every such
+case ends in a `ChainUnavailableError` within the time limit (`http_exchange.py`).
 """
 
 from __future__ import annotations

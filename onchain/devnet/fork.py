@@ -8,9 +8,11 @@ refused. The book of the source is the caller's; it is compared with the chain.
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 
 from affiant.errors import MalformedError
 from affiant.onchain.address_book import AddressBook
+from affiant.onchain.chain_types import parse_quantity
 from affiant.onchain.devnet.errors import (
     BookMismatchError,
     DevnetRpcError,
@@ -18,7 +20,9 @@ from affiant.onchain.devnet.errors import (
 )
 from affiant.onchain.devnet.rpc import DevnetRpc
 from affiant.onchain.devnet.world import deploy_ours
-from affiant.onchain.mandate import Address, parse_address, parse_integer
+from affiant.onchain.errors import ChainUnavailableError
+from affiant.onchain.json_rpc import JsonRpcEndpoint
+from affiant.onchain.mandate import Address, parse_address
 
 FORK_CHAIN_ID = 31338
 """A fork's chain id unless another is asked for or the source has it."""
@@ -30,18 +34,25 @@ SOURCE_SECONDS = 15.0
 """How long the source may take to say its chain id."""
 
 
-def chain_id_of(url: str) -> int:
+def chain_id_of(url: str, *, timeout: float = SOURCE_SECONDS) -> int:
     """Return the chain id that the endpoint at `url` states.
 
+    Args:
+        url: the source; it is somebody else's and may answer anything, or never.
+        timeout: longest wait for its answer, in seconds.
+
     Raises:
-        DevnetRpcError: it does not answer, or not with a number.
+        DevnetRpcError: it does not answer in time, or not with a number, or `url` is
+            no address.
     """
-    with DevnetRpc(url, timeout=SOURCE_SECONDS) as rpc:
-        answer = rpc.request("eth_chainId")
+    method = "eth_chainId"
     try:
-        return parse_integer(int(str(answer), 16), what="chain id", bits=53)
-    except (ValueError, MalformedError) as error:
-        raise DevnetRpcError("eth_chainId", got=repr(answer)) from error
+        endpoint = JsonRpcEndpoint(url, timeout=timeout)
+        with closing(endpoint):
+            answer = endpoint.request(method)
+        return parse_quantity(answer, what="chain id", bits=53)
+    except (ValueError, MalformedError, ChainUnavailableError) as error:
+        raise DevnetRpcError(method, got=str(error)) from error
 
 
 def fork_chain_id(asked: int | None, *, source_id: int, source: str) -> int:

@@ -1,7 +1,8 @@
 """Plain JSON-RPC to a local chain, with batches, for deployments and scenarios.
 
-It trusts the chain at the other end, because this process started it. Everything that
-must not trust a chain uses `affiant.onchain.chain` instead.
+It trusts the chain at the other end, because we started it; the only JSON-RPC that does
+not go through `affiant.onchain.json_rpc`. Everything that must not trust a chain uses
+`affiant.onchain.chain` instead.
 """
 
 from __future__ import annotations

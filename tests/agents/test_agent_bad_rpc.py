@@ -42,6 +42,9 @@ class Proxy:
         handler.end_headers()
         handler.wfile.write(changed)
 
+    def close(self) -> None:
+        self._http.close()
+
 
 def hang(proxy: Proxy) -> Any:
     def trouble(_: Any, answer: bytes) -> bytes:
@@ -109,7 +112,7 @@ def test_trouble_at_the_endpoint_sends_nothing_and_passes(
     make: Any, error: str, outcome: str, world: Any, serve: Any, node_url: str, tmp_path
 ):
     world.engine.text = world.swap
-    proxy = Proxy(world.devnet.url)
+    proxy = world.closing(Proxy(world.devnet.url))
     proxy.server = serve(proxy)
     chain = world.closing(
         Chain.connect(
@@ -131,7 +134,7 @@ def test_trouble_at_the_endpoint_sends_nothing_and_passes(
 
 
 def test_connecting_to_another_chain_is_refused(world: Any, serve: Any):
-    proxy = Proxy(world.devnet.url)
+    proxy = world.closing(Proxy(world.devnet.url))
     url = serve(proxy).url
     proxy.trouble = other_chain_id(proxy)
     with pytest.raises(Exception, match="chain id .* got 1, expected 31337"):
@@ -143,7 +146,7 @@ def test_trouble_while_sending_leaves_it_to_the_chain(
 ):
     """The endpoint dies as the transaction leaves: it is not sent again."""
     world.engine.text = world.swap
-    proxy = Proxy(world.devnet.url)
+    proxy = world.closing(Proxy(world.devnet.url))
     proxy.server = serve(proxy)
     chain = world.closing(
         Chain.connect(

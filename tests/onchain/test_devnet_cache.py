@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -174,16 +175,15 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_two_first_starts_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
-    def start(_: int) -> Devnet:
-        return Devnet.start(cache_dir=tmp_path)
+    with ExitStack() as started:
 
-    with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(start, range(2))
-    try:
+        def start(_: int) -> Devnet:
+            # Entered here: the one that starts is stopped also if the other does not.
+            return started.enter_context(Devnet.start(cache_dir=tmp_path))
+
+        with ThreadPoolExecutor(2) as pool:
+            first, second = pool.map(start, range(2))
         assert _head(first) == _head(second) and first.book == second.book
-    finally:
-        first.stop()
-        second.stop()
     (snapshot,) = tmp_path.iterdir()
     assert load_snapshot(snapshot) is not None
 

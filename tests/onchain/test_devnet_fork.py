@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +23,7 @@ from affiant.onchain.devnet.errors import (
     DevnetRpcError,
     SameChainIdError,
 )
-from affiant.onchain.devnet.fork import FORK_CHAIN_ID, fork_chain_id
+from affiant.onchain.devnet.fork import FORK_CHAIN_ID, chain_id_of, fork_chain_id
 from affiant.onchain.devnet.up import describe, feeds_are_ours, read_book, write_book
 
 pytestmark = pytest.mark.anvil
@@ -148,8 +152,34 @@ def test_a_book_that_the_source_contradicts_is_refused(source: Devnet) -> None:
 
 
 def test_a_source_that_does_not_answer_is_unavailable() -> None:
-    with pytest.raises(DevnetRpcError, match="eth_chainId"):
-        Devnet.fork(f"http://{HOST}:{free_port()}")
+    for url in (f"http://{HOST}:{free_port()}", "ftp://127.0.0.1", "nowhere"):
+        with pytest.raises(DevnetRpcError, match="eth_chainId"):
+            Devnet.fork(url)
+
+
+@pytest.mark.parametrize(
+    "drop", [b"x", b"HTTP/1.1 100 Continue\r\n\r\n"], ids=["bytes", "interim answers"]
+)
+def test_a_source_that_drips_is_unavailable_in_time(drop: bytes) -> None:
+    with socket.create_server((HOST, 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"" if drop != b"x" else b"HTTP/1.1 200 OK\r\n")
+                for _ in range(200):
+                    connection.sendall(drop)
+                    over.wait(0.05)
+
+        over = threading.Event()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        started = time.monotonic()
+        with pytest.raises(DevnetRpcError, match="0.5 s"):
+            chain_id_of(f"http://{HOST}:{listener.getsockname()[1]}", timeout=0.5)
+        assert time.monotonic() - started < 3
+        over.set()
+        thread.join(5)
 
 
 def test_up_says_where_everything_is_and_whose_keys_are_known(
