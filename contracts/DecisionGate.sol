@@ -12,7 +12,7 @@ import {Values} from "./Values.sol";
 import {Call, hashCalls} from "./types/Call.sol";
 import {Decision, hashBounds, hashDecision} from "./types/Decision.sol";
 import {InferenceReceipt, hashReceipts} from "./types/InferenceReceipt.sol";
-import {Mandate, Permission, Tracked, hashMandate} from "./types/Mandate.sol";
+import {Mandate, Permission, Tracked, hashMandate, isAsset} from "./types/Mandate.sol";
 import {Proof} from "./types/Proof.sol";
 
 /// @title DecisionGate
@@ -77,9 +77,9 @@ contract DecisionGate is IDecisionGate {
         mandateId = hashMandate(mandate);
         MandateState storage state = _states[mandateId];
         if (state.head != bytes32(0)) revert MandateExists(mandateId);
-        MandateChecks.check(mandate, nodeRegistry, modelRegistry);
-
         uint64 liveFrom = uint64(block.timestamp) + grantDelayOf(msg.sender);
+        MandateChecks.check(mandate, liveFrom, nodeRegistry, modelRegistry);
+
         state.head = mandateId;
         state.liveFrom = uint48(liveFrom);
         state.nextSlot = uint48(block.number / mandate.cadence);
@@ -352,13 +352,13 @@ contract DecisionGate is IDecisionGate {
             if (!_isListed(mandate.allowList, item.target, selector)) {
                 revert CallNotAllowed(item.target, selector);
             }
-            if (item.value != 0 && !_isAsset(mandate.tracked, address(0))) {
+            if (item.value != 0 && !isAsset(mandate.tracked, address(0))) {
                 revert ValueUntracked(i, item.value);
             }
             // A token without an allowance means nothing, and is held to the same rule.
             if (
                 (item.allowance != 0 || item.token != address(0))
-                    && (item.token == address(0) || !_isAsset(mandate.tracked, item.token))
+                    && (item.token == address(0) || !isAsset(mandate.tracked, item.token))
             ) revert TokenUntracked(item.token);
         }
     }
@@ -370,13 +370,6 @@ contract DecisionGate is IDecisionGate {
     {
         for (uint256 i = 0; i < allowList.length; i++) {
             if (allowList[i].target == target && allowList[i].selector == selector) return true;
-        }
-        return false;
-    }
-
-    function _isAsset(Tracked[] calldata tracked, address token) private pure returns (bool) {
-        for (uint256 i = 0; i < tracked.length; i++) {
-            if (tracked[i].token == token) return !tracked[i].debt;
         }
         return false;
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IDecisionGate} from "./IDecisionGate.sol";
+
 /// @title Selectors that no mandate can list.
 /// @notice They give somebody else authority over the account's money (so that the theft comes
 ///         later, outside of any measurement), change who controls a contract, or wrap other
@@ -11,10 +13,30 @@ library ForbiddenSelectors {
     /// @dev Whether `selector` is one of them.
     function contains(bytes4 selector) internal pure returns (bool) {
         return _approves(selector) || _permits(selector) || _delegates(selector)
-            || _controls(selector) || _safe(selector) || _wraps(selector);
+            || _controls(selector) || _safe(selector) || _wraps(selector) || _gate(selector);
     }
 
-    /// @dev ERC-20, 721, 1155, 777, 6909, 1363 and Permit2 approvals.
+    /// @dev Whether `selector` sends tokens away: ERC-20, 721, 1155, 777, 6909 and 1363. Not
+    ///      forbidden, but to be listed only where the target is measured.
+    function moves(bytes4 s) internal pure returns (bool) {
+        return s == bytes4(keccak256("transfer(address,uint256)"))
+            || s == bytes4(keccak256("transferFrom(address,address,uint256)"))
+            || s == bytes4(keccak256("safeTransferFrom(address,address,uint256)"))
+            || s == bytes4(keccak256("safeTransferFrom(address,address,uint256,bytes)"))
+            || s == bytes4(keccak256("safeTransferFrom(address,address,uint256,uint256,bytes)"))
+            || s
+                == bytes4(
+                keccak256("safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)")
+            ) || s == bytes4(keccak256("send(address,uint256,bytes)"))
+            || s == bytes4(keccak256("transfer(address,uint256,uint256)"))
+            || s == bytes4(keccak256("transferFrom(address,address,uint256,uint256)"))
+            || s == bytes4(keccak256("transferAndCall(address,uint256)"))
+            || s == bytes4(keccak256("transferAndCall(address,uint256,bytes)"))
+            || s == bytes4(keccak256("transferFromAndCall(address,address,uint256)"))
+            || s == bytes4(keccak256("transferFromAndCall(address,address,uint256,bytes)"));
+    }
+
+    /// @dev ERC-20, 721, 1155, 777, 6909, 1363, Permit2 and Curve approvals.
     function _approves(bytes4 s) private pure returns (bool) {
         return s == bytes4(keccak256("approve(address,uint256)"))
             || s == bytes4(keccak256("increaseAllowance(address,uint256)"))
@@ -25,7 +47,9 @@ library ForbiddenSelectors {
             || s == bytes4(keccak256("approve(address,address,uint160,uint48)"))
             || s == bytes4(keccak256("setApprovalForAll(address,bool)"))
             || s == bytes4(keccak256("setOperator(address,bool)"))
-            || s == bytes4(keccak256("authorizeOperator(address)"));
+            || s == bytes4(keccak256("authorizeOperator(address)"))
+            || s == bytes4(keccak256("approve(address)"))
+            || s == bytes4(keccak256("set_approve_deposit(address,bool)"));
     }
 
     /// @dev Approvals by signature: ERC-2612, DAI, ERC-721, USDC, Permit2, Uniswap.
@@ -54,10 +78,21 @@ library ForbiddenSelectors {
             || s
                 == bytes4(
                 keccak256("selfPermitAllowed(address,uint256,uint256,uint8,bytes32,bytes32)")
+            )
+            || s
+                == bytes4(
+                keccak256("selfPermitIfNecessary(address,uint256,uint256,uint8,bytes32,bytes32)")
+            )
+            || s
+                == bytes4(
+                keccak256(
+                "selfPermitAllowedIfNecessary(address,uint256,uint256,uint8,bytes32,bytes32)"
+            )
             );
     }
 
-    /// @dev Votes, credit and operators: ERC-5805, Aave, Compound, Morpho, Maker.
+    /// @dev Votes, credit and operators: ERC-5805, Aave, Compound, Morpho, Maker, Balancer, CoW,
+    ///      BentoBox, Euler.
     function _delegates(bytes4 s) private pure returns (bool) {
         return s == bytes4(keccak256("delegate(address)"))
             || s
@@ -78,7 +113,16 @@ library ForbiddenSelectors {
                 keccak256(
                 "setAuthorizationWithSig((address,address,bool,uint256,uint256),(uint8,bytes32,bytes32))"
             )
-            ) || s == bytes4(keccak256("hope(address)"));
+            ) || s == bytes4(keccak256("hope(address)"))
+            || s == bytes4(keccak256("setRelayerApproval(address,address,bool)"))
+            || s == bytes4(keccak256("setPreSignature(bytes,bool)"))
+            || s
+                == bytes4(
+                keccak256("setMasterContractApproval(address,address,bool,uint8,bytes32,bytes32)")
+            ) || s == bytes4(keccak256("setAccountOperator(address,address,bool)"))
+            || s == bytes4(keccak256("setOperator(bytes19,address,uint256)"))
+            || s == bytes4(keccak256("approvePositionManager(address,bool)"))
+            || s == bytes4(keccak256("setUserPositionManager(address,bool)"));
     }
 
     /// @dev Owners, roles, upgrades.
@@ -98,7 +142,7 @@ library ForbiddenSelectors {
             || s == bytes4(keccak256("diamondCut((address,uint8,bytes4[])[],address,bytes)"));
     }
 
-    /// @dev Safe (owners, modules, guards, fallback, execution) and ERC-7579 modules.
+    /// @dev Safe (owners, modules, guards, fallback, execution, allowances) and ERC-7579 modules.
     function _safe(bytes4 s) private pure returns (bool) {
         return s == bytes4(keccak256("addOwnerWithThreshold(address,uint256)"))
             || s == bytes4(keccak256("removeOwner(address,address,uint256)"))
@@ -120,14 +164,31 @@ library ForbiddenSelectors {
                 == bytes4(
                 keccak256("execTransactionFromModuleReturnData(address,uint256,bytes,uint8)")
             ) || s == bytes4(keccak256("installModule(uint256,address,bytes)"))
-            || s == bytes4(keccak256("uninstallModule(uint256,address,bytes)"));
+            || s == bytes4(keccak256("uninstallModule(uint256,address,bytes)"))
+            || s == bytes4(keccak256("addDelegate(address)"))
+            || s == bytes4(keccak256("setAllowance(address,address,uint96,uint16,uint32)"));
     }
 
-    /// @dev Contracts calling themselves in the caller's name: an approval may hide inside.
+    /// @dev Contracts calling themselves or others in the caller's name: an approval may hide
+    ///      inside. Owned and smart accounts execute for their owner, which an account may be.
     function _wraps(bytes4 s) private pure returns (bool) {
         return s == bytes4(keccak256("multicall(bytes[])"))
             || s == bytes4(keccak256("multicall(uint256,bytes[])"))
             || s == bytes4(keccak256("multicall(bytes32,bytes[])"))
-            || s == bytes4(keccak256("batch(bytes[],bool)"));
+            || s == bytes4(keccak256("batch(bytes[],bool)"))
+            || s == bytes4(keccak256("multicall(address[],bytes[])"))
+            || s == bytes4(keccak256("batch((address,address,uint256,bytes)[])"))
+            || s == bytes4(keccak256("execute(address,uint256,bytes)"))
+            || s == bytes4(keccak256("executeBatch((address,uint256,bytes)[])"))
+            || s == bytes4(keccak256("executeBatch(address[],uint256[],bytes[])"))
+            || s == bytes4(keccak256("executeBatch(address[],bytes[])"))
+            || s == bytes4(keccak256("execute(bytes32,bytes)"))
+            || s == bytes4(keccak256("executeFromExecutor(bytes32,bytes)"));
+    }
+
+    /// @dev An account's powers over its mandates, on any other gate: this one is no target.
+    function _gate(bytes4 s) private pure returns (bool) {
+        return s == IDecisionGate.grant.selector || s == IDecisionGate.setGrantDelay.selector
+            || s == IDecisionGate.resume.selector;
     }
 }

@@ -120,9 +120,9 @@ interface IDecisionGate {
     /// @notice The grant delay is so long that it could lock the account out of granting.
     /// @dev At most `MAX_GRANT_DELAY`.
     error GrantDelayTooLong(uint32 delay, uint256 most);
-    /// @notice The mandate is over before it begins.
-    /// @dev Choose a later `expiry`.
-    error GrantExpired(uint64 expiry, uint256 blockTime);
+    /// @notice The mandate would be over before it is live.
+    /// @dev Choose an `expiry` after now and the account's grant delay.
+    error GrantExpired(uint64 expiry, uint256 liveFrom);
     /// @notice The slot's length in blocks is out of range.
     /// @dev At least 2 (an anchor must be a past block), at most what the chain's history holds.
     error CadenceOutOfRange(uint32 cadence, uint256 least, uint256 most);
@@ -156,13 +156,20 @@ interface IDecisionGate {
     /// @notice Gate, account, registries and the zero address can never be listed.
     /// @dev Remove the entry.
     error TargetForbidden(address target);
-    /// @notice There is no contract at a listed target: calls to it would succeed silently.
+    /// @notice There is no contract at a listed target (calls to it would succeed silently), or
+    ///         only a key's owner's, who may exchange it any time (EIP-7702).
     /// @dev Check the address and the chain.
     error TargetWithoutCode(address target);
     /// @notice The selector gives others authority over the account's money, or hides which
     ///         function is called.
     /// @dev Use an allowance of a call instead of approvals.
     error SelectorForbidden(address target, bytes4 selector);
+    /// @notice Calls are listed and no asset is tracked: nothing would measure what they take.
+    /// @dev Track what the account holds, or list no calls.
+    error NoAssetTracked(uint256 permissions);
+    /// @notice The selector sends tokens away, and its target is not tracked as an asset.
+    /// @dev Track the token, or do not list it. Tokens without `decimals()` cannot be tracked.
+    error TransferUntracked(address target, bytes4 selector);
     /// @notice An answer of the feed would never be fresh.
     /// @dev Set `maxAge` to the feed's heartbeat plus a margin.
     error FeedAgeZero(address feed);
@@ -175,7 +182,7 @@ interface IDecisionGate {
     /// @notice The native currency cannot be a debt.
     /// @dev Clear `debt`.
     error NativeDebt();
-    /// @notice The stated decimals are not the contract's own, or more than 36.
+    /// @notice The stated decimals are not the contract's own, or more than 36 (a feed's: 18).
     /// @dev State what `decimals()` returns; 18 for the native currency.
     error DecimalsMismatch(address source, uint8 stated, uint256 actual);
     /// @notice The contract does not tell its decimals.

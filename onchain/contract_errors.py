@@ -235,7 +235,10 @@ class GateDecimalsMismatchError(GateError):
     NAME = "DecimalsMismatch"
     FIELDS = (("source", "address"), ("stated", "uint8"), ("actual", "uint256"))
     SELECTOR = bytes.fromhex("1f70f28c")
-    MEANING = "The stated decimals are not the contract's own, or more than 36."
+    MEANING = (
+        "The stated decimals are not the contract's own, or more than 36 (a "
+        "feed's: 18)."
+    )
     REMEDY = "State what `decimals()` returns; 18 for the native currency."
 
     source: Address
@@ -347,13 +350,13 @@ class GateGrantExpiredError(GateError):
     """`GrantExpired`, selector 0x03d7caf9."""
 
     NAME = "GrantExpired"
-    FIELDS = (("expiry", "uint64"), ("block_time", "uint256"))
+    FIELDS = (("expiry", "uint64"), ("live_from", "uint256"))
     SELECTOR = bytes.fromhex("03d7caf9")
-    MEANING = "The mandate is over before it begins."
-    REMEDY = "Choose a later `expiry`."
+    MEANING = "The mandate would be over before it is live."
+    REMEDY = "Choose an `expiry` after now and the account's grant delay."
 
     expiry: int
-    block_time: int
+    live_from: int
 
 
 class GateHeadMismatchError(GateError):
@@ -507,6 +510,21 @@ class GateNativeDebtError(GateError):
     SELECTOR = bytes.fromhex("0a8f2aff")
     MEANING = "The native currency cannot be a debt."
     REMEDY = "Clear `debt`."
+
+
+class GateNoAssetTrackedError(GateError):
+    """`NoAssetTracked`, selector 0x24b5b09c."""
+
+    NAME = "NoAssetTracked"
+    FIELDS = (("permissions", "uint256"),)
+    SELECTOR = bytes.fromhex("24b5b09c")
+    MEANING = (
+        "Calls are listed and no asset is tracked: nothing would measure what "
+        "they take."
+    )
+    REMEDY = "Track what the account holds, or list no calls."
+
+    permissions: int
 
 
 class GateNoNodeError(GateError):
@@ -917,7 +935,9 @@ class GateTargetWithoutCodeError(GateError):
     FIELDS = (("target", "address"),)
     SELECTOR = bytes.fromhex("9dcf72e8")
     MEANING = (
-        "There is no contract at a listed target: calls to it would succeed silently."
+        "There is no contract at a listed target (calls to it would succeed "
+        "silently), or only a key's owner's, who may exchange it any time "
+        "(EIP-7702)."
     )
     REMEDY = "Check the address and the chain."
 
@@ -972,6 +992,24 @@ class GateTrackedTwiceError(GateError):
     REMEDY = "Remove one entry."
 
     token: Address
+
+
+class GateTransferUntrackedError(GateError):
+    """`TransferUntracked`, selector 0x708b6f38."""
+
+    NAME = "TransferUntracked"
+    FIELDS = (("target", "address"), ("selector", "bytes4"))
+    SELECTOR = bytes.fromhex("708b6f38")
+    MEANING = (
+        "The selector sends tokens away, and its target is not tracked as an asset."
+    )
+    REMEDY = (
+        "Track the token, or do not list it. Tokens without `decimals()` "
+        "cannot be tracked."
+    )
+
+    target: Address
+    selector: bytes
 
 
 class GateUndeclaredLossError(GateError):
@@ -1217,6 +1255,7 @@ ERRORS: dict[bytes, type[ContractError]] = {
         GateMandateUnknownError,
         GateModelMismatchError,
         GateNativeDebtError,
+        GateNoAssetTrackedError,
         GateNoNodeError,
         GateNoReceiptError,
         GateNodeExpiredError,
@@ -1253,6 +1292,7 @@ ERRORS: dict[bytes, type[ContractError]] = {
         GateTokenUntrackedError,
         GateTooManyCallsError,
         GateTrackedTwiceError,
+        GateTransferUntrackedError,
         GateUndeclaredLossError,
         GateValueUntrackedError,
         GateWorkloadsUnsupportedError,

@@ -107,3 +107,11 @@ struct Mandate {
 function hashMandate(Mandate calldata mandate) pure returns (bytes32) {
     return keccak256(abi.encode(mandate));
 }
+
+/// @dev Whether `token` is tracked, and not as a debt; the zero address is the native currency.
+function isAsset(Tracked[] calldata tracked, address token) pure returns (bool) {
+    for (uint256 i = 0; i < tracked.length; i++) {
+        if (tracked[i].token == token) return !tracked[i].debt;
+    }
+    return false;
+}

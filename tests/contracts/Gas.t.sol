@@ -15,19 +15,42 @@ import {Venue} from "./mocks/Venue.sol";
 contract GasTest is GateFixture {
     address private constant SOMEONE = address(0x50E0E);
 
+    /// @dev A recorded HOLD: mandates that list calls must track an asset (ADR 7). There is no bare
+    ///      call; an empty transaction stands for it.
     /// forge-config: default.isolate = true
     /// forge-config: long.isolate = true
-    function test_gas_transferWithoutTrackedAssets() public {
+    function test_gas_holdWithoutTrackedAssets() public {
         Submission memory s = _draft(_mandate());
+        s.mandate.recordHolds = true;
         s.mandate.tracked = new Tracked[](0);
         s.mandate.feeds = new Feed[](0);
+        s.mandate.allowList = new Permission[](0);
+        s.calls = new Call[](0);
+        s.bounds = new int256[](0);
+        _regrant(s);
+        uint256 sworn = _second("hold, nothing tracked", s);
+        vm.snapshotValue("execute", "hold, nothing tracked: overhead", sworn - 21_000);
+    }
+
+    /// forge-config: default.isolate = true
+    /// forge-config: long.isolate = true
+    function test_gas_transferWithOneTrackedAsset() public {
+        Submission memory s = _draft(_mandate());
+        Tracked memory first = s.mandate.tracked[0];
+        s.mandate.tracked = new Tracked[](1);
+        s.mandate.tracked[0] = first;
+        Feed memory feed = s.mandate.feeds[0];
+        s.mandate.feeds = new Feed[](1);
+        s.mandate.feeds[0] = feed;
+        s.mandate.maxLoss = 2000 * DOLLAR;
         s.mandate.allowList = new Permission[](1);
         s.mandate.allowList[0] = Permission(address(weth), TestToken.transfer.selector);
         bytes memory data = abi.encodeCall(TestToken.transfer, (SOMEONE, 1e18));
         s.calls[0] = Call(address(weth), 0, data, address(0), 0);
-        s.bounds = new int256[](0);
+        s.bounds = new int256[](1);
+        s.bounds[0] = -1e18;
         _regrant(s);
-        _measure("transfer, nothing tracked", s);
+        _measure("transfer, one tracked", s);
     }
 
     /// forge-config: default.isolate = true
@@ -50,11 +73,7 @@ contract GasTest is GateFixture {
     ///      and the difference.
     function _measure(string memory name, Submission memory s) private {
         weth.mint(SOMEONE, 1);
-        s.decision.previous = _execute(s);
-        _nextSlot(s, 1);
-        vm.prank(operator);
-        gate.execute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
-        uint256 sworn = vm.snapshotGasLastCall("execute", name);
+        uint256 sworn = _second(name, s);
 
         weth.mint(owner, 100e18);
         usdc.mint(owner, 1);
@@ -65,5 +84,13 @@ contract GasTest is GateFixture {
         uint256 bare = vm.snapshotGasLastCall("execute", string.concat(name, ": bare"));
         vm.assertTrue(success, "bare call");
         vm.snapshotValue("execute", string.concat(name, ": overhead"), sworn - bare);
+    }
+
+    function _second(string memory name, Submission memory s) private returns (uint256) {
+        s.decision.previous = _execute(s);
+        _nextSlot(s, 1);
+        vm.prank(operator);
+        gate.execute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
+        return vm.snapshotGasLastCall("execute", name);
     }
 }

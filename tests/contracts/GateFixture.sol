@@ -114,7 +114,7 @@ abstract contract GateFixture is Test {
         mandate.nodes[0] = NodePermit(node, 0);
         mandate.ladder = new Rung[](1);
         mandate.ladder[0] = Rung(10_000 * DOLLAR, 0, 0, 0);
-        mandate.allowList = new Permission[](9);
+        mandate.allowList = new Permission[](8);
         mandate.allowList[0] = Permission(address(venue), Venue.trade.selector);
         mandate.allowList[1] = Permission(address(venue), Venue.borrow.selector);
         mandate.allowList[2] = Permission(address(venue), Venue.indebt.selector);
@@ -123,7 +123,6 @@ abstract contract GateFixture is Test {
         mandate.allowList[5] = Permission(address(venue), Venue.bomb.selector);
         mandate.allowList[6] = Permission(address(venue), Venue.flood.selector);
         mandate.allowList[7] = Permission(address(venue), Venue.poke.selector);
-        mandate.allowList[8] = Permission(address(weth), TestToken.transfer.selector);
         mandate.feeds = new Feed[](2);
         mandate.feeds[0] = Feed(address(wethFeed), 8, 1 hours);
         mandate.feeds[1] = Feed(address(usdcFeed), 8, 1 days);
