@@ -11,24 +11,22 @@ from typing import Any
 
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.history import Price
-from affiant.encoding import Digest, keccak256
+from affiant.encoding import Digest
 from affiant.errors import MalformedError
 from affiant.onchain.abi import decode_exactly, encode_call
 from affiant.onchain.chain import Chain
-from affiant.onchain.chain_types import Block, CallRequest, parse_quantity
+from affiant.onchain.chain_types import Block, parse_quantity
 from affiant.onchain.gate import GateClient, MandateState
+from affiant.onchain.gate_events import HALTED_TOPIC, WITHDRAWN_TOPIC
 from affiant.onchain.mandate import NATIVE, Address, Mandate
 from affiant.onchain.observation import Observation, ReadMismatch, observation_reread
+from affiant.onchain.reads import LATEST_ROUND_DATA, FeedRound
 from affiant.onchain.registry import NodeRecord, NodeRegistryClient
-from affiant.onchain.simulate import BALANCE_READER, BALANCE_READER_CODE
-
-WITHDRAWN_TOPIC = keccak256(b"MandateWithdrawn(bytes32,address)")
-"""First topic of the gate's event of a revocation."""
-
-HALTED_TOPIC = keccak256(b"MandateHalted(bytes32,address,uint64)")
-"""First topic of the gate's event of a stop."""
-
-_ROUND_TYPES = ["uint80", "int256", "uint256", "uint256", "uint80"]
+from affiant.onchain.simulate import (
+    BALANCE_READER,
+    BALANCE_READER_CODE,
+    balance_read,
+)
 
 
 class ChainHistory:
@@ -74,16 +72,19 @@ class ChainHistory:
 
     def price(self, feed: Address, *, block: Block) -> Price:
         """Return the feed's answer after `block`."""
-        data = self._call(feed, "latestRoundData()", [], block=block)
-        values: Any = self._decoded(_ROUND_TYPES, data, what="latestRoundData")
-        return Price(answer=values[1], updated_at=values[3])
+        data = self._chain.call(feed, LATEST_ROUND_DATA, block_hash=block.hash)
+        answered = FeedRound.decode(data, what="latestRoundData")
+        return Price(answer=answered.answer, updated_at=answered.updated_at)
 
     def balances(
         self, mandate: Mandate, *, block: Block
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the tracked balances just before and just after `block`."""
         parent = self._chain.block_by_hash(block.parent_hash)
-        reads = [_balance_read(item.token, mandate.account) for item in mandate.tracked]
+        reads = [
+            balance_read(item.token, account=mandate.account)
+            for item in mandate.tracked
+        ]
         outcomes = self._chain.simulate(
             reads,
             base=parent,
@@ -198,10 +199,3 @@ class ChainHistory:
             raise AuditRejectedError(
                 what, got=error.got, expected=error.expected
             ) from error
-
-
-def _balance_read(token: Address, account: Address) -> CallRequest:
-    if token == NATIVE:
-        word = bytes(12) + bytes.fromhex(account[2:])
-        return CallRequest(target=BALANCE_READER, data=word)
-    return CallRequest(token, encode_call("balanceOf(address)", [account]))

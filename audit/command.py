@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,14 +98,17 @@ def audit_chain(
         RejectedError, UnavailableError, ValueError: as `audit_mandate`.
     """
     chain = Chain.connect(settings.chain_url, expected_chain_id=settings.chain_id)
-    with Progress(
-        TextColumn("auditing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        console=log,
-        transient=True,
-    ) as bar:
+    with (
+        closing(chain),
+        Progress(
+            TextColumn("auditing"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            console=log,
+            transient=True,
+        ) as bar,
+    ):
         task = bar.add_task("", total=None)
         report = audit_mandate(
             chain,

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -21,6 +20,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from affiant import __version__
 from affiant.encoding import digest_from_hex, parse_json, to_hex
 from affiant.errors import AffiantError, MalformedError, RejectedError
+
+if TYPE_CHECKING:
+    from affiant.agents import RunResult
 
 EXIT_REJECTED = 1
 """The adversary or the rules said no."""
@@ -229,18 +231,33 @@ def agent_run(
     from affiant.agents.loading import load_agent_class
 
     runner = load_agent_class(agent).from_config(config)
-    if once:
-        result = runner.run_once()
-        typer.echo(f"slot {result.slot}: {result.outcome}")
-        if result.error is not None:
-            raise result.error
-        return
-    runner.start()
-    log.print("running; interrupt to stop")
     try:
-        threading.Event().wait()
+        if once:
+            result = runner.run_once()
+            typer.echo(_run_line(result))
+            if result.error is not None:
+                raise result.error
+            return
+        runner.start(on_result=lambda result: typer.echo(_run_line(result)))
+        log.print("running; interrupt to stop")
+        try:
+            runner.wait()
+        finally:
+            runner.stop()
     finally:
-        runner.stop()
+        runner.close()
+
+
+def _run_line(result: RunResult) -> str:
+    """Return what became of one run, as one line."""
+    line = f"slot {result.slot}: {result.outcome}"
+    if result.digest is not None:
+        line += f" {to_hex(result.digest)}"
+    if result.error is not None:
+        line += (
+            f" in {result.failed_step}: {type(result.error).__name__}: {result.error}"
+        )
+    return line
 
 
 @key_app.command("new")
