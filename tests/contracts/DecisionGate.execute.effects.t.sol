@@ -172,6 +172,9 @@ contract ExecuteEffectsTest is GateFixture {
         Submission memory s = _honest();
         vm.prank(owner);
         account.execute(address(weth), 0, abi.encodeCall(TestToken.approve, (address(venue), 7e18)));
+        // More than the venue takes, so that something is left to take back.
+        s.calls[0].allowance = 3e18;
+        _seal(s);
         _execute(s);
         vm.assertEq(weth.allowance(address(account), address(venue)), 0, "allowance");
     }

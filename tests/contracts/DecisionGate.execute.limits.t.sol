@@ -155,6 +155,7 @@ contract ExecuteLimitsTest is GateFixture {
         vm.roll(START_BLOCK + 3 * CADENCE);
         s.decision.slot = SLOT + 3;
         s.decision.anchorHash = blockhash(uint256(SLOT + 3) * CADENCE);
+        s.calls[0].allowance = 1.5e18;
         _seal(s);
         bytes32 expected = gate.digestOf(s.decision);
         int256[] memory changes = new int256[](4);
@@ -185,6 +186,7 @@ contract ExecuteLimitsTest is GateFixture {
     function testFuzz_execute_holdsBoundsAndLossLimit(
         uint256 amountIn,
         uint256 amountOut,
+        uint256 spare,
         int256 wethBound,
         int256 usdcBound
     ) public {
@@ -194,6 +196,7 @@ contract ExecuteLimitsTest is GateFixture {
         usdcBound = int256(_fold(uint256(usdcBound), 0, 9000e6));
         Submission memory s = _honest();
         s.calls[0] = _sale(amountIn, amountOut);
+        s.calls[0].allowance += _fold(spare, 1, 1e18);
         s.bounds[0] = wethBound;
         s.bounds[1] = usdcBound;
         _seal(s);

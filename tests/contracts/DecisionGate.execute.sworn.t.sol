@@ -327,10 +327,26 @@ contract ExecuteSwornTest is GateFixture {
         if (field == 9) s.decision.evidence ^= noise;
         if (field == 10) s.decision.validUntil ^= uint64(uint256(noise));
         vm.assume(gate.digestOf(s.decision) != digest);
+        // What no earlier check compares is still part of what was signed.
+        bytes4 signed = IDecisionGate.SignatureInvalid.selector;
+        bytes4[11] memory reasons = [
+            IDecisionGate.MandateMismatch.selector,
+            IDecisionGate.ProgramMismatch.selector,
+            IDecisionGate.SlotNotNewest.selector,
+            IDecisionGate.AnchorMismatch.selector,
+            IDecisionGate.HeadMismatch.selector,
+            signed,
+            IDecisionGate.ReceiptsMismatch.selector,
+            IDecisionGate.CallsMismatch.selector,
+            IDecisionGate.BoundsMismatch.selector,
+            signed,
+            s.decision.validUntil < START_TIME ? IDecisionGate.DecisionExpired.selector : signed
+        ];
         Picture memory before = _picture(s);
         vm.prank(operator);
-        (bool success,) = address(gate).call(_calldata(s));
+        (bool success, bytes memory reason) = address(gate).call(_calldata(s));
         vm.assertFalse(success, "executed");
+        vm.assertEq(bytes4(reason), reasons[field], "another reason");
         _assertUnchanged(s, before);
     }
 

@@ -34,6 +34,8 @@ interface Vm {
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function assume(bool condition) external pure;
+    function snapshotState() external returns (uint256 id);
+    function revertToState(uint256 id) external returns (bool success);
 
     function assertEq(uint256 got, uint256 expected, string calldata why) external pure;
     function assertEq(int256 got, int256 expected, string calldata why) external pure;
