@@ -27,8 +27,12 @@ import {Proof} from "./types/Proof.sol";
 ///         where the chain has it.
 ///
 /// Warning: several mandates on one account are independent of each other: their limits add up.
+/// Warning: the lock is this gate's own. Two gates that may act on one account (two modules of a
+///          Safe) can be nested in each other, and each measures what the other does. Enable one.
 /// Warning: an asset that no mandate entry tracks is not measured. Do not list a selector that
 ///          moves an untracked asset.
+/// Warning: a token that answers at two addresses (a proxy's twin entry points) and is tracked at
+///          both counts twice: a gain at the one hides a loss elsewhere. Track it once.
 /// Warning: approvals that the owner gave by hand are outside of the gate's sight; the gate zeroes
 ///          those (token, spender) pairs that a decision uses.
 interface IDecisionGate {
@@ -37,7 +41,8 @@ interface IDecisionGate {
     /// @notice What the gate stores of a mandate.
     /// @param head Digest of the last executed decision; the mandate's id before the first one; zero:
     ///        unknown mandate.
-    /// @param unaudited Value: outflow since the last audited head.
+    /// @param unaudited Value: outflow since the last audited head; until checkpoints are built,
+    ///        since the grant.
     /// @param liveFrom Unix seconds, inclusive.
     /// @param nextSlot Least slot that may still act.
     /// @param stoppedUntil Unix seconds, exclusive; 0: never stopped, or resumed.
@@ -84,8 +89,9 @@ interface IDecisionGate {
     /// @param digest The decision's EIP-712 digest.
     /// @param node The key that swore it.
     /// @param slot Its slot.
-    /// @param skipped Slots since the last executed one (or the grant) in which nothing was
-    ///        executed; an auditor asks for each one's signed HOLD.
+    /// @param skipped Slots in which nothing was executed: since the last executed one; before the
+    ///        first one, from the grant's own slot on (that one included, and also those before
+    ///        `liveFrom`). An auditor asks for each one's signed HOLD.
     /// @param previous The head before.
     /// @param valueAtRisk Value that the decision added to the unaudited outflow.
     /// @param changes Measured change per tracked entry, in base units; debts count negatively.
@@ -332,7 +338,8 @@ interface IDecisionGate {
     /// @dev No real token has so many base units.
     error AmountTooLarge(uint256 amount, uint256 limit);
     /// @notice With this decision the unaudited outflow would pass the last rung.
-    /// @dev Decide smaller, or wait for an audit.
+    /// @dev Decide smaller, or grant a new mandate: nothing resets the outflow yet (a checkpoint
+    ///      over an audited head will).
     error RungExceeded(uint256 value, uint256 limit);
 
     /* ERRORS: EXECUTION AND EFFECTS */

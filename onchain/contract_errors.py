@@ -763,7 +763,10 @@ class GateRungExceededError(GateError):
     FIELDS = (("value", "uint256"), ("limit", "uint256"))
     SELECTOR = bytes.fromhex("19e1da03")
     MEANING = "With this decision the unaudited outflow would pass the last rung."
-    REMEDY = "Decide smaller, or wait for an audit."
+    REMEDY = (
+        "Decide smaller, or grant a new mandate: nothing resets the outflow "
+        "yet (a checkpoint over an audited head will)."
+    )
 
     value: int
     limit: int
