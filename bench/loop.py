@@ -131,6 +131,7 @@ def main() -> None:
             results = run_slots(stage, options.slots)
             rows = rows_of(results)
             grown = resident_mebibytes("self") - before
+            stage.close()
             rows += [
                 Row("decisions measured", len(results), "decisions", better="higher"),
                 Row(

@@ -44,7 +44,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             engine="transformers",
         )
         try:
-            yield set_stage(
+            made = set_stage(
                 folder,
                 devnet=devnet,
                 started=started,
@@ -55,6 +55,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
                 show_mandate=lambda mandate, book: None,
                 say=lambda text: None,
             )
+            yield made
+            made.close()
         finally:
             started.stop()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
@@ -103,12 +104,13 @@ def run_demo(
                     ),
                     say=lambda text: status.update(text),
                 )
-            _show_stage(console, stage)
-            results = _decisions(
-                console, stage, path.weth_prices, reference=model is None
-            )
-            outcomes = _attacks(console, stage, results, last=path.weth_prices[-1])
-            _audit(console, stage, outcomes)
+            with closing(stage):
+                _show_stage(console, stage)
+                results = _decisions(
+                    console, stage, path.weth_prices, reference=model is None
+                )
+                outcomes = _attacks(console, stage, results, last=path.weth_prices[-1])
+                _audit(console, stage, outcomes)
         finally:
             started.stop()
     console.print(f"\n{time.monotonic() - began:.0f} seconds in all.")

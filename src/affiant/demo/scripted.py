@@ -165,6 +165,7 @@ def scripted_lab(*, names: Sequence[str] | None = None) -> Iterator[Lab]:
             operator=operator,
             owner=owner,
         )
+        chain.close()
 
 
 def _narrowed(mandate: Mandate, *, book: AddressBook, names: Sequence[str]) -> Mandate:

@@ -213,6 +213,10 @@ class Stage:
     thief: LocalAccount
     """The node's own key, as a thief who stole it would hold it."""
 
+    def close(self) -> None:
+        """Close the agent's connections and its journal."""
+        self.agent.close()
+
 
 def make_mandate(
     program: Program, *, account: AccountClient, book: AddressBook, now: int
