@@ -9,6 +9,7 @@ Imports are made inside the commands, so that `--help` needs neither torch nor a
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -95,10 +96,16 @@ def root(
 
 
 def _split_model(model: str) -> tuple[str, str | None]:
-    """Split `owner/name@revision`; a folder has no revision."""
+    """Split `OWNER/NAME@REVISION`; a folder has no revision.
+
+    A hub id without a revision means its main branch: what was fetched is known by its
+    commitment, not by its name.
+    """
     if Path(model).is_dir():
         return model, None
     name, _, revision = model.partition("@")
+    if not revision and re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        revision = "main"
     return name, revision or None
 
 
@@ -107,7 +114,7 @@ def demo(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Folder or OWNER/NAME@REVISION of a hub; the reference planner if "
+            help="Folder, or OWNER/NAME[@REVISION] of a hub; the reference planner if "
             "not given."
         ),
     ] = None,
@@ -148,7 +155,7 @@ def node(
     chain_url: Annotated[str, typer.Option(help="The node's own chain endpoint.")],
     chain_id: Annotated[int, typer.Option(help="Chain id that it must answer with.")],
     book: Annotated[Path, typer.Option(help="The address book's JSON.")],
-    model: Annotated[str, typer.Option(help="Folder or OWNER/NAME@REVISION.")],
+    model: Annotated[str, typer.Option(help="Folder, or OWNER/NAME[@REVISION].")],
     program: Annotated[
         list[str], typer.Option(help="FILE.py:CLASS of an agent; may be repeated.")
     ],
@@ -361,7 +368,7 @@ def audit(
 
 @model_app.command("commit")
 def model_commit(
-    model: Annotated[str, typer.Argument(help="Folder or OWNER/NAME@REVISION.")],
+    model: Annotated[str, typer.Argument(help="Folder, or OWNER/NAME[@REVISION].")],
     compare: Annotated[
         Path | None,
         typer.Option(help="A commitment's JSON; changed files and chunks are named."),
