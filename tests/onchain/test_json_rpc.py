@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -237,7 +237,7 @@ def test_connect_refuses_an_endpoint_that(case: Case) -> None:
     with serving(case.handler) as url:
         started = time.monotonic()
         endpoint = JsonRpcEndpoint(url, timeout=LIMIT, max_bytes=MAX_BYTES)
-        with pytest.raises(case.error) as caught:
+        with closing(endpoint), pytest.raises(case.error) as caught:
             Chain(endpoint, chain_id=31337).verify_chain_id()
         assert time.monotonic() - started < LIMIT + 0.5
         assert isinstance(caught.value, UnavailableError)
@@ -324,7 +324,8 @@ def test_a_batch_is_put_in_order_and_keeps_failures_apart() -> None:
 
     with serving(batch_endpoint(make)) as url:
         endpoint = JsonRpcEndpoint(url, timeout=LIMIT)
-        outcomes = endpoint.batch([RpcRequest(name, ()) for name in "abc"])
+        with closing(endpoint):
+            outcomes = endpoint.batch([RpcRequest(name, ()) for name in "abc"])
     assert outcomes == ("a", RpcFailure(3, "no", "0x12"), "c")
 
 
@@ -343,7 +344,7 @@ def test_a_batch_is_put_in_order_and_keeps_failures_apart() -> None:
 def test_a_batch_refuses(make: Callable[[list[dict[str, object]]], object]) -> None:
     with serving(batch_endpoint(make)) as url:
         endpoint = JsonRpcEndpoint(url, timeout=LIMIT)
-        with pytest.raises(ChainAnswerError):
+        with closing(endpoint), pytest.raises(ChainAnswerError):
             endpoint.batch([RpcRequest(name, ()) for name in "abc"])
 
 
@@ -357,6 +358,7 @@ def test_a_long_batch_is_split_and_stays_in_order() -> None:
     with serving(batch_endpoint(make)) as url:
         names = [str(number) for number in range(250)]
         endpoint = JsonRpcEndpoint(url, timeout=LIMIT)
-        outcomes = endpoint.batch([RpcRequest(name, ()) for name in names])
+        with closing(endpoint):
+            outcomes = endpoint.batch([RpcRequest(name, ()) for name in names])
     assert list(outcomes) == names
     assert sizes == [100, 100, 50]
