@@ -1,0 +1,77 @@
+"""The command tree, and typed errors turned into a line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from affiant import __version__
+from affiant.cli import audit, mandate, model, running
+from affiant.cli.console import (
+    EXIT_MISUSE,
+    EXIT_REJECTED,
+    EXIT_UNAVAILABLE,
+    log,
+)
+from affiant.errors import AffiantError, RejectedError
+
+app = typer.Typer(
+    name="affiant",
+    help="On-chain agents whose every act is sworn to first, and refused otherwise.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """On-chain agents whose every act is sworn to first, and refused otherwise."""
+
+
+app.command()(running.demo)
+app.command()(running.up)
+app.command()(running.node)
+app.add_typer(running.agent_app, name="agent")
+app.add_typer(running.key_app, name="key")
+app.command()(audit.audit)
+app.add_typer(model.model_app, name="model")
+app.add_typer(mandate.mandate_app, name="mandate")
+
+
+def main() -> NoReturn:
+    """Run the command line and turn typed errors into a line and an exit status."""
+    try:
+        app()
+    except RejectedError as error:
+        _fail(error, EXIT_REJECTED)
+    except AffiantError as error:
+        _fail(error, EXIT_UNAVAILABLE)
+    except ValueError as error:
+        # What no parser of ours refused is a wrong call: a URL without a scheme, say.
+        _fail(error, EXIT_MISUSE)
+    except OSError as error:
+        _fail(error, EXIT_UNAVAILABLE)
+    except KeyboardInterrupt:
+        log.print("stopped")
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _fail(error: Exception, status: int) -> NoReturn:
+    log.print(
+        f"{type(error).__name__}: {error}", style="red", markup=False, soft_wrap=True
+    )
+    sys.exit(status)

@@ -1,0 +1,192 @@
+"""`demo`, `up`, `node`, `agent run`, `key new`: what runs, and the keys it needs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from affiant.cli.console import log, split_model
+from affiant.encoding import to_hex
+
+if TYPE_CHECKING:
+    from affiant.agents import RunResult
+
+agent_app = typer.Typer(help="Run an agent.", no_args_is_help=True)
+key_app = typer.Typer(help="Make keystores.", no_args_is_help=True)
+
+
+def demo(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder, or OWNER/NAME[@REVISION] of a hub; the reference planner if "
+            "not given."
+        ),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="vllm, or transformers where vLLM has no wheel.")
+    ] = "vllm",
+    out: Annotated[Path, typer.Option(help="Folder for evidence and report.")] = Path(
+        "demo-out"
+    ),
+) -> None:
+    """Show the whole promise on real parts: decisions, attacks and an audit."""
+    from affiant.demo.run import run_demo
+
+    name, revision = (None, None) if model is None else split_model(model)
+    run_demo(model=name, revision=revision, engine=engine, out=out)
+
+
+def up(
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = (
+        8545
+    ),
+    fork: Annotated[
+        str | None, typer.Option(help="URL of a chain to fork instead of an empty one.")
+    ] = None,
+    chain_id: Annotated[
+        int | None, typer.Option(help="Chain id; a fork must differ from its source.")
+    ] = None,
+) -> None:
+    """Run a local chain with real protocols and our contracts, until interrupted."""
+    from affiant.onchain.devnet.up import run_up
+
+    run_up(port=port, fork_url=fork, chain_id=chain_id, console=Console())
+
+
+def node(
+    chain_url: Annotated[str, typer.Option(help="The node's own chain endpoint.")],
+    chain_id: Annotated[int, typer.Option(help="Chain id that it must answer with.")],
+    book: Annotated[Path, typer.Option(help="The address book's JSON.")],
+    model: Annotated[str, typer.Option(help="Folder, or OWNER/NAME[@REVISION].")],
+    program: Annotated[
+        list[str], typer.Option(help="FILE.py:CLASS of an agent; may be repeated.")
+    ],
+    keystore: Annotated[Path, typer.Option(help="The node key's keystore file.")],
+    evidence: Annotated[str, typer.Option(help="URL of the evidence store.")],
+    answered: Annotated[
+        Path, typer.Option(help="File that remembers which slots were answered.")
+    ],
+    password_env: Annotated[
+        str, typer.Option(help="Environment variable with the keystore's password.")
+    ] = "AFFIANT_NODE_PASSWORD",
+    engine: Annotated[
+        str, typer.Option(help="vllm, or transformers where vLLM has no wheel.")
+    ] = "vllm",
+    dtype: Annotated[
+        str | None, typer.Option(help="float32, bfloat16 or float16.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Say as one line of JSON that it listens.")
+    ] = False,
+) -> None:
+    """Serve decisions: a mandate and a slot in, a signed decision out, nothing else."""
+    from affiant.agents.serve import NodeSettings, open_node
+
+    if engine not in ("vllm", "transformers"):
+        raise typer.BadParameter(f"got {engine}, expected vllm or transformers")
+    name, revision = split_model(model)
+    server = open_node(
+        NodeSettings(
+            chain_url=chain_url,
+            chain_id=chain_id,
+            book=book,
+            model=name,
+            revision=revision,
+            programs=program,
+            keystore=keystore,
+            password_env=password_env,
+            evidence=evidence,
+            answered=answered,
+            host=host,
+            port=port,
+            engine="vllm" if engine == "vllm" else "transformers",
+            dtype=dtype,
+        ),
+        say=lambda text: log.print(text, markup=False),
+    )
+    serving = server.node.serving
+    told = {
+        "url": server.url,
+        "key": serving.key.address,
+        "model": to_hex(serving.model),
+        "engine": to_hex(serving.engine.manifest.hash),
+        "manifest": serving.engine.manifest.to_json(),
+        "programs": [to_hex(known) for known in server.node.programs],
+    }
+    with server:
+        if as_json:
+            typer.echo(json.dumps(told))
+        else:
+            typer.echo(f"listening on {server.url}")
+            typer.echo(f"key {told['key']}: tier 0, DEV KEY, NO HARDWARE PROTECTION")
+            typer.echo(f"model {told['model']}\nengine {told['engine']}")
+        sys.stdout.flush()
+        server.wait()
+
+
+@agent_app.command("run")
+def agent_run(
+    config: Annotated[Path, typer.Argument(help="The agent's TOML file.")],
+    agent: Annotated[
+        str, typer.Option("--agent", help="FILE.py:CLASS of the `VerifiedAgent`.")
+    ],
+    once: Annotated[
+        bool, typer.Option("--once", help="Take the newest slot's decision and stop.")
+    ] = False,
+) -> None:
+    """Run an agent: one decision per slot, until interrupted."""
+    from affiant.agents.loading import load_agent_class
+
+    runner = load_agent_class(agent).from_config(config)
+    try:
+        if once:
+            result = runner.run_once()
+            typer.echo(_run_line(result))
+            if result.error is not None:
+                raise result.error
+            return
+        runner.start(on_result=lambda result: typer.echo(_run_line(result)))
+        log.print("running; interrupt to stop")
+        try:
+            runner.wait()
+        finally:
+            runner.stop()
+    finally:
+        runner.close()
+
+
+def _run_line(result: RunResult) -> str:
+    """Return what became of one run, as one line."""
+    line = f"slot {result.slot}: {result.outcome}"
+    if result.digest is not None:
+        line += f" {to_hex(result.digest)}"
+    if result.error is not None:
+        line += (
+            f" in {result.failed_step}: {type(result.error).__name__}: {result.error}"
+        )
+    return line
+
+
+@key_app.command("new")
+def key_new(
+    file: Annotated[
+        Path, typer.Argument(help="Keystore file to write; must not exist.")
+    ],
+    password_env: Annotated[
+        str, typer.Option(help="Environment variable with the password.")
+    ] = "AFFIANT_NODE_PASSWORD",
+) -> None:
+    """Make a key for a node or an operator, encrypted in a keystore file."""
+    from affiant.agents.config import read_password
+    from affiant.inference.keys import create_keystore
+
+    password = read_password(password_env).get_secret_value()
+    typer.echo(create_keystore(file, password).address)
