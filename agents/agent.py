@@ -40,8 +40,8 @@ from affiant.agents.steps import AgentSteps, Surroundings, described
 from affiant.agents.submit import Submitter
 from affiant.encoding import Digest, to_hex
 from affiant.errors import AffiantError, UnavailableError
-from affiant.inference.engine import GREEDY, Sampling
 from affiant.inference.keys import unlock_keystore
+from affiant.inference.sampling import GREEDY, Sampling
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
 from affiant.onchain.evidence_store import EvidenceStore

@@ -21,7 +21,7 @@ from affiant.agents.prompt import chat_messages, render_prompt
 from affiant.agents.request import PreviousSummary, build_request
 from affiant.encoding import Digest, JsonValue, canonical_json, keccak256, to_hex
 from affiant.errors import RejectedError
-from affiant.inference.engine import Sampling
+from affiant.inference.sampling import Sampling
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.decision import Call, inference_seed
 from affiant.onchain.evidence import EvidenceBundle

@@ -32,7 +32,7 @@ from affiant.encoding import (
     to_hex,
 )
 from affiant.errors import MalformedError
-from affiant.inference.engine import Sampling
+from affiant.inference.sampling import Sampling
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.kits import KITS, Kit
 from affiant.onchain.mandate import NATIVE, object_fields, parse_integer

@@ -21,6 +21,7 @@ from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.replayer import Replayer
 from affiant.encoding import Digest, canonical_json, to_hex
 from affiant.inference.receipt import tokens_hash
+from affiant.inference.replay import SwornInference
 from affiant.inference.trace import Trace
 from affiant.onchain.decision import bounds_hash, calls_hash
 from affiant.onchain.evidence import EvidenceBundle
@@ -91,15 +92,17 @@ def check_tokens(
     same("trace", got=trace.root, expected=receipt.trace)
     # 3.
     verdict = model.replay(
+        SwornInference(
+            receipt=receipt,
+            prompt_ids=tuple(tokens["prompt"]),
+            output_ids=tuple(tokens["output"]),
+            trace=trace,
+            schema=manifests.program.schema,
+            sampling=manifests.program.sampling,
+            seed=seed,
+            max_tokens=manifests.program.max_tokens,
+        ),
         manifest=manifests.engine,
-        receipt=receipt,
-        prompt_ids=tokens["prompt"],
-        output_ids=tokens["output"],
-        trace=trace,
-        schema=manifests.program.schema,
-        sampling=manifests.program.sampling,
-        seed=seed,
-        max_tokens=manifests.program.max_tokens,
     )
     count = len(tokens["output"])
     if verdict.grade == "exact":

@@ -31,6 +31,7 @@ from affiant.audit.result import (
 )
 from affiant.audit.steps import STEP_NAMES
 from affiant.encoding import Digest, keccak256, to_hex
+from affiant.inference.replay import replay
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import Submission
@@ -265,11 +266,8 @@ class ScriptedReplayer:
     def chat(self, messages: Any) -> None:
         return None
 
-    def replay(self, *, manifest: Any, **parts: Any) -> Any:
-        # The grammar needs torch: pure tests do without.
-        from affiant.inference.replay import replay
-
-        return replay(self.engine, model=self.root, **parts)
+    def replay(self, sworn: Any, *, manifest: Any) -> Any:
+        return replay(self.engine, sworn, model=self.root)
 
 
 @dataclass
