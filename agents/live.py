@@ -39,6 +39,10 @@ def live_head(
             now < state.stopped_until,
             f"stopped until {state.stopped_until}, it is {now}",
         ),
+        (
+            state.queued_at and now <= state.queued_until,
+            f"waiting for a queued decision until {state.queued_until}, it is {now}",
+        ),
     ):
         if stops:
             raise NotLiveError(mandate.id, state=reason)

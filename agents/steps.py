@@ -149,8 +149,12 @@ class AgentSteps:
         return after
 
     def _simulate(self, progress: Progress) -> Progress:
-        """Run the very calldata on the newest state, without sending it."""
-        call = self._call(_bundle(progress))
+        """Run it on the newest state, without sending it.
+
+        First complete, so that a refusal names what differs; then, for the gas, the
+        very calldata that is sent.
+        """
+        call = self._call(_bundle(progress), blank=False)
         simulation = simulate_execution(
             self._with.chain,
             sender=self._with.operator,
@@ -162,7 +166,9 @@ class AgentSteps:
         if not simulation.succeeded:
             raise decode_revert(simulation.revert_data)
         try:
-            gas = self._with.chain.estimate_gas(call)
+            gas = self._with.chain.estimate_gas(
+                self._call(_bundle(progress), blank=True)
+            )
         except CallRevertedError as error:
             raise decode_revert(error.data) from error
         after = replace(progress, gas_estimate=gas)
@@ -187,7 +193,7 @@ class AgentSteps:
                 run=progress.run,
                 slot=progress.slot,
                 digest=bundle.digest,
-                call=self._call(bundle),
+                call=self._call(bundle, blank=True),
                 gas=progress.gas_estimate,
             )
         )
@@ -251,9 +257,9 @@ class AgentSteps:
         "record": _record,
     }
 
-    def _call(self, bundle: EvidenceBundle) -> CallRequest:
+    def _call(self, bundle: EvidenceBundle, *, blank: bool) -> CallRequest:
         return self._gate.execute_call(
-            Submission.of(bundle), sender=self._with.operator
+            Submission.of(bundle), sender=self._with.operator, blank=blank
         )
 
     def _note(

@@ -32,7 +32,7 @@ class Outgoing:
     slot: int
     digest: Digest
     call: CallRequest
-    """The very call that was simulated, from the operator to the gate."""
+    """The very call whose gas was estimated, from the operator to the gate."""
     gas: int
     """Estimate; the limit adds a margin."""
 

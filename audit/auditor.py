@@ -112,7 +112,7 @@ def audit_mandate(
         refusals=refusals_of(
             chain,
             gate=gate,
-            mandate=mandate,
+            mandate=past.granted.mandate,
             digests={digest for _, digest in loose.decisions},
             first=past.granted_block,
             last=past.upto.number,
@@ -134,10 +134,9 @@ def audit_mandate(
     audits = tuple(item.audit for item in examined)
     completeness = _completeness(audits, past=past, history=history)
     # 5.
-    skips = [(item.event.slot, item.event.skipped) for item in past.executed]
     granted_slot = past.granted.mandate.slot_of(past.granted_block)
     contradictions = contradictions_of(
-        completeness, granted_slot=granted_slot, skips=skips
+        completeness, granted_slot=granted_slot, skips=past.skips
     )
     findings = [
         *contradictions,

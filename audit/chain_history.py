@@ -59,12 +59,12 @@ class ChainHistory:
         """Return what the gate stored of `mandate` after `block`."""
         return self._gate.state_of(mandate, block=block)
 
-    def node(self, key: Address, *, block: Block) -> NodeRecord:
+    def node(self, key: Address, *, service: Digest, block: Block) -> NodeRecord:
         """Return what the gate's own registry knew of `key` after `block`."""
         if self._registry is None:
             # The gate's word, not the address book's: the book came with the evidence.
             self._registry = NodeRegistryClient(self._chain, self._gate.node_registry())
-        return self._registry.node_of(key, block_hash=block.hash)
+        return self._registry.node_of(key, service=service, block_hash=block.hash)
 
     def reread(self, observation: Observation) -> tuple[ReadMismatch, ...]:
         """Re-read every recorded read at its block."""

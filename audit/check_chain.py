@@ -37,7 +37,7 @@ def check_sworn(
     *,
     node: Address,
     signature: bytes,
-    receipts: Sequence[InferenceReceipt],
+    receipts: Sequence[InferenceReceipt] | None,
     calls: Sequence[Call],
     bounds: Sequence[int],
     chain_id: int,
@@ -45,14 +45,15 @@ def check_sworn(
 ) -> Digest:
     """Check that `node` signed exactly this decision; return its digest.
 
-    1. receipts, calls and bounds hash to what the decision swears;
+    1. calls, bounds and receipts, if there are any, hash to what the decision swears;
     2. the signature over the recomputed digest recovers the node.
 
     Raises:
         RejectedError: one of them does not hold.
     """
     # 1.
-    same("receipts", got=receipts_hash(receipts), expected=decision.receipts)
+    if receipts is not None:
+        same("receipts", got=receipts_hash(receipts), expected=decision.receipts)
     same("calls", got=calls_hash(calls), expected=decision.calls)
     same("bounds", got=bounds_hash(bounds), expected=decision.bounds)
     # 2.
@@ -117,7 +118,7 @@ def check_permitted(
     mandate: Mandate,
     *,
     node: Address,
-    receipts: Sequence[InferenceReceipt],
+    receipts: Sequence[InferenceReceipt] | None,
     calls: Sequence[Call],
     standing: MandateState,
     record: NodeRecord,
@@ -130,12 +131,14 @@ def check_permitted(
     2. the mandate names the key;
     3. the registry knew the key, valid then, not revoked, serving the mandate's model
        and engine;
-    4. every receipt is of that model and engine;
+    4. every receipt, where they are to be had, is of that model and engine;
     5. every call is on the allow-list.
 
     Args:
         standing: what the gate stored after `block` (of execution: before it).
-        record: what the registry knew after `block`.
+        receipts: out of the evidence; None where there is none: the chain has their
+            hash only, and step 3 says what is missing.
+        record: what the registry knew after `block`, for the mandate's service.
         block: whose time counts.
 
     Raises:
@@ -168,9 +171,9 @@ def check_permitted(
     service = service_of(model=mandate.model, engine=mandate.engine)
     same("service of the key", got=record.service, expected=service)
     # 4.
-    if not receipts:
+    if receipts is not None and not receipts:
         raise AuditRejectedError("receipts", got="none", expected="at least one")
-    for receipt in receipts:
+    for receipt in receipts or ():
         same("model of a receipt", got=receipt.model, expected=mandate.model)
         same("engine of a receipt", got=receipt.engine, expected=mandate.engine)
     # 5.

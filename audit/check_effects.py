@@ -92,9 +92,15 @@ def _measure(
         AuditRejectedError: what was measured does not fit.
     """
     # 2.
-    loss = -value_of(mandate, execution.event.changes, block=block, history=history)
-    at_most("loss at feed prices", loss, limit=mandate.max_loss)
     falls = [min(bound, 0) for bound in bounds]
+    # As the gate counts: a gain that was not sworn to makes up for nothing, and where
+    # nothing may fall there is nothing to make up for.
+    declared = [
+        change if bound and any(falls) else 0
+        for change, bound in zip(execution.event.changes, bounds, strict=True)
+    ]
+    loss = -value_of(mandate, declared, block=block, history=history)
+    at_most("loss at feed prices", loss, limit=mandate.max_loss)
     at_risk = -value_of(mandate, falls, block=block, history=history)
     same("value at risk", got=execution.event.value_at_risk, expected=at_risk)
     # 3.

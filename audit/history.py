@@ -50,8 +50,8 @@ class History(Protocol):
         """Return what the gate stored of `mandate` after `block`."""
         ...
 
-    def node(self, key: Address, *, block: Block) -> NodeRecord:
-        """Return what the registry knew of `key` after `block`."""
+    def node(self, key: Address, *, service: Digest, block: Block) -> NodeRecord:
+        """Return what the registry knew of `key` for a service after `block`."""
         ...
 
     def reread(self, observation: Observation) -> tuple[ReadMismatch, ...]:

@@ -25,12 +25,15 @@ from affiant.onchain.contract_errors import (
     GateBalanceUnreadableError,
     GateCallFailedError,
     GatePriceInvalidError,
-    GateSignatureInvalidError,
     GateSignatureMalformedError,
 )
-from affiant.onchain.gate_calldata import TRY_EXECUTE, Submission, decode_execute
+from affiant.onchain.gate_calldata import (
+    TRY_EXECUTE,
+    Submission,
+    decode_submission,
+)
 from affiant.onchain.gate_events import REFUSED_TOPIC, DecisionRefused
-from affiant.onchain.mandate import Address
+from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.reverts import ContractError, EmptyRevertError
 
 _UNREADABLE = (
@@ -39,7 +42,6 @@ _UNREADABLE = (
     GateAnchorUnavailableError,
     GateBalanceUnreadableError,
     # The signature was checked here, so that only the precompile can have failed.
-    GateSignatureInvalidError,
     GateSignatureMalformedError,
 )
 """What the gate says if it cannot read something, whether for want of gas or not."""
@@ -59,7 +61,7 @@ def refusals_of(
     chain: Chain,
     *,
     gate: Address,
-    mandate: Digest,
+    mandate: Mandate,
     digests: Collection[Digest],
     first: int,
     last: int,
@@ -75,12 +77,12 @@ def refusals_of(
         UnavailableError: as `Chain.logs`.
     """
     found: dict[Digest, tuple[RecordedRefusal, ...]] = {}
-    topics = [REFUSED_TOPIC, mandate]
+    topics = [REFUSED_TOPIC, mandate.id]
     for log in chain.logs(gate, topics=topics, from_block=first, to_block=last):
         event = DecisionRefused.of(log)
         if event.digest not in digests:
             continue
-        submission = _submitted(chain, log.transaction_hash, gate=gate)
+        submission = _submitted(chain, log.transaction_hash, gate=gate, mandate=mandate)
         refusal = RecordedRefusal(reason=event.reason, submission=submission)
         found[event.digest] = (*found.get(event.digest, ()), refusal)
     return found
@@ -129,7 +131,7 @@ def refusals_in_words(
 
 
 def _submitted(
-    chain: Chain, transaction: Digest, *, gate: Address
+    chain: Chain, transaction: Digest, *, gate: Address, mandate: Mandate
 ) -> Submission | None:
     """Return what a transaction submits to `tryExecute`; None if that is not shown."""
     try:
@@ -138,7 +140,9 @@ def _submitted(
             return None
         if sent.data[:4] != selector(TRY_EXECUTE):
             return None
-        return decode_execute(sent.data)
+        return decode_submission(
+            sent.data, mandate=mandate, chain_id=chain.chain_id, gate=gate
+        )
     except (RejectedError, UnavailableError):
         # Nothing is repeated that was not read; no step rests on a refusal.
         return None

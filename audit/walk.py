@@ -27,6 +27,7 @@ from affiant.audit.steps import skip, take
 from affiant.audit.story import tell
 from affiant.encoding import ZERO_DIGEST, Digest
 from affiant.errors import RejectedError, UnavailableError
+from affiant.inference.receipt import InferenceReceipt
 from affiant.onchain.chain_types import Block
 from affiant.onchain.decision import Call, Decision
 from affiant.onchain.events import ExecutedDecision
@@ -35,6 +36,7 @@ from affiant.onchain.facts import Facts
 from affiant.onchain.gate import Submission
 from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.observation import Observation, facts
+from affiant.onchain.registry import service_of
 
 Found = TypeVar("Found")
 
@@ -158,10 +160,16 @@ class _Walk:
                 return check_chain.check_permitted(
                     self.mandate,
                     node=source.node,
-                    receipts=source.receipts,
+                    receipts=self._receipts(),
                     calls=source.calls,
                     standing=history.standing(self.mandate.id, block=state),
-                    record=history.node(source.node, block=state),
+                    record=history.node(
+                        source.node,
+                        service=service_of(
+                            model=self.mandate.model, engine=self.mandate.engine
+                        ),
+                        block=state,
+                    ),
                     block=now,
                 )
             except AuditRejectedError as rejected:
@@ -200,7 +208,8 @@ class _Walk:
                 history.block(self.mandate.anchor_of(decision.slot)),
             )
         else:
-            executed = self._executed_in()
+            # A decision that waited took the head, in its slot, when it was queued.
+            executed = history.block(self.execution.taken_in)
             before = history.block(executed.number - 1)
         head = (
             history.standing(self.mandate.id, block=before).head
@@ -305,6 +314,12 @@ class _Walk:
                 "decision", reason="no calldata, other evidence"
             )
         return bundle
+
+    def _receipts(self) -> tuple[InferenceReceipt, ...] | None:
+        """The receipts of the very same digest; calldata has none."""
+        if self.bundle is None or self.bundle.digest != self.digest:
+            return None
+        return self.bundle.receipts
 
     def _decision(self) -> Decision:
         return self._source().decision

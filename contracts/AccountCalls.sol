@@ -11,23 +11,45 @@ library AccountCalls {
     /// @dev Most bytes kept of what a call returned or reverted with.
     uint256 private constant MAX_REASON_BYTES = 256;
 
-    /// @dev Words before the bytes in an encoded (bool, bytes).
+    /// @dev Bytes before the bytes in an encoded (bool, bytes).
     uint256 private constant ANSWER_HEAD = 96;
 
     /// @dev Make one call, granting its allowance before and taking back what is left after.
     function make(address account, uint256 index, Call calldata item) internal {
-        if (item.allowance != 0) _approve(account, item.token, item.target, item.allowance);
+        uint256 allowance = item.allowance;
+        address target = item.target;
+        if (allowance != 0) _approve(account, item.token, target, allowance);
 
-        (bool success, bytes memory answer) = _viaAccount(
-            account,
-            abi.encodeCall(
-                IModuleHost.execTransactionFromModuleReturnData,
-                (item.target, item.value, item.data, 0)
-            )
-        );
+        (bool success, bytes memory answer) =
+            _viaAccount(account, encodeRequest(target, item.value, item.data));
         if (!success) revert IDecisionGate.CallFailed(index, _reason(answer));
 
-        if (item.allowance != 0) _takeBack(account, item.token, item.target);
+        if (allowance != 0) _takeBack(account, item.token, target);
+    }
+
+    /// @dev abi.encodeCall(IModuleHost.execTransactionFromModuleReturnData, (to, value, data, 0)),
+    ///      copied in one piece; `Hashes.t.sol` holds the plain twin.
+    function encodeRequest(address to, uint256 value, bytes calldata data)
+        internal
+        pure
+        returns (bytes memory request)
+    {
+        bytes32 selector = IModuleHost.execTransactionFromModuleReturnData.selector;
+        assembly ("memory-safe") {
+            request := mload(0x40)
+            let end := add(add(request, 196), and(add(data.length, 31), not(31)))
+            mstore(request, sub(sub(end, request), 32))
+            mstore(add(request, 32), selector)
+            mstore(add(request, 36), to)
+            mstore(add(request, 68), value)
+            mstore(add(request, 100), 128)
+            mstore(add(request, 132), 0)
+            // The last word is zeros before the length and the data go over it.
+            mstore(sub(end, 32), 0)
+            mstore(add(request, 164), data.length)
+            calldatacopy(add(request, 196), data.offset, data.length)
+            mstore(0x40, and(add(end, 31), not(31)))
+        }
     }
 
     function _takeBack(address account, address token, address spender) private {
@@ -61,7 +83,7 @@ library AccountCalls {
         (success, answer) = BoundedCall.call(account, 0, request, ANSWER_HEAD + MAX_REASON_BYTES);
         if (!success) return (false, abi.encode(false, answer));
         if (answer.length < ANSWER_HEAD) return (false, abi.encode(false, ""));
-        return (abi.decode(answer, (uint256)) == 1, answer);
+        return (uint256(bytes32(answer)) == 1, answer);
     }
 
     function _isEmptyOrTrue(bytes memory answer) private pure returns (bool) {
@@ -94,6 +116,6 @@ library AccountCalls {
             token, abi.encodeWithSignature("allowance(address,address)", account, spender), 32
         );
         if (!success || result.length < 32) revert IDecisionGate.AllowanceUnreadable(token);
-        return abi.decode(result, (uint256));
+        return uint256(bytes32(result));
     }
 }

@@ -2,22 +2,80 @@
 pragma solidity 0.8.30;
 
 import {AccountCalls} from "./AccountCalls.sol";
+import {BlockHashes} from "./BlockHashes.sol";
 import {BoundedCall} from "./BoundedCall.sol";
-import {ForbiddenSelectors} from "./ForbiddenSelectors.sol";
 import {IDecisionGate} from "./IDecisionGate.sol";
-import {INodeRegistry} from "./INodeRegistry.sol";
-import {MandateChecks} from "./MandateChecks.sol";
+import {IMandateChecks} from "./IMandateChecks.sol";
+import {NodeRegistry} from "./NodeRegistry.sol";
+import {Proofs} from "./Proofs.sol";
+import {Rules} from "./Rules.sol";
 import {Signatures} from "./Signatures.sol";
 import {Values} from "./Values.sol";
+import {IRule} from "./rules/IRule.sol";
 import {Call, hashCalls} from "./types/Call.sol";
-import {Decision, hashBounds, hashDecision} from "./types/Decision.sol";
-import {InferenceReceipt, hashReceipts} from "./types/InferenceReceipt.sol";
-import {Mandate, Permission, Tracked, hashMandate, isAsset} from "./types/Mandate.sol";
-import {Proof} from "./types/Proof.sol";
+import {Checkpoint, hashCheckpoint} from "./types/Checkpoint.sol";
+import {Decision, copyDecision, hashBounds, hashDecision} from "./types/Decision.sol";
+import {
+    ALLOW_LIST,
+    ENDORSERS,
+    KeptMandate,
+    LADDER,
+    RULES,
+    TRACKED,
+    WORKLOADS,
+    encodeMandate,
+    keepMandate,
+    loadMandate,
+    placeOf
+} from "./types/KeptMandate.sol";
+import {Mandate} from "./types/Mandate.sol";
+import {Verdict, hashVerdict} from "./types/Verdict.sol";
 
 /// @title DecisionGate
 contract DecisionGate is IDecisionGate {
     /* TYPES */
+
+    /// @dev What every execution reads and writes, in one slot. `notBefore` is the latest of
+    ///      `Standing`'s times, so that executions need not read them. Values and numbers are far
+    ///      from what these widths hold: 10^16 dollars, 10^12 slots, the year 36 000.
+    /// @param queued The head waits.
+    /// @param banned Some key is banned.
+    struct Turn {
+        uint80 outflow;
+        uint80 audited;
+        uint40 nextSlot;
+        uint40 notBefore;
+        bool queued;
+        bool banned;
+    }
+
+    /// @dev Who granted, and what stops it, in one slot.
+    struct Standing {
+        address account;
+        uint40 liveFrom;
+        uint40 stoppedUntil;
+        bool revoked;
+        bool guardianStopped;
+    }
+
+    /// @dev Of the decision that waits.
+    struct Queue {
+        uint64 queuedAt;
+        uint64 validUntil;
+    }
+
+    struct Ledger {
+        bytes32 head;
+        Turn turn;
+        Standing standing;
+        Queue queue;
+    }
+
+    /// @dev What the registry told of a key and a service.
+    struct Node {
+        uint64 validUntil;
+        uint64 revokedAt;
+    }
 
     /// @dev An account's delay between grant and life: `delay` until `changesAt`, `next` from then
     ///      on. `changesAt` 0: no change ahead.
@@ -36,8 +94,11 @@ contract DecisionGate is IDecisionGate {
     /// @inheritdoc IDecisionGate
     uint256 public constant MAX_CALLS = 16;
 
-    /// @dev Serves the hashes of the last 8191 blocks, on chains with EIP-2935.
-    address private constant BLOCK_HASH_HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935;
+    /// @dev What a contract's code may hold (EIP-170), and the init code's own bytes before it.
+    uint256 private constant MAX_MANDATE_BYTES = 24_576 + 11;
+
+    /// @dev `notBefore` of a revoked mandate.
+    uint40 private constant NEVER = type(uint40).max;
 
     /* IMMUTABLES */
 
@@ -47,26 +108,37 @@ contract DecisionGate is IDecisionGate {
     /// @inheritdoc IDecisionGate
     address public immutable modelRegistry;
 
+    /// @inheritdoc IDecisionGate
+    address public immutable mandateChecks;
+
+    /// @dev The domain separator, of this contract on the chain that it was deployed on.
+    address private immutable _self;
+    uint256 private immutable _chainId;
+    bytes32 private immutable _domainSeparator;
+
     /* STORAGE */
 
-    mapping(bytes32 mandateId => MandateState) private _states;
+    mapping(bytes32 mandateId => Ledger) private _ledgers;
+    mapping(bytes32 mandateId => mapping(address key => bool)) private _banned;
+    mapping(bytes32 keyAndService => Node) private _nodes;
     mapping(address account => GrantDelay) private _grantDelays;
-
-    /// @dev Whether the guardian has used its stop. Not told by `stoppedUntil`, which the account
-    ///      sets as well.
-    mapping(bytes32 mandateId => bool) private _guardianStopped;
 
     /// @dev One lock for all mandates: a token or protocol that calls back must not find another
     ///      mandate of the same account open between its balances' two measurements.
-    bool private transient _executing;
+    /// 1 while executing.
+    uint256 private transient _executing;
 
     /* CONSTRUCTOR */
 
-    /// @param nodeRegistry_ Where node keys announce themselves.
     /// @param modelRegistry_ Where model commitments are published.
-    constructor(address nodeRegistry_, address modelRegistry_) {
-        nodeRegistry = nodeRegistry_;
+    /// @param mandateChecks_ What is asked about every mandate at its grant.
+    constructor(address modelRegistry_, address mandateChecks_) {
+        nodeRegistry = address(new NodeRegistry());
         modelRegistry = modelRegistry_;
+        mandateChecks = mandateChecks_;
+        _self = address(this);
+        _chainId = block.chainid;
+        _domainSeparator = Signatures.domainSeparator();
     }
 
     /* EXTERNAL: GRANTING AND REVOKING */
@@ -74,16 +146,27 @@ contract DecisionGate is IDecisionGate {
     /// @inheritdoc IDecisionGate
     function grant(Mandate calldata mandate) external returns (bytes32 mandateId) {
         _checkAccount(mandate.account);
-        mandateId = hashMandate(mandate);
-        MandateState storage state = _states[mandateId];
-        if (state.head != bytes32(0)) revert MandateExists(mandateId);
+        bytes memory initCode;
+        (mandateId, initCode) = encodeMandate(mandate);
+        Ledger storage ledger = _ledgers[mandateId];
+        if (ledger.head != bytes32(0)) revert MandateExists(mandateId);
         uint64 liveFrom = uint64(block.timestamp) + grantDelayOf(msg.sender);
-        MandateChecks.check(mandate, liveFrom, nodeRegistry, modelRegistry);
+        IMandateChecks(mandateChecks)
+            .check(mandate, liveFrom, address(this), nodeRegistry, modelRegistry);
 
-        state.head = mandateId;
-        state.liveFrom = uint48(liveFrom);
-        state.nextSlot = uint48(block.number / mandate.cadence);
-        state.account = msg.sender;
+        ledger.head = mandateId;
+        ledger.turn = Turn({
+            outflow: 0,
+            audited: 0,
+            nextSlot: uint40(block.number / mandate.cadence),
+            notBefore: uint40(liveFrom),
+            queued: false,
+            banned: false
+        });
+        ledger.standing = Standing(msg.sender, uint40(liveFrom), 0, false, false);
+        if (initCode.length > MAX_MANDATE_BYTES || !keepMandate(initCode)) {
+            revert MandateTooLarge(initCode.length, MAX_MANDATE_BYTES);
+        }
 
         emit MandateGranted(mandateId, msg.sender, liveFrom, mandate);
     }
@@ -103,46 +186,71 @@ contract DecisionGate is IDecisionGate {
 
     /// @inheritdoc IDecisionGate
     function revoke(bytes32 mandateId) external {
-        MandateState storage state = _knownState(mandateId);
-        _checkAccount(state.account);
+        Ledger storage ledger = _ownLedger(mandateId);
 
-        state.revoked = true;
+        ledger.standing.revoked = true;
+        ledger.turn.notBefore = NEVER;
 
         emit MandateWithdrawn(mandateId, msg.sender);
     }
 
     /// @inheritdoc IDecisionGate
-    function stop(Mandate calldata mandate, uint64 until) external {
-        bytes32 mandateId = hashMandate(mandate);
-        MandateState storage state = _knownState(mandateId);
-        bool byGuardian = msg.sender != mandate.account;
-        uint256 latest = type(uint48).max;
+    function stop(bytes32 mandateId, uint64 until) external {
+        Ledger storage ledger = _knownLedger(mandateId);
+        Standing memory standing = ledger.standing;
+        bool byGuardian = msg.sender != standing.account;
+        uint256 latest = NEVER - 1;
         if (byGuardian) {
-            if (msg.sender != mandate.guardian) revert NotGuardian(msg.sender, mandate.guardian);
-            if (_guardianStopped[mandateId]) revert StopUsed(state.stoppedUntil);
+            address guardian = _mandate(mandateId).guardian();
+            if (msg.sender != guardian) revert NotGuardian(msg.sender, guardian);
+            if (standing.guardianStopped) revert StopUsed(standing.stoppedUntil);
             latest = block.timestamp + MAX_STOP;
         }
         if (until <= block.timestamp) revert StopOver(until, block.timestamp);
         if (until > latest) revert StopTooLong(until, latest);
-        if (byGuardian && until <= state.stoppedUntil) {
-            revert StopShorter(until, state.stoppedUntil);
+        if (byGuardian && until <= standing.stoppedUntil) {
+            revert StopShorter(until, standing.stoppedUntil);
         }
 
-        state.stoppedUntil = uint48(until);
-        if (byGuardian) _guardianStopped[mandateId] = true;
+        standing.stoppedUntil = uint40(until);
+        if (byGuardian) standing.guardianStopped = true;
+        _setStanding(ledger, standing);
 
         emit MandateHalted(mandateId, msg.sender, until);
     }
 
     /// @inheritdoc IDecisionGate
     function resume(bytes32 mandateId) external {
-        MandateState storage state = _knownState(mandateId);
-        _checkAccount(state.account);
+        Ledger storage ledger = _ownLedger(mandateId);
+        Standing memory standing = ledger.standing;
 
-        state.stoppedUntil = 0;
-        _guardianStopped[mandateId] = false;
+        standing.stoppedUntil = 0;
+        standing.guardianStopped = false;
+        _setStanding(ledger, standing);
 
         emit MandateResumed(mandateId);
+    }
+
+    /// @inheritdoc IDecisionGate
+    function banKey(bytes32 mandateId, address key) external {
+        Ledger storage ledger = _ownLedger(mandateId);
+
+        _ban(ledger, mandateId, key, bytes32(0));
+    }
+
+    /// @inheritdoc IDecisionGate
+    function banKeyByVerdict(Verdict calldata verdict, bytes calldata signatures) external {
+        Ledger storage ledger = _knownLedger(verdict.mandate);
+        _checkQuorum(_mandate(verdict.mandate), hashVerdict(verdict), signatures);
+
+        _ban(ledger, verdict.mandate, verdict.key, verdict.decision);
+    }
+
+    /// @inheritdoc IDecisionGate
+    function noteNode(address key, bytes32 service, uint64 validUntil, uint64 revokedAt) external {
+        if (msg.sender != nodeRegistry) revert NotNodeRegistry(msg.sender, nodeRegistry);
+
+        _nodes[_keyAndService(key, service)] = Node(validUntil, revokedAt);
     }
 
     /* EXTERNAL: EXECUTING */
@@ -151,80 +259,163 @@ contract DecisionGate is IDecisionGate {
     /// @dev The event comes last, because it carries what was measured; everything that a replay
     ///      would need is used up before the first call.
     function execute(
-        Mandate calldata mandate,
         Decision calldata decision,
-        InferenceReceipt[] calldata receipts,
         Call[] calldata calls,
         int256[] calldata bounds,
-        Proof calldata proof
+        bytes calldata proof
     ) external returns (bytes32 digest) {
-        if (_executing) revert Reentered();
-        _executing = true;
-
+        if (_executing != 0) revert Reentered();
+        _executing = 1;
+        Decision memory sworn = copyDecision(decision);
+        KeptMandate mandate = _mandate(sworn.mandate);
         // Not from itself: that is `tryExecute`, which has asked already.
-        if (mandate.operator != address(0) && msg.sender != address(this)) {
-            _checkOperator(mandate.operator);
-        }
+        if (msg.sender != address(this)) _checkSender(mandate.operator());
+        Ledger storage ledger = _ledgers[sworn.mandate];
+        Turn memory turn = ledger.turn;
 
-        // 1. Mandate live; decision its own, on its head, in the newest slot, anchored.
-        (MandateState storage state, uint256 skipped) = _checkTurn(mandate, decision);
-        // 2. What is about to be used is what was sworn.
-        _checkReceipts(mandate, decision, receipts);
-        _checkCommitments(mandate, decision, calls, bounds);
-        // 3. Only listed calls, only tracked money.
+        // 1. What is about to be used is what was sworn.
+        _checkCommitments(mandate, sworn, bounds, hashCalls(calls, bounds));
+        // 2. Mandate live; decision its own, on its head, in the newest slot, anchored.
+        _checkLive(mandate, ledger, turn, sworn.mandate);
+        uint256 served = turn.queued ? _waited(ledger, turn, sworn) : 0;
+        uint256 skipped = served == 0 ? _takeTurn(mandate, ledger, turn, sworn) : 0;
+        digest = _digest(hashDecision(sworn));
+        // 3. to 5. Only listed calls; a permitted key swore it; the rung holds.
         _checkCalls(mandate, calls);
-        // 4. A permitted key swore it.
-        digest = digestOf(decision);
-        _checkProof(mandate, digest, proof);
-        // 5. The rung holds.
-        uint256[] memory prices = Values.prices(mandate.feeds);
-        uint256 valueAtRisk = Values.atRisk(mandate, bounds, prices);
-        uint256 unaudited = state.unaudited + valueAtRisk;
-        if (unaudited > mandate.ladder[0].limit) {
-            revert RungExceeded(unaudited, mandate.ladder[0].limit);
-        }
-        // 6. Head, outflow and slot are used up first; then the calls; then what they did.
-        state.head = digest;
-        state.unaudited = uint104(unaudited);
-        state.nextSlot = uint48(decision.slot) + 1;
-        int256[] memory changes = _makeCalls(mandate, calls);
-        _checkBounds(mandate.tracked, bounds, changes);
-        _checkLoss(mandate, changes, prices);
+        (address node, int256 tier, uint256 endorsements) =
+            _checkProof(mandate, turn, sworn.mandate, digest, proof);
+        (uint256 valueAtRisk, uint256[] memory prices) =
+            _checkRung(mandate, turn, bounds, node, tier, endorsements, served);
+        // 6. Head, outflow and slot are used up first; then rules and calls; then what they did.
+        uint256 outflow = turn.outflow + valueAtRisk;
+        if (outflow > type(uint80).max) revert OutflowTooLarge(outflow, type(uint80).max);
+        turn.outflow = uint80(outflow);
+        ledger.turn = turn;
+        ledger.head = digest;
+        int256[] memory changes = _act(mandate, sworn, digest, calls, bounds, valueAtRisk, prices);
 
         emit DecisionExecuted(
-            decision.mandate,
+            sworn.mandate,
             digest,
-            proof.node,
-            decision.slot,
+            node,
+            sworn.slot,
             uint64(skipped),
-            decision.previous,
+            sworn.previous,
             valueAtRisk,
             changes
         );
-        _executing = false;
+        _executing = 0;
     }
 
     /// @inheritdoc IDecisionGate
     function tryExecute(
-        Mandate calldata mandate,
         Decision calldata decision,
-        InferenceReceipt[] calldata,
         Call[] calldata,
         int256[] calldata,
-        Proof calldata
+        bytes calldata
     ) external returns (bool executed, bytes32 digest) {
         // A mandate that nobody granted names whom it likes, and would record what it likes.
-        bytes32 mandateId = hashMandate(mandate);
-        _knownState(mandateId);
-        _checkOperator(mandate.operator);
+        address operator = _mandate(decision.mandate).operator();
+        if (msg.sender != operator) revert NotOperator(msg.sender, operator);
         digest = digestOf(decision);
+        uint256 given = gasleft();
 
         // The same arguments, byte by byte, under the other selector.
         bytes memory reason;
         (executed, reason) = BoundedCall.call(
             address(this), 0, bytes.concat(this.execute.selector, msg.data[4:]), type(uint256).max
         );
-        if (!executed) emit DecisionRefused(mandateId, digest, reason);
+        if (executed) return (true, digest);
+        // A call that is given too little fails as well, and at each level of calls one part in 64
+        // is left over: a refusal that used up most of what it was given may be want of gas.
+        if (gasleft() < given / 4) revert GasTooLow(gasleft(), given / 4);
+        emit DecisionRefused(decision.mandate, digest, reason);
+    }
+
+    /// @inheritdoc IDecisionGate
+    function queue(
+        Decision calldata decision,
+        Call[] calldata calls,
+        int256[] calldata bounds,
+        bytes calldata proof
+    ) external returns (bytes32 digest) {
+        if (_executing != 0) revert Reentered();
+        Decision memory sworn = copyDecision(decision);
+        KeptMandate mandate = _mandate(sworn.mandate);
+        _checkSender(mandate.operator());
+        Ledger storage ledger = _ledgers[sworn.mandate];
+        Turn memory turn = ledger.turn;
+
+        // 1. to 5., as in `execute`, as if the delay had been served.
+        _checkCommitments(mandate, sworn, bounds, hashCalls(calls, bounds));
+        _checkLive(mandate, ledger, turn, sworn.mandate);
+        if (turn.queued && _waited(ledger, turn, sworn) != 0) {
+            revert HeadQueued(ledger.head, sworn.validUntil);
+        }
+        uint256 skipped = _takeTurn(mandate, ledger, turn, sworn);
+        digest = _digest(hashDecision(sworn));
+        _checkCalls(mandate, calls);
+        (address node, int256 tier, uint256 endorsements) =
+            _checkProof(mandate, turn, sworn.mandate, digest, proof);
+        (uint256 valueAtRisk,) =
+            _checkRung(mandate, turn, bounds, node, tier, endorsements, type(uint256).max);
+        uint256 delay = mandate.word(LADDER, _rung(mandate, turn, valueAtRisk), 3);
+        if (delay == 0) revert DelayNotNeeded();
+        uint256 readyAt = block.timestamp + delay;
+        if (sworn.validUntil < readyAt) revert ValidityTooShort(sworn.validUntil, readyAt);
+
+        turn.queued = true;
+        ledger.turn = turn;
+        ledger.head = digest;
+        ledger.queue = Queue(uint64(block.timestamp), sworn.validUntil);
+
+        emit DecisionQueued(
+            sworn.mandate,
+            digest,
+            node,
+            sworn.slot,
+            uint64(skipped),
+            sworn.previous,
+            valueAtRisk,
+            uint64(readyAt),
+            sworn.validUntil
+        );
+    }
+
+    /// @inheritdoc IDecisionGate
+    function cancel(bytes32 mandateId, bytes32 digest) external {
+        Ledger storage ledger = _knownLedger(mandateId);
+        KeptMandate mandate = _mandate(mandateId);
+        bool entitled = msg.sender == mandate.account() || msg.sender == mandate.guardian();
+        for (uint256 i = 0; i < mandate.count(ENDORSERS); i++) {
+            entitled = entitled || uint160(msg.sender) == mandate.word(ENDORSERS, i, 0);
+        }
+        if (!entitled) revert NotCanceller(msg.sender);
+        if (!ledger.turn.queued || ledger.head != digest) revert NotQueued(digest, ledger.head);
+
+        ledger.turn.queued = false;
+
+        emit DecisionCancelled(mandateId, digest, msg.sender);
+    }
+
+    /* EXTERNAL: AUDITING */
+
+    /// @inheritdoc IDecisionGate
+    function checkpoint(Checkpoint calldata audited, bytes calldata signatures) external {
+        Ledger storage ledger = _knownLedger(audited.mandate);
+        Turn memory turn = ledger.turn;
+        uint256 outflow = audited.outflow;
+        if (outflow <= turn.audited) revert CheckpointOld(outflow, turn.audited);
+        if (outflow > turn.outflow) revert CheckpointAhead(outflow, turn.outflow);
+        bytes32 anchorHash = _anchorHash(audited.anchor);
+        if (audited.anchorHash != anchorHash) {
+            revert AnchorMismatch(audited.anchorHash, anchorHash);
+        }
+        _checkQuorum(_mandate(audited.mandate), hashCheckpoint(audited), signatures);
+
+        ledger.turn.audited = uint80(outflow);
+
+        emit CheckpointReached(audited.mandate, audited.head, outflow);
     }
 
     /* INTERNAL: AUTHORITY */
@@ -233,229 +424,377 @@ contract DecisionGate is IDecisionGate {
         if (msg.sender != account) revert NotAccount(msg.sender, account);
     }
 
-    function _checkOperator(address operator) private view {
-        if (msg.sender != operator) revert NotOperator(msg.sender, operator);
+    function _checkSender(address operator) private view {
+        if (operator != address(0) && msg.sender != operator) {
+            revert NotOperator(msg.sender, operator);
+        }
     }
 
-    function _knownState(bytes32 mandateId) private view returns (MandateState storage state) {
-        state = _states[mandateId];
-        if (state.head == bytes32(0)) revert MandateUnknown(mandateId);
+    function _knownLedger(bytes32 mandateId) private view returns (Ledger storage ledger) {
+        ledger = _ledgers[mandateId];
+        if (ledger.head == bytes32(0)) revert MandateUnknown(mandateId);
+    }
+
+    function _ownLedger(bytes32 mandateId) private view returns (Ledger storage ledger) {
+        ledger = _knownLedger(mandateId);
+        _checkAccount(ledger.standing.account);
+    }
+
+    function _mandate(bytes32 mandateId) private view returns (KeptMandate mandate) {
+        bool kept;
+        (kept, mandate) = loadMandate(placeOf(mandateId, address(this)));
+        if (!kept) revert MandateUnknown(mandateId);
+    }
+
+    function _checkQuorum(KeptMandate mandate, bytes32 structHash, bytes calldata signatures)
+        private
+        view
+    {
+        uint256 count = Proofs.countSignatures(signatures);
+        uint256 quorum = mandate.quorum();
+        if (quorum == 0 || count < quorum) revert EndorsementsMissing(count, quorum);
+        Proofs.checkEndorsers(mandate, _digest(structHash), signatures, 0, address(0));
+    }
+
+    function _setStanding(Ledger storage ledger, Standing memory standing) private {
+        ledger.standing = standing;
+        if (standing.revoked) return;
+        ledger.turn.notBefore =
+            standing.stoppedUntil > standing.liveFrom ? standing.stoppedUntil : standing.liveFrom;
+    }
+
+    function _ban(Ledger storage ledger, bytes32 mandateId, address key, bytes32 decision) private {
+        ledger.turn.banned = true;
+        _banned[mandateId][key] = true;
+
+        emit KeyBanned(mandateId, key, decision);
     }
 
     /* INTERNAL: CHECKS BEFORE EXECUTION */
 
-    /// @dev Step 1, and the slots skipped since the last execution.
-    function _checkTurn(Mandate calldata mandate, Decision calldata decision)
-        private
-        view
-        returns (MandateState storage state, uint256 skipped)
-    {
-        bytes32 mandateId = hashMandate(mandate);
-        state = _liveState(mandate, mandateId);
-        if (decision.mandate != mandateId) revert MandateMismatch(decision.mandate, mandateId);
-        skipped = _checkDecision(mandate, decision, state);
+    /// @dev Step 1, of the mandate.
+    function _checkLive(
+        KeptMandate mandate,
+        Ledger storage ledger,
+        Turn memory turn,
+        bytes32 mandateId
+    ) private view {
+        if (block.timestamp < turn.notBefore) {
+            Standing memory standing = ledger.standing;
+            if (standing.revoked) revert MandateRevoked(mandateId);
+            if (block.timestamp < standing.liveFrom) {
+                revert MandateNotLive(standing.liveFrom, block.timestamp);
+            }
+            revert MandateStopped(standing.stoppedUntil, block.timestamp);
+        }
+        uint64 expiry = mandate.expiry();
+        if (block.timestamp >= expiry) revert MandateExpired(expiry, block.timestamp);
     }
 
-    function _liveState(Mandate calldata mandate, bytes32 mandateId)
-        private
-        view
-        returns (MandateState storage state)
-    {
-        state = _knownState(mandateId);
-        if (state.revoked) revert MandateRevoked(mandateId);
-        if (block.timestamp < state.liveFrom) {
-            revert MandateNotLive(state.liveFrom, block.timestamp);
-        }
-        if (block.timestamp >= mandate.expiry) {
-            revert MandateExpired(mandate.expiry, block.timestamp);
-        }
-        if (block.timestamp < state.stoppedUntil) {
-            revert MandateStopped(state.stoppedUntil, block.timestamp);
-        }
+    /// @dev Step 1. What was left blank is filled in.
+    function _checkCommitments(
+        KeptMandate mandate,
+        Decision memory sworn,
+        int256[] calldata bounds,
+        bytes32 callsHash
+    ) private pure {
+        if (sworn.calls == 0) sworn.calls = callsHash;
+        if (callsHash != sworn.calls) revert CallsMismatch(callsHash, sworn.calls);
+        bytes32 boundsHash = hashBounds(bounds);
+        if (sworn.bounds == 0) sworn.bounds = boundsHash;
+        if (boundsHash != sworn.bounds) revert BoundsMismatch(boundsHash, sworn.bounds);
+        uint256 tracked = mandate.count(TRACKED);
+        if (bounds.length != tracked) revert BoundsLength(bounds.length, tracked);
     }
 
-    function _checkDecision(
-        Mandate calldata mandate,
-        Decision calldata decision,
-        MandateState storage state
+    /// @dev Step 2, where the head waits. It no longer does in `turn`.
+    /// @return served Seconds that this decision waited, and one more; 0: it is another one, and the
+    ///         one that waited is over.
+    function _waited(Ledger storage ledger, Turn memory turn, Decision memory sworn)
+        private
+        view
+        returns (uint256 served)
+    {
+        Queue memory waiting = ledger.queue;
+        if (_digest(hashDecision(sworn)) == ledger.head) {
+            _checkValid(sworn.validUntil);
+            served = block.timestamp - waiting.queuedAt + 1;
+        } else if (block.timestamp <= waiting.validUntil) {
+            revert HeadQueued(ledger.head, waiting.validUntil);
+        }
+        turn.queued = false;
+    }
+
+    /// @dev Step 2, of a decision that did not wait. Uses up the slot in `turn`; what was left blank
+    ///      is filled in.
+    /// @return skipped Slots skipped before it.
+    function _takeTurn(
+        KeptMandate mandate,
+        Ledger storage ledger,
+        Turn memory turn,
+        Decision memory sworn
     ) private view returns (uint256 skipped) {
-        if (decision.program != mandate.program) {
-            revert ProgramMismatch(decision.program, mandate.program);
-        }
-        if (decision.previous != state.head) revert HeadMismatch(decision.previous, state.head);
-        uint64 newest = uint64(block.number / mandate.cadence);
-        if (decision.slot != newest) revert SlotNotNewest(decision.slot, newest);
-        if (decision.slot < state.nextSlot) revert SlotUsed(decision.slot);
-        if (block.timestamp > decision.validUntil) {
-            revert DecisionExpired(decision.validUntil, block.timestamp);
-        }
-        bytes32 anchorHash = _blockHash(uint256(decision.slot) * mandate.cadence);
-        if (decision.anchorHash != anchorHash) {
-            revert AnchorMismatch(decision.anchorHash, anchorHash);
-        }
-        return decision.slot - state.nextSlot;
+        bytes32 program = mandate.program();
+        if (sworn.program == 0) sworn.program = program;
+        if (sworn.program != program) revert ProgramMismatch(sworn.program, program);
+        bytes32 head = ledger.head;
+        if (sworn.previous == 0) sworn.previous = head;
+        if (sworn.previous != head) revert HeadMismatch(sworn.previous, head);
+        uint256 cadence = mandate.cadence();
+        uint64 slot = sworn.slot;
+        uint64 newest = uint64(block.number / cadence);
+        if (slot != newest) revert SlotNotNewest(slot, newest);
+        if (slot < turn.nextSlot) revert SlotUsed(slot);
+        _checkValid(sworn.validUntil);
+        bytes32 anchorHash = _anchorHash(slot * cadence);
+        if (sworn.anchorHash == 0) sworn.anchorHash = anchorHash;
+        if (sworn.anchorHash != anchorHash) revert AnchorMismatch(sworn.anchorHash, anchorHash);
+        skipped = slot - turn.nextSlot;
+        turn.nextSlot = uint40(slot) + 1;
     }
 
-    /// @dev Hash of a past block; never zero.
-    function _blockHash(uint256 number) private view returns (bytes32 hash) {
-        hash = blockhash(number);
-        // Zero is what BLOCKHASH says of the current block and of those over 256 blocks ago. The
-        // history contract reverts outside its window, and an account without code says nothing.
-        if (hash == bytes32(0) && number < block.number) {
-            (bool success, bytes memory result) =
-                BoundedCall.staticCall(BLOCK_HASH_HISTORY, abi.encode(number), 32);
-            if (success && result.length == 32) hash = bytes32(result);
-        }
+    function _checkValid(uint64 validUntil) private view {
+        if (block.timestamp > validUntil) revert DecisionExpired(validUntil, block.timestamp);
+    }
+
+    function _anchorHash(uint256 number) private view returns (bytes32 hash) {
+        hash = BlockHashes.at(number);
         if (hash == bytes32(0)) revert AnchorUnavailable(number);
     }
 
-    function _checkReceipts(
-        Mandate calldata mandate,
-        Decision calldata decision,
-        InferenceReceipt[] calldata receipts
-    ) private pure {
-        if (receipts.length == 0) revert NoReceipt();
-        bytes32 sworn = hashReceipts(receipts);
-        if (sworn != decision.receipts) revert ReceiptsMismatch(sworn, decision.receipts);
-        for (uint256 i = 0; i < receipts.length; i++) {
-            if (receipts[i].model != mandate.model) {
-                revert ModelMismatch(receipts[i].model, mandate.model);
-            }
-            if (receipts[i].engine != mandate.engine) {
-                revert EngineMismatch(receipts[i].engine, mandate.engine);
-            }
-        }
-    }
-
-    function _checkCommitments(
-        Mandate calldata mandate,
-        Decision calldata decision,
-        Call[] calldata calls,
-        int256[] calldata bounds
-    ) private pure {
-        bytes32 callsHash = hashCalls(calls);
-        if (callsHash != decision.calls) revert CallsMismatch(callsHash, decision.calls);
-        bytes32 boundsHash = hashBounds(bounds);
-        if (boundsHash != decision.bounds) revert BoundsMismatch(boundsHash, decision.bounds);
-        if (bounds.length != mandate.tracked.length) {
-            revert BoundsLength(bounds.length, mandate.tracked.length);
-        }
-    }
-
-    function _checkCalls(Mandate calldata mandate, Call[] calldata calls) private pure {
-        if (calls.length > MAX_CALLS) revert TooManyCalls(calls.length, MAX_CALLS);
-        if (calls.length == 0 && !mandate.recordHolds) revert EmptyDecision();
-        for (uint256 i = 0; i < calls.length; i++) {
+    /// @dev Step 3.
+    function _checkCalls(KeptMandate mandate, Call[] calldata calls) private pure {
+        uint256 count = calls.length;
+        if (count > MAX_CALLS) revert TooManyCalls(count, MAX_CALLS);
+        if (count == 0 && !mandate.recordHolds()) revert EmptyDecision();
+        for (uint256 i = 0; i < count; i++) {
             Call calldata item = calls[i];
-            if (item.data.length < 4) revert CallTooShort(i, item.data.length);
-            bytes4 selector = bytes4(item.data);
-            if (!_isListed(mandate.allowList, item.target, selector)) {
-                revert CallNotAllowed(item.target, selector);
-            }
-            if (item.value != 0 && !isAsset(mandate.tracked, address(0))) {
+            bytes calldata data = item.data;
+            if (data.length < 4) revert CallTooShort(i, data.length);
+            _checkListed(mandate, item.target, bytes4(data));
+            if (item.value != 0 && !_isAsset(mandate, address(0))) {
                 revert ValueUntracked(i, item.value);
             }
+            address token = item.token;
             // A token without an allowance means nothing, and is held to the same rule.
             if (
-                (item.allowance != 0 || item.token != address(0))
-                    && (item.token == address(0) || !isAsset(mandate.tracked, item.token))
-            ) revert TokenUntracked(item.token);
+                (token != address(0) || item.allowance != 0)
+                    && (token == address(0) || !_isAsset(mandate, token))
+            ) revert TokenUntracked(token);
         }
     }
 
-    function _isListed(Permission[] calldata allowList, address target, bytes4 selector)
-        private
-        pure
-        returns (bool)
-    {
-        for (uint256 i = 0; i < allowList.length; i++) {
-            if (allowList[i].target == target && allowList[i].selector == selector) return true;
+    function _checkListed(KeptMandate mandate, address target, bytes4 selector) private pure {
+        uint256 count = mandate.count(ALLOW_LIST);
+        for (uint256 i = 0; i < count; i++) {
+            if (
+                mandate.word(ALLOW_LIST, i, 0) == uint160(target)
+                    && bytes32(mandate.word(ALLOW_LIST, i, 1)) == selector
+            ) return;
+        }
+        revert CallNotAllowed(target, selector);
+    }
+
+    function _isAsset(KeptMandate mandate, address token) private pure returns (bool) {
+        uint256 count = mandate.count(TRACKED);
+        for (uint256 i = 0; i < count; i++) {
+            if (mandate.word(TRACKED, i, 0) == uint160(token)) {
+                return mandate.word(TRACKED, i, 3) == 0;
+            }
         }
         return false;
     }
 
-    function _checkProof(Mandate calldata mandate, bytes32 digest, Proof calldata proof)
-        private
-        view
-    {
-        address key = proof.node;
-        uint8 tier = _permittedTier(mandate, key);
-        if (tier < mandate.ladder[0].tier) revert TierTooLow(tier, mandate.ladder[0].tier);
-        (bool wellFormed, address signer) = Signatures.recover(digest, proof.signature);
-        if (!wellFormed) revert SignatureMalformed(proof.signature.length);
-        // A permitted key is never zero, so a failed recovery cannot equal it.
-        if (signer != key) revert SignatureInvalid(key, signer);
-        _checkAnnouncement(mandate, key);
+    /// @dev Step 4.
+    /// @return node The key that swore.
+    /// @return tier Tier by name; negative where the mandate does not name the key.
+    /// @return endorsements How many endorsers signed.
+    function _checkProof(
+        KeptMandate mandate,
+        Turn memory turn,
+        bytes32 mandateId,
+        bytes32 digest,
+        bytes calldata proof
+    ) private view returns (address node, int256 tier, uint256 endorsements) {
+        endorsements = Proofs.countSignatures(proof) - 1;
+        node = Proofs.signer(digest, proof);
+        tier = Proofs.namedTier(mandate, node);
+        if (tier < 0 && mandate.count(WORKLOADS) == 0) revert NodeNotPermitted(node);
+        if (turn.banned && _banned[mandateId][node]) revert NodeBanned(node);
+        bytes32 service = mandate.service();
+        Node memory known = _nodes[_keyAndService(node, service)];
+        if (known.validUntil == 0) revert NodeUnannounced(node, service);
+        if (known.revokedAt != 0) revert NodeRevoked(node, known.revokedAt);
+        if (block.timestamp >= known.validUntil) revert NodeExpired(node, known.validUntil);
+        if (endorsements != 0) Proofs.checkEndorsers(mandate, digest, proof, 1, node);
     }
 
-    function _permittedTier(Mandate calldata mandate, address key) private pure returns (uint8) {
-        for (uint256 i = 0; i < mandate.nodes.length; i++) {
-            if (mandate.nodes[i].key == key) return mandate.nodes[i].tier;
+    /// @dev Step 5.
+    /// @param served Seconds of delay that were served, and one more; 0: none.
+    /// @return valueAtRisk The decision's.
+    /// @return prices What it was measured with.
+    function _checkRung(
+        KeptMandate mandate,
+        Turn memory turn,
+        int256[] calldata bounds,
+        address node,
+        int256 tier,
+        uint256 endorsements,
+        uint256 served
+    ) private view returns (uint256 valueAtRisk, uint256[] memory prices) {
+        (valueAtRisk, prices) = Values.atRisk(mandate, bounds);
+        uint256 rung = _rung(mandate, turn, valueAtRisk);
+        int256 needed = int256(mandate.word(LADDER, rung, 1));
+        if (tier < needed) {
+            int256 attested = Proofs.attestedTier(mandate, node, needed);
+            if (attested > tier) tier = attested;
+            if (tier < 0) revert NodeNotPermitted(node);
+            if (tier < needed) revert TierTooLow(uint8(uint256(tier)), uint8(uint256(needed)));
         }
-        revert NodeNotPermitted(key);
+        if (endorsements < mandate.word(LADDER, rung, 2)) {
+            revert EndorsementsMissing(endorsements, mandate.word(LADDER, rung, 2));
+        }
+        uint256 delay = mandate.word(LADDER, rung, 3);
+        if (delay != 0 && served <= delay) {
+            revert DelayNotServed(served == 0 ? 0 : served - 1, delay);
+        }
     }
 
-    function _checkAnnouncement(Mandate calldata mandate, address key) private view {
-        (uint64 validFrom, uint64 validUntil, uint64 revokedAt,, bytes32 service) =
-            INodeRegistry(nodeRegistry).nodeOf(key);
-        if (revokedAt != 0) revert NodeRevoked(key, revokedAt);
-        if (validFrom == 0) revert NodeUnannounced(key);
-        if (block.timestamp >= validUntil) revert NodeExpired(key, validUntil);
-        bytes32 expected = keccak256(abi.encode(mandate.model, mandate.engine));
-        if (service != expected) revert NodeServesOther(service, expected);
+    /// @dev keccak256(abi.encode(key, service)), in scratch memory.
+    function _keyAndService(address key, bytes32 service) private pure returns (bytes32 id) {
+        assembly ("memory-safe") {
+            mstore(0, key)
+            mstore(32, service)
+            id := keccak256(0, 64)
+        }
+    }
+
+    /// @dev Number of the first rung whose limit is not below the unaudited outflow and
+    ///      `valueAtRisk` together.
+    function _rung(KeptMandate mandate, Turn memory turn, uint256 valueAtRisk)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 unaudited = uint256(turn.outflow - turn.audited) + valueAtRisk;
+        uint256 count = mandate.count(LADDER);
+        for (uint256 i = 0; i < count; i++) {
+            if (unaudited <= mandate.word(LADDER, i, 0)) return i;
+        }
+        revert RungExceeded(unaudited, mandate.word(LADDER, count - 1, 0));
     }
 
     /* INTERNAL: EXECUTION AND ITS EFFECTS */
 
-    function _makeCalls(Mandate calldata mandate, Call[] calldata calls)
-        private
-        returns (int256[] memory changes)
-    {
-        Tracked[] calldata tracked = mandate.tracked;
-        uint256[] memory before = Values.balances(tracked, mandate.account);
-        for (uint256 i = 0; i < calls.length; i++) {
-            AccountCalls.make(mandate.account, i, calls[i]);
-        }
-        uint256[] memory later = Values.balances(tracked, mandate.account);
-        changes = new int256[](tracked.length);
-        for (uint256 i = 0; i < tracked.length; i++) {
-            int256 rise = int256(later[i]) - int256(before[i]);
-            changes[i] = tracked[i].debt ? -rise : rise;
-        }
-    }
-
-    function _checkBounds(
-        Tracked[] calldata tracked,
+    /// @dev Step 6, after the head has moved.
+    function _act(
+        KeptMandate mandate,
+        Decision memory sworn,
+        bytes32 digest,
+        Call[] calldata calls,
         int256[] calldata bounds,
-        int256[] memory changes
-    ) private pure {
+        uint256 valueAtRisk,
+        uint256[] memory prices
+    ) private returns (int256[] memory changes) {
+        if (mandate.count(RULES) == 0) {
+            (changes,) = _makeCalls(mandate, calls, bounds, prices);
+            return changes;
+        }
+        IRule.Act memory act = IRule.Act({
+            mandate: sworn.mandate,
+            digest: digest,
+            account: mandate.account(),
+            slot: sworn.slot,
+            valueAtRisk: valueAtRisk,
+            calls: calls,
+            bounds: bounds
+        });
+        Rules.askBefore(mandate, act);
+        int256 valueChange;
+        (changes, valueChange) = _makeCalls(mandate, calls, bounds, prices);
+        Rules.askAfter(mandate, act, changes, valueChange);
+    }
+
+    /// @dev Make the calls, and revert unless bounds and loss limit hold.
+    /// @return changes Measured change per tracked entry.
+    /// @return valueChange What those that were priced come to.
+    function _makeCalls(
+        KeptMandate mandate,
+        Call[] calldata calls,
+        int256[] calldata bounds,
+        uint256[] memory prices
+    ) private returns (int256[] memory changes, int256 valueChange) {
+        changes = new int256[](bounds.length);
+        address account = mandate.account();
+        bool moves = calls.length != 0;
+        for (uint256 i = 0; moves && i < bounds.length; i++) {
+            changes[i] = Values.balance(mandate, i, account);
+        }
+        for (uint256 i = 0; i < calls.length; i++) {
+            AccountCalls.make(account, i, calls[i]);
+        }
         for (uint256 i = 0; i < bounds.length; i++) {
-            if (changes[i] >= bounds[i]) continue;
-            if (bounds[i] == 0) revert UndeclaredLoss(tracked[i].token, changes[i]);
-            revert BoundMissed(tracked[i].token, changes[i], bounds[i]);
+            int256 change = moves ? Values.balance(mandate, i, account) - changes[i] : int256(0);
+            changes[i] = change;
+            int256 bound = bounds[i];
+            if (change < bound) _refuseChange(mandate, i, change, bound);
+            // What was not priced has not fallen.
+            if (bound == 0 || prices.length == 0) continue;
+            valueChange += Values.ofChange(mandate, i, change, prices[mandate.word(TRACKED, i, 1)]);
+        }
+        if (valueChange < 0 && uint256(-valueChange) > mandate.maxLoss()) {
+            revert LossExceeded(valueChange, mandate.maxLoss());
         }
     }
 
-    function _checkLoss(Mandate calldata mandate, int256[] memory changes, uint256[] memory prices)
+    function _refuseChange(KeptMandate mandate, uint256 index, int256 change, int256 bound)
         private
         pure
     {
-        int256 change = Values.ofChanges(mandate, changes, prices);
-        if (change < 0 && uint256(-change) > mandate.maxLoss) {
-            revert LossExceeded(change, mandate.maxLoss);
-        }
+        address token = address(uint160(mandate.word(TRACKED, index, 0)));
+        if (bound == 0) revert UndeclaredLoss(token, change);
+        revert BoundMissed(token, change, bound);
     }
 
     /* VIEWS */
 
     /// @inheritdoc IDecisionGate
     function headOf(bytes32 mandateId) external view returns (bytes32) {
-        return _states[mandateId].head;
+        return _ledgers[mandateId].head;
     }
 
     /// @inheritdoc IDecisionGate
     function stateOf(bytes32 mandateId) external view returns (MandateState memory) {
-        return _states[mandateId];
+        Ledger memory ledger = _ledgers[mandateId];
+        bool waits = ledger.turn.queued;
+        return MandateState({
+            head: ledger.head,
+            outflow: ledger.turn.outflow,
+            audited: ledger.turn.audited,
+            liveFrom: ledger.standing.liveFrom,
+            nextSlot: ledger.turn.nextSlot,
+            stoppedUntil: ledger.standing.stoppedUntil,
+            queuedAt: waits ? ledger.queue.queuedAt : 0,
+            queuedUntil: waits ? ledger.queue.validUntil : 0,
+            revoked: ledger.standing.revoked,
+            guardianStopped: ledger.standing.guardianStopped,
+            account: ledger.standing.account
+        });
+    }
+
+    /// @inheritdoc IDecisionGate
+    /// @dev What is kept is the answer's own encoding.
+    function mandateOf(bytes32 mandateId) external view returns (Mandate memory) {
+        bytes memory encoded = placeOf(mandateId, address(this)).code;
+        if (encoded.length == 0) revert MandateUnknown(mandateId);
+        assembly ("memory-safe") {
+            return(add(encoded, 32), mload(encoded))
+        }
+    }
+
+    /// @inheritdoc IDecisionGate
+    function isBanned(bytes32 mandateId, address key) external view returns (bool) {
+        return _banned[mandateId][key];
     }
 
     /// @inheritdoc IDecisionGate
@@ -467,16 +806,17 @@ contract DecisionGate is IDecisionGate {
 
     /// @inheritdoc IDecisionGate
     function digestOf(Decision calldata decision) public view returns (bytes32) {
-        return Signatures.digest(domainSeparator(), hashDecision(decision));
+        return _digest(hashDecision(decision));
     }
 
     /// @inheritdoc IDecisionGate
     function domainSeparator() public view returns (bytes32) {
+        // A fork may have taken another chain id since; and code may be run in another's name.
+        if (block.chainid == _chainId && address(this) == _self) return _domainSeparator;
         return Signatures.domainSeparator();
     }
 
-    /// @inheritdoc IDecisionGate
-    function isSelectorForbidden(bytes4 selector) external pure returns (bool) {
-        return ForbiddenSelectors.contains(selector);
+    function _digest(bytes32 structHash) private view returns (bytes32) {
+        return Signatures.digest(domainSeparator(), structHash);
     }
 }

@@ -2,21 +2,30 @@
 pragma solidity ^0.8.30;
 
 import {Call} from "./types/Call.sol";
+import {Checkpoint} from "./types/Checkpoint.sol";
 import {Decision} from "./types/Decision.sol";
-import {InferenceReceipt} from "./types/InferenceReceipt.sol";
 import {Mandate} from "./types/Mandate.sol";
-import {Proof} from "./types/Proof.sol";
+import {Verdict} from "./types/Verdict.sol";
 
 /// @title The gate: it executes sworn decisions within their mandates and refuses the rest.
 /// @notice One instance serves all accounts of a chain. It is immutable and has no admin.
 ///
 ///         Powers. The **account** grants, revokes (at once, for good), stops and resumes its
-///         mandates. The **guardian** of a mandate can stop it once, for at most `MAX_STOP`, and
-///         then no more until the account resumes; it can neither move money nor prevent
-///         revocation or the owner's exit. The **operator** submits decisions and chooses only
-///         whether and when in the slot; it cannot change a byte of them. **Node keys** swear
-///         decisions; what a stolen key can do is bounded by allow-list, bounds, `maxLoss` and the
-///         rung's limit.
+///         mandates, bans keys from them and cancels queued decisions. The **guardian** of a
+///         mandate can stop it once, for at most `MAX_STOP`, and then no more until the account
+///         resumes, and cancel queued decisions; it can neither move money nor prevent revocation
+///         or the owner's exit. The **operator** submits decisions and chooses only whether and
+///         when in the slot; it cannot change a byte of them. **Node keys** swear decisions; what a
+///         stolen key can do is bounded by allow-list, bounds, `maxLoss` and the ladder.
+///         **Endorsers** of a mandate can each cancel a queued decision; a quorum of them can say
+///         that an outflow is audited (which makes room on the ladder) and ban a node key. They
+///         cannot decide, execute or stop anything.
+///
+///         The ladder. What a mandate's decisions put at risk adds up (`outflow`); what endorsers
+///         have audited is taken out (`audited`). The rest and the decision's own value at risk
+///         together pick the first rung whose limit is not below them, and the rung says which
+///         proof is needed: the key's tier, endorsements, a delay. Above the last rung nothing
+///         executes. Splitting a theft climbs the same ladder.
 ///
 ///         A *value* is an amount of the feeds' quote currency with 8 decimals.
 ///
@@ -38,30 +47,38 @@ import {Proof} from "./types/Proof.sol";
 interface IDecisionGate {
     /* TYPES */
 
-    /// @notice What the gate stores of a mandate.
-    /// @param head Digest of the last executed decision; the mandate's id before the first one; zero:
-    ///        unknown mandate.
-    /// @param unaudited Value: outflow since the last audited head; until checkpoints are built,
-    ///        since the grant.
+    /// @notice What the gate stores of a mandate, besides the mandate itself.
+    /// @param head Digest of the last executed or queued decision; the mandate's id before the first
+    ///        one; zero: unknown mandate.
+    /// @param outflow Value: all that its decisions put at risk since the grant; never falls.
+    /// @param audited Value: the part of `outflow` that endorsers have audited; never falls.
     /// @param liveFrom Unix seconds, inclusive.
     /// @param nextSlot Least slot that may still act.
     /// @param stoppedUntil Unix seconds, exclusive; 0: never stopped, or resumed.
+    /// @param queuedAt Unix seconds at which the head was queued; 0: it is not waiting.
+    /// @param queuedUntil Unix seconds, inclusive, until which a waiting head can execute; from then
+    ///        on it is out of the way.
     /// @param revoked True for good once revoked.
+    /// @param guardianStopped Whether the guardian's stop is used up.
     /// @param account The account that granted it.
     struct MandateState {
         bytes32 head;
-        uint104 unaudited;
-        uint48 liveFrom;
-        uint48 nextSlot;
-        uint48 stoppedUntil;
+        uint256 outflow;
+        uint256 audited;
+        uint64 liveFrom;
+        uint64 nextSlot;
+        uint64 stoppedUntil;
+        uint64 queuedAt;
+        uint64 queuedUntil;
         bool revoked;
+        bool guardianStopped;
         address account;
     }
 
     /* EVENTS */
 
     /// @notice An account granted a mandate.
-    /// @param mandateId keccak256(abi.encode(mandate)).
+    /// @param mandateId Its id.
     /// @param account The account.
     /// @param liveFrom Unix seconds from which decisions execute.
     /// @param mandate The mandate in full, so that the chain alone tells what was granted.
@@ -78,22 +95,29 @@ interface IDecisionGate {
     /// @notice A stop was lifted, and the guardian may stop anew.
     event MandateResumed(bytes32 indexed mandateId);
 
+    /// @notice A key swears nothing more under a mandate, for good.
+    /// @param mandateId The mandate's id.
+    /// @param key The node's key.
+    /// @param decision Digest of the decision that endorsers found false; zero: the account did it.
+    event KeyBanned(bytes32 indexed mandateId, address indexed key, bytes32 decision);
+
     /// @notice An account set its grant delay.
     /// @param account The account.
     /// @param delay Seconds.
     /// @param effectiveFrom Unix seconds.
     event GrantDelaySet(address indexed account, uint32 delay, uint64 effectiveFrom);
 
-    /// @notice A decision was executed and is its mandate's head now.
+    /// @notice A decision was executed. It is its mandate's head now, or was it since it was queued.
     /// @param mandate The mandate's id.
     /// @param digest The decision's EIP-712 digest.
     /// @param node The key that swore it.
     /// @param slot Its slot.
-    /// @param skipped Slots in which nothing was executed: since the last executed one; before the
-    ///        first one, from the grant's own slot on (that one included, and also those before
-    ///        `liveFrom`). An auditor asks for each one's signed HOLD.
-    /// @param previous The head before.
-    /// @param valueAtRisk Value that the decision added to the unaudited outflow.
+    /// @param skipped Slots in which nothing was executed or queued: since the last that was;
+    ///        before the first one, from the grant's own slot on (that one included, and also those
+    ///        before `liveFrom`). An auditor asks for each one's signed HOLD. 0 for a decision that
+    ///        was queued: `DecisionQueued` told them.
+    /// @param previous The head that it follows.
+    /// @param valueAtRisk Value that the decision added to the outflow.
     /// @param changes Measured change per tracked entry, in base units; debts count negatively.
     event DecisionExecuted(
         bytes32 indexed mandate,
@@ -106,13 +130,44 @@ interface IDecisionGate {
         int256[] changes
     );
 
+    /// @notice A decision took the head and waits out its delay.
+    /// @param mandate The mandate's id.
+    /// @param digest The decision's EIP-712 digest.
+    /// @param node The key that swore it.
+    /// @param slot Its slot.
+    /// @param skipped As in `DecisionExecuted`.
+    /// @param previous The head before.
+    /// @param valueAtRisk Value at risk at the prices of now; counted at those of its execution.
+    /// @param readyAt Unix seconds from which on it executes, if prices and ladder stay as they are.
+    /// @param validUntil Unix seconds, inclusive, until which it can.
+    event DecisionQueued(
+        bytes32 indexed mandate,
+        bytes32 indexed digest,
+        address indexed node,
+        uint64 slot,
+        uint64 skipped,
+        bytes32 previous,
+        uint256 valueAtRisk,
+        uint64 readyAt,
+        uint64 validUntil
+    );
+
+    /// @notice A queued decision was cancelled, and never executes. It stays the head.
+    event DecisionCancelled(bytes32 indexed mandate, bytes32 indexed digest, address indexed by);
+
     /// @notice The operator submitted a decision that the gate refused; nothing else changed.
     /// @param mandate The mandate's id.
     /// @param digest The decision's EIP-712 digest.
-    /// @param reason The error, ABI-encoded; empty where the gas ran out.
+    /// @param reason The error, ABI-encoded.
     event DecisionRefused(bytes32 indexed mandate, bytes32 indexed digest, bytes reason);
 
-    /* ERRORS: GRANTING AND REVOKING */
+    /// @notice Endorsers audited everything up to a head.
+    /// @param mandate The mandate's id.
+    /// @param head The audited head.
+    /// @param outflow Value: the mandate's outflow up to that head, audited from now on.
+    event CheckpointReached(bytes32 indexed mandate, bytes32 indexed head, uint256 outflow);
+
+    /* ERRORS: GRANTING, REVOKING, STOPPING */
 
     /// @notice Only the mandate's account may do this.
     /// @dev Send it through the account.
@@ -123,77 +178,12 @@ interface IDecisionGate {
     /// @notice The mandate was granted before; also a revoked one never returns.
     /// @dev Change the salt.
     error MandateExists(bytes32 mandateId);
+    /// @notice The mandate does not fit what a contract's code may hold.
+    /// @dev Shorten its rules' data, or split it.
+    error MandateTooLarge(uint256 length, uint256 most);
     /// @notice The grant delay is so long that it could lock the account out of granting.
     /// @dev At most `MAX_GRANT_DELAY`.
     error GrantDelayTooLong(uint32 delay, uint256 most);
-    /// @notice The mandate would be over before it is live.
-    /// @dev Choose an `expiry` after now and the account's grant delay.
-    error GrantExpired(uint64 expiry, uint256 liveFrom);
-    /// @notice The slot's length in blocks is out of range.
-    /// @dev At least 2 (an anchor must be a past block), at most what the chain's history holds.
-    error CadenceOutOfRange(uint32 cadence, uint256 least, uint256 most);
-    /// @notice The mandate permits no key.
-    /// @dev Name at least one.
-    error NoNode();
-    /// @notice A permitted key is the zero address or listed twice.
-    /// @dev Remove it.
-    error NodeKeyInvalid(address key);
-    /// @notice A name alone cannot give this tier.
-    /// @dev Permit named keys at tier 0 or 1.
-    error NodeTierTooHigh(address key, uint8 tier, uint8 most);
-    /// @notice Permission by measurement is not built yet, and is refused rather than ignored.
-    /// @dev Leave `workloads` empty.
-    error WorkloadsUnsupported(uint256 count);
-    /// @notice Endorsers are not built yet, and are refused rather than ignored.
-    /// @dev Leave `endorsers` empty.
-    error EndorsersUnsupported(uint256 count);
-    /// @notice Rules are not built yet, and are refused rather than ignored.
-    /// @dev Leave `rules` empty.
-    error RulesUnsupported(uint256 count);
-    /// @notice The ladder must have exactly one rung; an empty one would permit nothing.
-    /// @dev Give one rung.
-    error LadderUnsupported(uint256 length);
-    /// @notice The rung asks for proof that the gate cannot check yet.
-    /// @dev Tier at most 1, no endorsements, no delay.
-    error RungUnsupported(uint8 tier, uint8 endorsements, uint32 delay);
-    /// @notice The rung's limit does not fit.
-    /// @dev Choose a limit that means something.
-    error RungLimitTooLarge(uint256 limit, uint256 most);
-    /// @notice Gate, account, registries and the zero address can never be listed.
-    /// @dev Remove the entry.
-    error TargetForbidden(address target);
-    /// @notice There is no contract at a listed target (calls to it would succeed silently), or
-    ///         only a key's owner's, who may exchange it any time (EIP-7702).
-    /// @dev Check the address and the chain.
-    error TargetWithoutCode(address target);
-    /// @notice The selector gives others authority over the account's money, or hides which
-    ///         function is called.
-    /// @dev Use an allowance of a call instead of approvals.
-    error SelectorForbidden(address target, bytes4 selector);
-    /// @notice Calls are listed and no asset is tracked: nothing would measure what they take.
-    /// @dev Track what the account holds, or list no calls.
-    error NoAssetTracked(uint256 permissions);
-    /// @notice The selector sends tokens away, and its target is not tracked as an asset.
-    /// @dev Track the token, or do not list it. Tokens without `decimals()` cannot be tracked.
-    error TransferUntracked(address target, bytes4 selector);
-    /// @notice An answer of the feed would never be fresh.
-    /// @dev Set `maxAge` to the feed's heartbeat plus a margin.
-    error FeedAgeZero(address feed);
-    /// @notice A tracked entry names a feed that the mandate does not have.
-    /// @dev Mind that feeds are counted from 0.
-    error FeedIndexOutOfRange(uint8 index, uint256 feeds);
-    /// @notice A token is tracked twice.
-    /// @dev Remove one entry.
-    error TrackedTwice(address token);
-    /// @notice The native currency cannot be a debt.
-    /// @dev Clear `debt`.
-    error NativeDebt();
-    /// @notice The stated decimals are not the contract's own, or more than 36 (a feed's: 18).
-    /// @dev State what `decimals()` returns; 18 for the native currency.
-    error DecimalsMismatch(address source, uint8 stated, uint256 actual);
-    /// @notice The contract does not tell its decimals.
-    /// @dev Only tokens and feeds with `decimals()` can be used.
-    error DecimalsUnreadable(address source);
     /// @notice The stop would be over already.
     /// @dev Give a later time.
     error StopOver(uint64 until, uint256 blockTime);
@@ -230,15 +220,15 @@ interface IDecisionGate {
     /// @notice Only the operator may submit.
     /// @dev Send it from the operator.
     error NotOperator(address caller, address operator);
-    /// @notice The decision was made under another mandate.
-    /// @dev Submit it with its own.
-    error MandateMismatch(bytes32 got, bytes32 expected);
     /// @notice The decision was made by another program.
     /// @dev Run the program that the mandate names.
     error ProgramMismatch(bytes32 got, bytes32 expected);
     /// @notice The decision does not follow the head: it is a replay, or another came first.
     /// @dev Decide anew on top of the head.
     error HeadMismatch(bytes32 previous, bytes32 head);
+    /// @notice A queued decision has the head, and waits.
+    /// @dev Execute it, let it be cancelled, or wait until `queuedUntil` is over.
+    error HeadQueued(bytes32 head, uint64 queuedUntil);
     /// @notice Only the newest slot may act.
     /// @dev Decide for the newest slot.
     error SlotNotNewest(uint64 slot, uint64 newest);
@@ -249,27 +239,15 @@ interface IDecisionGate {
     /// @dev Decide anew, or submit faster.
     error DecisionExpired(uint64 validUntil, uint256 blockTime);
     /// @notice The chain does not tell the anchor block's hash: it is the current block, or too old
-    ///         for a chain without history contract.
-    /// @dev Wait one block; or choose a cadence of at most 256 blocks.
+    ///         for what the chain remembers.
+    /// @dev Wait one block; or choose a shorter cadence, a newer checkpoint.
     error AnchorUnavailable(uint256 anchorBlock);
-    /// @notice The anchor is not this chain's block: a reorganised or invented one.
-    /// @dev Decide anew.
+    /// @notice The anchor is not this chain's block: a reorganised or invented one, or a fork's.
+    /// @dev Decide anew, or sign a checkpoint of this chain.
     error AnchorMismatch(bytes32 got, bytes32 expected);
 
     /* ERRORS: COMMITMENTS AND CALLS */
 
-    /// @notice No inference stands behind the decision.
-    /// @dev Submit its receipts.
-    error NoReceipt();
-    /// @notice These are not the receipts that were sworn.
-    /// @dev Submit the decision's own.
-    error ReceiptsMismatch(bytes32 got, bytes32 expected);
-    /// @notice Another model answered than the mandate names.
-    /// @dev Run the mandate's model.
-    error ModelMismatch(bytes32 got, bytes32 expected);
-    /// @notice Another engine answered than the mandate names.
-    /// @dev Run the mandate's engine.
-    error EngineMismatch(bytes32 got, bytes32 expected);
     /// @notice These are not the calls that were sworn.
     /// @dev Submit the decision's own.
     error CallsMismatch(bytes32 got, bytes32 expected);
@@ -300,33 +278,47 @@ interface IDecisionGate {
 
     /* ERRORS: PROOF */
 
-    /// @notice The mandate does not permit this key.
-    /// @dev Use a permitted node.
+    /// @notice The mandate permits the key that signed neither by name nor by a workload that it is
+    ///         attested to run now. The key is recovered from the signature: where something else was
+    ///         signed (another chain's, gate's or decision's digest), it is nobody's.
+    /// @dev Compare the digest with `digestOf`; use a permitted node; renew its attestation.
     error NodeNotPermitted(address key);
+    /// @notice The key was banned from this mandate, by its account or its endorsers.
+    /// @dev Use another node.
+    error NodeBanned(address key);
     /// @notice The key's tier is below the rung's.
     /// @dev Permit the key at a higher tier, if you trust it that far.
     error TierTooLow(uint8 tier, uint8 required);
-    /// @notice The signature is not 65 bytes r ‖ s ‖ v with low s and v 27 or 28.
+    /// @notice The proof, or another list of signatures, is not 65 bytes r ‖ s ‖ v each, at least one,
+    ///         with low s and v 27 or 28, or no key made one of them.
     /// @dev Sign again with a signer that normalises s.
     error SignatureMalformed(uint256 length);
-    /// @notice Another key signed, or something else was signed: another chain's, gate's or
-    ///         decision's digest.
-    /// @dev Compare the digest with `digestOf`.
-    error SignatureInvalid(address expected, address recovered);
-    /// @notice The key never announced itself.
-    /// @dev Announce it in the node registry.
-    error NodeUnannounced(address key);
+    /// @notice Only the gate's node registry may tell it about keys.
+    /// @dev Announce the key in the node registry.
+    error NotNodeRegistry(address caller, address nodeRegistry);
+    /// @notice The key has not announced itself for the mandate's model and engine.
+    /// @dev Announce it in the node registry, for what it serves.
+    error NodeUnannounced(address key, bytes32 service);
     /// @notice The key was revoked.
     /// @dev Use another node.
     error NodeRevoked(address key, uint64 revokedAt);
     /// @notice The key's announcement is over.
     /// @dev Announce it anew.
     error NodeExpired(address key, uint64 validUntil);
-    /// @notice The key announced another model or engine.
-    /// @dev Use a node that serves the mandate's.
-    error NodeServesOther(bytes32 service, bytes32 expected);
+    /// @notice Somebody signed who is no endorser of the mandate, or something else was signed.
+    /// @dev Compare the digest; ask an endorser that the mandate names.
+    error EndorserUnknown(address recovered);
+    /// @notice Endorsers must be ascending, each once.
+    /// @dev Sort the signatures by signer.
+    error EndorsersUnordered(address endorser, address previous);
+    /// @notice The node endorses its own decision.
+    /// @dev Leave its signature out.
+    error NodeEndorsesItself(address key);
+    /// @notice Fewer endorsers signed than are needed.
+    /// @dev Ask more of them; `needed` 0: the mandate has none.
+    error EndorsementsMissing(uint256 got, uint256 needed);
 
-    /* ERRORS: PRICES AND LIMITS */
+    /* ERRORS: PRICES, LADDER AND QUEUE */
 
     /// @notice The feed's answer is too old; no price, no action.
     /// @dev Wait for the feed. `limit` is the second from which on the answer is stale.
@@ -338,12 +330,41 @@ interface IDecisionGate {
     /// @dev No real token has so many base units.
     error AmountTooLarge(uint256 amount, uint256 limit);
     /// @notice With this decision the unaudited outflow would pass the last rung.
-    /// @dev Decide smaller, or grant a new mandate: nothing resets the outflow yet (a checkpoint
-    ///      over an audited head will).
+    /// @dev Decide smaller, or let endorsers audit what was done (`checkpoint`).
     error RungExceeded(uint256 value, uint256 limit);
+    /// @notice The mandate's outflow since its grant does not fit what the gate counts.
+    /// @dev Grant a new mandate.
+    error OutflowTooLarge(uint256 outflow, uint256 most);
+    /// @notice The rung asks for a delay that was not served.
+    /// @dev `queue` the decision, and execute it once `required` seconds have passed.
+    error DelayNotServed(uint256 served, uint256 required);
+    /// @notice The rung asks for no delay.
+    /// @dev `execute` it.
+    error DelayNotNeeded();
+    /// @notice The decision would be over before its delay is.
+    /// @dev Decide with a later `validUntil`.
+    error ValidityTooShort(uint64 validUntil, uint256 readyAt);
+    /// @notice This decision is not waiting.
+    /// @dev It was executed, cancelled or never queued.
+    error NotQueued(bytes32 digest, bytes32 head);
+    /// @notice Neither the account, nor the guardian, nor an endorser of the mandate is calling.
+    /// @dev Send it from one of them.
+    error NotCanceller(address caller);
+
+    /* ERRORS: CHECKPOINTS */
+
+    /// @notice The checkpoint audits nothing that is not audited already.
+    /// @dev Nothing; a newer checkpoint was faster.
+    error CheckpointOld(uint256 outflow, uint256 audited);
+    /// @notice The checkpoint audits more than there was.
+    /// @dev Sign what the gate's state says.
+    error CheckpointAhead(uint256 outflow, uint256 most);
 
     /* ERRORS: EXECUTION AND EFFECTS */
 
+    /// @notice A rule refused, or said nothing; `reason` is the beginning of what it said.
+    /// @dev Read the reason; see the rule's own errors.
+    error RuleRefused(address rule, bytes reason);
     /// @notice A tracked token does not tell the account's balance.
     /// @dev Do not track it.
     error BalanceUnreadable(address token);
@@ -368,11 +389,14 @@ interface IDecisionGate {
     /// @notice At feed prices, the decision lost more than the mandate permits.
     /// @dev Trade smaller or closer to the feed's price.
     error LossExceeded(int256 change, uint256 limit);
+    /// @notice A refusal cannot be recorded with so little gas left: want of gas may be its reason.
+    /// @dev Send it with more gas; what is not used is not paid.
+    error GasTooLow(uint256 left, uint256 needed);
 
     /* GRANTING AND REVOKING */
 
     /// @notice Grant a mandate; only its account may. Live after the account's grant delay.
-    /// @param mandate The mandate.
+    /// @param mandate The mandate; `IMandateChecks` says what must hold of it.
     /// @return mandateId Its id, which is also its first head.
     function grant(Mandate calldata mandate) external returns (bytes32 mandateId);
 
@@ -388,72 +412,126 @@ interface IDecisionGate {
     /// @notice Stop a mandate. Its guardian may once, for at most `MAX_STOP`, until the account
     ///         resumes, and only to prolong; its account may for as long as it likes, as often as
     ///         it likes, without using up the guardian's.
-    /// @param mandate The mandate.
+    /// @param mandateId The mandate's id.
     /// @param until Unix seconds, exclusive.
-    function stop(Mandate calldata mandate, uint64 until) external;
+    function stop(bytes32 mandateId, uint64 until) external;
 
     /// @notice Lift a stop, and let the guardian stop anew; only the account may.
     /// @param mandateId The mandate's id.
     function resume(bytes32 mandateId) external;
 
+    /// @notice Ban a node key from a mandate at once and for good; only its account may.
+    /// @param mandateId The mandate's id.
+    /// @param key The node's key.
+    function banKey(bytes32 mandateId, address key) external;
+
+    /// @notice The same by verdict of the mandate's endorsers; anyone may bring it.
+    /// @param verdict The verdict.
+    /// @param signatures Endorsers' signatures over it, ascending by signer; as many as the mandate's
+    ///        quorum.
+    function banKeyByVerdict(Verdict calldata verdict, bytes calldata signatures) external;
+
+    /// @notice Told by the node registry, and by nobody else: what it knows of a key. Kept here as
+    ///         well, so that an execution need not ask (ADR 24).
+    /// @param key The node's key.
+    /// @param service keccak256(abi.encode(model, engine)).
+    /// @param validUntil Unix seconds, exclusive.
+    /// @param revokedAt Unix seconds; 0: not revoked.
+    function noteNode(address key, bytes32 service, uint64 validUntil, uint64 revokedAt) external;
+
     /* EXECUTING */
 
     /// @notice Execute a sworn decision, or revert with the reason. Checks, in this order:
-    ///         1. mandate live, decision its own, on its head, newest slot, anchored;
-    ///         2. receipts, calls and bounds are those sworn;
+    ///         1. calls and bounds are those sworn;
+    ///         2. mandate live, decision its own, on its head, newest slot, anchored (a queued
+    ///            decision: it has the head, and is still valid);
     ///         3. every call is listed, and its money tracked;
-    ///         4. a permitted, announced, unrevoked key signed;
-    ///         5. value at risk within the rung;
-    ///         6. head moved, calls made, bounds held, loss within the limit.
-    /// @param mandate The mandate that it acts under.
-    /// @param decision The decision.
-    /// @param receipts Its inference receipts; the last is the plan's.
+    ///         4. a permitted, announced key signed that is neither revoked nor banned; every
+    ///            endorsement is a named endorser's;
+    ///         5. value at risk, and the rung that it picks: tier, endorsements, delay;
+    ///         6. head moved; rules asked; calls made; bounds held; loss within the limit; rules
+    ///            asked.
+    ///         Arguments must be in the compiler's own encoding.
+    /// @param decision The decision. What the gate knows may be left zero (`program`, `anchorHash`,
+    ///        `previous`, `calls`, `bounds`), for less calldata: it is filled in before the digest is
+    ///        made, which is therefore the same; where something else was signed, the signer is then
+    ///        nobody whom the mandate knows, instead of an error that says what differs. A decision
+    ///        that waited must be complete.
     /// @param calls Its calls.
     /// @param bounds Per tracked entry, in order: least signed change in base units; debts count
     ///        negatively; 0: must not worsen.
-    /// @param proof The node's signature.
+    /// @param proof Signatures over the decision's digest, one after the other, 65 bytes r ‖ s ‖ v
+    ///        each, s in the lower half order, v 27 or 28: the node's first, then the endorsers',
+    ///        ascending by signer, where the rung asks for them.
     /// @return digest The decision's digest, the new head.
     function execute(
-        Mandate calldata mandate,
         Decision calldata decision,
-        InferenceReceipt[] calldata receipts,
         Call[] calldata calls,
         int256[] calldata bounds,
-        Proof calldata proof
+        bytes calldata proof
     ) external returns (bytes32 digest);
 
-    /// @notice Like `execute`, for the operator of a granted mandate alone: where the gate refuses,
-    ///         the reason is recorded in `DecisionRefused` and nothing else changes.
+    /// @notice Like `execute`, for the operator of a granted mandate alone, and a complete decision:
+    ///         where the gate refuses, the reason is recorded in `DecisionRefused` and nothing else
+    ///         changes. Three quarters of the gas may be used up by what is refused; with less left
+    ///         it reverts.
     /// @return executed Whether the decision was executed.
     /// @return digest The decision's digest.
     function tryExecute(
-        Mandate calldata mandate,
         Decision calldata decision,
-        InferenceReceipt[] calldata receipts,
         Call[] calldata calls,
         int256[] calldata bounds,
-        Proof calldata proof
+        bytes calldata proof
     ) external returns (bool executed, bytes32 digest);
+
+    /// @notice Let a decision whose rung asks for a delay take the head and wait: checks 1 to 5.
+    ///         Until it is executed, cancelled or over (`validUntil`), no other decision acts. To
+    ///         execute it, submit it to `execute`, complete: mandate, key, endorsements, prices, rung,
+    ///         rules, bounds and loss are checked again, slot and anchor are not.
+    /// @return digest The decision's digest, the new head.
+    function queue(
+        Decision calldata decision,
+        Call[] calldata calls,
+        int256[] calldata bounds,
+        bytes calldata proof
+    ) external returns (bytes32 digest);
+
+    /// @notice Cancel a queued decision; its mandate's account, guardian and each endorser may. The
+    ///         head stays where it is, so that the decision cannot be queued again.
+    /// @param mandateId The mandate's id.
+    /// @param digest The decision's digest.
+    function cancel(bytes32 mandateId, bytes32 digest) external;
+
+    /* AUDITING */
+
+    /// @notice Take what endorsers have audited out of the unaudited outflow; anyone may bring it.
+    /// @param audited What was audited.
+    /// @param signatures Endorsers' signatures over it, ascending by signer; as many as the mandate's
+    ///        quorum.
+    function checkpoint(Checkpoint calldata audited, bytes calldata signatures) external;
 
     /* VIEWS */
 
     /// @notice The mandate's head; zero for an unknown mandate.
     function headOf(bytes32 mandateId) external view returns (bytes32);
 
-    /// @notice All that the gate stores of a mandate.
+    /// @notice All that the gate stores of a mandate, besides the mandate itself.
     function stateOf(bytes32 mandateId) external view returns (MandateState memory);
+
+    /// @notice The mandate as it was granted.
+    function mandateOf(bytes32 mandateId) external view returns (Mandate memory);
+
+    /// @notice Whether a key was banned from a mandate.
+    function isBanned(bytes32 mandateId, address key) external view returns (bool);
 
     /// @notice Seconds that a grant by `account` would wait now.
     function grantDelayOf(address account) external view returns (uint32);
 
-    /// @notice The decision's EIP-712 digest, as a node signs it.
+    /// @notice The decision's EIP-712 digest, as nodes and endorsers sign it.
     function digestOf(Decision calldata decision) external view returns (bytes32);
 
     /// @notice EIP-712 domain separator: ("Affiant", "1", chain, gate).
     function domainSeparator() external view returns (bytes32);
-
-    /// @notice Whether no mandate can list this selector.
-    function isSelectorForbidden(bytes4 selector) external pure returns (bool);
 
     /// @notice Longest grant delay, in seconds.
     function MAX_GRANT_DELAY() external view returns (uint256);
@@ -469,4 +547,7 @@ interface IDecisionGate {
 
     /// @notice Where model commitments are published; known here only so that it cannot be listed.
     function modelRegistry() external view returns (address);
+
+    /// @notice What is asked about every mandate at its grant.
+    function mandateChecks() external view returns (address);
 }

@@ -1,18 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-/// @title Node keys, announced by themselves.
+/// @title Node keys, announced by themselves, kept by time.
 /// @notice No admin, and nobody speaks for a key but the key. Announcing permits nothing: a
-///         mandate names the keys that it trusts. The registry says which service (model and
-///         engine) a key serves, from when until when, and whether it was revoked. The latest
-///         announcement counts; older ones are read at older blocks.
-/// Warning: tier 0 says that the key exists and nothing else. Nothing raises it yet.
+///         mandate names the keys that it trusts, or a workload that they run. The registry says
+///         which service (model and engine) a key serves, from when until when, and whether it was
+///         revoked; what it said about a past moment it says for ever (`servedAt`).
+///
+///         A key may serve several services at once. Announcing a service anew before it is over
+///         goes on with the same period (its end moves, also nearer); after it is over a new
+///         period begins. So a key rotates without a gap: the new one announces itself while the
+///         old one is still valid, and both swear until the old one ends or is revoked.
+/// Warning: an announcement proves that the key exists and nothing else (tier 0).
 interface INodeRegistry {
+    /// @notice A stretch of time for which a key announced a service.
+    /// @param validFrom Unix seconds, inclusive; 0: never announced.
+    /// @param validUntil Unix seconds, exclusive.
+    /// @param revokedAt Unix seconds of the key's revocation; 0: not revoked.
+    /// @param index How many earlier periods there are.
+    struct Period {
+        uint64 validFrom;
+        uint64 validUntil;
+        uint64 revokedAt;
+        uint64 index;
+    }
+
     /// @notice A key announced itself.
     /// @param key The key's address.
     /// @param model Root of the model commitment that it serves.
     /// @param engine Hash of the engine manifest.
-    /// @param validFrom Unix seconds, inclusive.
+    /// @param validFrom Unix seconds, inclusive: beginning of the period that this goes on with.
     /// @param validUntil Unix seconds, exclusive.
     event NodeAnnounced(
         address indexed key, bytes32 model, bytes32 engine, uint64 validFrom, uint64 validUntil
@@ -29,6 +46,9 @@ interface INodeRegistry {
     /// @notice The key was revoked; a revoked key never returns.
     /// @dev Make a new key.
     error KeyRevoked(address key, uint64 revokedAt);
+    /// @notice The key has announced more services than a revocation could end at once.
+    /// @dev Make a key per few services.
+    error TooManyServices(address key, uint256 limit);
     /// @notice The signature is not 65 bytes r ‖ s ‖ v with low s and v 27 or 28.
     /// @dev Sign again with a signer that normalises s.
     error KeySignatureMalformed(uint256 length);
@@ -36,8 +56,7 @@ interface INodeRegistry {
     /// @dev Check the key, the nonce (`nonceOf`) and the domain (chain and registry).
     error KeySignatureInvalid(address key, address recovered);
 
-    /// @notice The key announces itself, with a transaction of its own. Replaces its earlier
-    ///         announcement from this block on.
+    /// @notice The key announces itself, with a transaction of its own.
     /// @param model Root of the model commitment.
     /// @param engine Hash of the engine manifest.
     /// @param validUntil Unix seconds, exclusive.
@@ -59,8 +78,8 @@ interface INodeRegistry {
         bytes calldata signature
     ) external;
 
-    /// @notice The calling key revokes itself, at once and for good; also before it ever
-    ///         announced itself.
+    /// @notice The calling key revokes itself, for every service, at once and for good; also before
+    ///         it ever announced itself.
     function revoke() external;
 
     /// @notice The same, sent by anyone, signed by the key: `Revocation(address key)`. There is no
@@ -69,20 +88,33 @@ interface INodeRegistry {
     /// @param signature 65 bytes by `key`.
     function revokeFor(address key, bytes calldata signature) external;
 
-    /// @notice What is known of a key. All zero: never announced.
+    /// @notice The latest period for which a key announced a service.
     /// @param key The key's address.
-    /// @return validFrom Unix seconds, inclusive.
-    /// @return validUntil Unix seconds, exclusive.
-    /// @return revokedAt Unix seconds; 0 where not revoked.
-    /// @return tier Tier proved to the registry.
-    /// @return service keccak256(abi.encode(model, engine)).
-    function nodeOf(address key)
+    /// @param service keccak256(abi.encode(model, engine)).
+    function periodOf(address key, bytes32 service) external view returns (Period memory);
+
+    /// @notice A period by number, from 0; all zero where there is none.
+    function periodAt(address key, bytes32 service, uint256 index)
         external
         view
-        returns (uint64 validFrom, uint64 validUntil, uint64 revokedAt, uint8 tier, bytes32 service);
+        returns (Period memory);
+
+    /// @notice Whether a key served a service at a moment, as far as this block knows: announced,
+    ///         not over, and not revoked by then.
+    /// @param time Unix seconds.
+    function servedAt(address key, bytes32 service, uint64 time) external view returns (bool);
+
+    /// @notice When the key revoked itself, unix seconds; 0: not revoked.
+    function revokedAt(address key) external view returns (uint64);
 
     /// @notice Nonce that the key's next signed announcement carries; every announcement uses one.
     function nonceOf(address key) external view returns (uint256);
+
+    /// @notice Most services that one key can announce.
+    function MAX_SERVICES() external view returns (uint256);
+
+    /// @notice The gate whose registry this is: it is told of every announcement and revocation.
+    function gate() external view returns (address);
 
     /// @notice EIP-712 domain separator of the registry.
     function domainSeparator() external view returns (bytes32);

@@ -3,11 +3,16 @@ pragma solidity ^0.8.30;
 
 import {BoundedCall} from "./BoundedCall.sol";
 import {IDecisionGate} from "./IDecisionGate.sol";
-import {Feed, Mandate, Tracked} from "./types/Mandate.sol";
+import {FEEDS, KeptMandate, TRACKED} from "./types/KeptMandate.sol";
 
 /// @title Prices, values and balances.
 /// @notice A value is an amount of the feeds' quote currency with 8 decimals. Rounding is always
 ///         against the decision: risk and losses up, gains down.
+///
+///         A feed is asked only where its price decides something, and before any call is made: for
+///         the entries whose bounds are not zero, where at least one of them may fall. Where
+///         nothing may fall, nothing can be lost, whatever prices are; a gain that was not sworn to
+///         counts nothing. (ADR 23)
 library Values {
     uint256 private constant VALUE_DECIMALS = 8;
 
@@ -16,118 +21,98 @@ library Values {
     uint256 private constant MAX_AMOUNT = type(uint128).max;
     uint256 private constant MAX_PRICE = type(uint96).max;
 
-    /// @dev Stands for a balance that the token does not tell.
-    uint256 private constant UNREADABLE = type(uint256).max;
-
-    /// @dev Fresh prices of all feeds, in the mandate's order.
-    function prices(Feed[] calldata feeds) internal view returns (uint256[] memory answers) {
-        answers = new uint256[](feeds.length);
-        for (uint256 i = 0; i < feeds.length; i++) {
-            answers[i] = _price(feeds[i]);
-        }
-    }
-
-    /// @dev Σ value of what the bounds permit to fall.
-    function atRisk(Mandate calldata mandate, int256[] calldata bounds, uint256[] memory answers)
-        internal
-        pure
-        returns (uint256 value)
-    {
-        for (uint256 i = 0; i < bounds.length; i++) {
-            // Gains promise nothing: only what may be lost counts.
-            if (bounds[i] < 0) value += _loss(mandate, i, bounds[i], answers);
-        }
-    }
-
-    /// @dev Σ value of measured changes, losses rounded up and gains down.
-    function ofChanges(Mandate calldata mandate, int256[] memory changes, uint256[] memory answers)
-        internal
-        pure
-        returns (int256 value)
-    {
-        for (uint256 i = 0; i < changes.length; i++) {
-            if (changes[i] < 0) {
-                value -= int256(_loss(mandate, i, changes[i], answers));
-            } else if (changes[i] > 0) {
-                (uint256 whole,) = _value(mandate, i, uint256(changes[i]), answers);
-                value += int256(whole);
-            }
-        }
-    }
-
-    /// @dev The account's balance of every tracked entry, in base units.
-    function balances(Tracked[] calldata tracked, address account)
+    /// @dev Σ value of what the bounds permit to fall, and the prices that measure it.
+    /// @return value The sum.
+    /// @return answers Answer per feed; 0 where it was not asked. Empty where nothing may fall.
+    function atRisk(KeptMandate mandate, int256[] calldata bounds)
         internal
         view
-        returns (uint256[] memory amounts)
+        returns (uint256 value, uint256[] memory answers)
     {
-        amounts = new uint256[](tracked.length);
-        for (uint256 i = 0; i < tracked.length; i++) {
-            amounts[i] = _balance(tracked[i].token, account);
+        if (!_anyFalls(bounds)) return (0, answers);
+        answers = new uint256[](mandate.count(FEEDS));
+        for (uint256 i = 0; i < bounds.length; i++) {
+            int256 bound = bounds[i];
+            if (bound == 0) continue;
+            uint256 feed = mandate.word(TRACKED, i, 1);
+            uint256 answer = answers[feed];
+            if (answer == 0) {
+                answer = _price(
+                    address(uint160(mandate.word(FEEDS, feed, 0))), mandate.word(FEEDS, feed, 2)
+                );
+                answers[feed] = answer;
+            }
+            // Gains promise nothing: only what may be lost counts.
+            if (bound < 0) value += uint256(-ofChange(mandate, i, bound, answer));
         }
     }
 
-    function _loss(Mandate calldata mandate, uint256 index, int256 change, uint256[] memory answers)
-        private
+    /// @dev Value of one measured change: a loss rounded up, a gain down.
+    function ofChange(KeptMandate mandate, uint256 index, int256 change, uint256 answer)
+        internal
         pure
-        returns (uint256)
+        returns (int256)
     {
         // Two's complement negation, which is right for the least integer as well.
-        uint256 amount;
+        uint256 amount = uint256(change);
         unchecked {
-            amount = uint256(-change);
+            if (change < 0) amount = 0 - amount;
         }
-        (uint256 whole, bool remainder) = _value(mandate, index, amount, answers);
-        return remainder ? whole + 1 : whole;
-    }
-
-    /// @dev amount · price in value units: the whole part, and whether anything is cut off.
-    function _value(
-        Mandate calldata mandate,
-        uint256 index,
-        uint256 amount,
-        uint256[] memory answers
-    ) private pure returns (uint256 whole, bool remainder) {
-        if (amount > MAX_AMOUNT) {
-            revert IDecisionGate.AmountTooLarge(amount, MAX_AMOUNT);
-        }
-        Tracked calldata entry = mandate.tracked[index];
-        uint256 decimals = uint256(entry.decimals) + mandate.feeds[entry.feed].decimals;
-        uint256 product = amount * answers[entry.feed];
+        if (amount > MAX_AMOUNT) revert IDecisionGate.AmountTooLarge(amount, MAX_AMOUNT);
+        uint256 decimals = mandate.word(TRACKED, index, 2)
+            + mandate.word(FEEDS, mandate.word(TRACKED, index, 1), 1);
+        uint256 product = amount * answer;
+        uint256 value;
         if (decimals <= VALUE_DECIMALS) {
-            return (product * 10 ** (VALUE_DECIMALS - decimals), false);
+            value = product * 10 ** (VALUE_DECIMALS - decimals);
+        } else {
+            uint256 unit = 10 ** (decimals - VALUE_DECIMALS);
+            value = product / unit;
+            if (change < 0 && product % unit != 0) value++;
         }
-        uint256 unit = 10 ** (decimals - VALUE_DECIMALS);
-        return (product / unit, product % unit != 0);
+        return change < 0 ? -int256(value) : int256(value);
     }
 
-    function _price(Feed calldata feed) private view returns (uint256) {
-        // latestRoundData() returns (roundId, answer, startedAt, updatedAt, answeredInRound).
-        (bool success, bytes memory result) = BoundedCall.staticCall(
-            feed.aggregator, abi.encodeWithSignature("latestRoundData()"), 160
-        );
-        if (!success || result.length < 160) {
-            revert IDecisionGate.PriceInvalid(feed.aggregator, 0, 0);
-        }
-        (, int256 answer,, uint256 updatedAt,) =
-            abi.decode(result, (uint256, int256, uint256, uint256, uint256));
-        if (answer <= 0 || uint256(answer) > MAX_PRICE || updatedAt > block.timestamp) {
-            revert IDecisionGate.PriceInvalid(feed.aggregator, answer, updatedAt);
-        }
-        if (block.timestamp - updatedAt >= feed.maxAge) {
-            revert IDecisionGate.PriceStale(feed.aggregator, updatedAt, updatedAt + feed.maxAge);
-        }
-        return uint256(answer);
-    }
-
-    function _balance(address token, address account) private view returns (uint256) {
-        if (token == address(0)) return account.balance;
+    /// @dev The account's balance of tracked entry number `index`, in base units; what it owes, for
+    ///      a debt, as a negative number: so a fall is a loss for either.
+    function balance(KeptMandate mandate, uint256 index, address account)
+        internal
+        view
+        returns (int256 amount)
+    {
+        address token = address(uint160(mandate.word(TRACKED, index, 0)));
+        if (token == address(0)) return int256(account.balance);
         (bool success, bytes memory result) = BoundedCall.staticCall(
             token, abi.encodeWithSignature("balanceOf(address)", account), 32
         );
-        uint256 amount = success && result.length == 32 ? abi.decode(result, (uint256)) : UNREADABLE;
-        // So that differences of balances are exact signed integers.
-        if (amount > uint256(type(int256).max)) revert IDecisionGate.BalanceUnreadable(token);
-        return amount;
+        amount = int256(uint256(bytes32(result)));
+        // Positive, so that differences of balances are exact signed integers.
+        if (!success || result.length != 32 || amount < 0) {
+            revert IDecisionGate.BalanceUnreadable(token);
+        }
+        if (mandate.word(TRACKED, index, 3) != 0) amount = -amount;
+    }
+
+    function _anyFalls(int256[] calldata bounds) private pure returns (bool) {
+        for (uint256 i = 0; i < bounds.length; i++) {
+            if (bounds[i] < 0) return true;
+        }
+        return false;
+    }
+
+    function _price(address feed, uint256 maxAge) private view returns (uint256) {
+        // latestRoundData() returns (roundId, answer, startedAt, updatedAt, answeredInRound).
+        (bool success, bytes memory result) =
+            BoundedCall.staticCall(feed, abi.encodeWithSignature("latestRoundData()"), 160);
+        if (!success || result.length < 160) revert IDecisionGate.PriceInvalid(feed, 0, 0);
+        (, int256 answer,, uint256 updatedAt,) =
+            abi.decode(result, (uint256, int256, uint256, uint256, uint256));
+        if (answer <= 0 || uint256(answer) > MAX_PRICE || updatedAt > block.timestamp) {
+            revert IDecisionGate.PriceInvalid(feed, answer, updatedAt);
+        }
+        if (block.timestamp - updatedAt >= maxAge) {
+            revert IDecisionGate.PriceStale(feed, updatedAt, updatedAt + maxAge);
+        }
+        return uint256(answer);
     }
 }

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 DEPLOYED = (
     "DecisionGate",
+    "MandateChecks",
     "NodeRegistry",
     "ModelRegistry",
     "OwnedAccount",
@@ -33,7 +34,13 @@ DEPLOYED = (
 )
 """Contracts that somebody deploys; the last three only on a devnet."""
 
-EXPLAINED = ("IDecisionGate", "IOwnedAccount", "INodeRegistry", "IModelRegistry")
+EXPLAINED = (
+    "IDecisionGate",
+    "IMandateChecks",
+    "IOwnedAccount",
+    "INodeRegistry",
+    "IModelRegistry",
+)
 """Interfaces whose errors `docs/errors.md` explains, in its order."""
 
 ERRORS_HEADER = """# Contract errors

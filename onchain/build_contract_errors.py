@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 INTERFACES = (
     ("IDecisionGate", "Gate", "the decision gate"),
+    ("IMandateChecks", "Grant", "the checks at a mandate's grant"),
     ("INodeRegistry", "NodeRegistry", "the node registry"),
     ("IModelRegistry", "ModelRegistry", "the model registry"),
     ("IOwnedAccount", "Account", "an owned account"),

@@ -6,6 +6,7 @@ error some revert bytes are, and trusts nobody.
 
     ContractError
     ├── GateError              refused by the decision gate
+    ├── GrantError             refused by the checks at a mandate's grant
     ├── NodeRegistryError      refused by the node registry
     ├── ModelRegistryError     refused by the model registry
     ├── AccountError           refused by an owned account
@@ -67,8 +68,11 @@ class GateAnchorMismatchError(GateError):
     NAME = "AnchorMismatch"
     FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
     SELECTOR = bytes.fromhex("f2c138b2")
-    MEANING = "The anchor is not this chain's block: a reorganised or invented one."
-    REMEDY = "Decide anew."
+    MEANING = (
+        "The anchor is not this chain's block: a reorganised or invented one, "
+        "or a fork's."
+    )
+    REMEDY = "Decide anew, or sign a checkpoint of this chain."
 
     got: bytes
     expected: bytes
@@ -82,9 +86,9 @@ class GateAnchorUnavailableError(GateError):
     SELECTOR = bytes.fromhex("938b3b24")
     MEANING = (
         "The chain does not tell the anchor block's hash: it is the current "
-        "block, or too old for a chain without history contract."
+        "block, or too old for what the chain remembers."
     )
-    REMEDY = "Wait one block; or choose a cadence of at most 256 blocks."
+    REMEDY = "Wait one block; or choose a shorter cadence, a newer checkpoint."
 
     anchor_block: int
 
@@ -160,23 +164,6 @@ class GateBoundsMismatchError(GateError):
     expected: bytes
 
 
-class GateCadenceOutOfRangeError(GateError):
-    """`CadenceOutOfRange`, selector 0x477562e6."""
-
-    NAME = "CadenceOutOfRange"
-    FIELDS = (("cadence", "uint32"), ("least", "uint256"), ("most", "uint256"))
-    SELECTOR = bytes.fromhex("477562e6")
-    MEANING = "The slot's length in blocks is out of range."
-    REMEDY = (
-        "At least 2 (an anchor must be a past block), at most what the chain's "
-        "history holds."
-    )
-
-    cadence: int
-    least: int
-    most: int
-
-
 class GateCallFailedError(GateError):
     """`CallFailed`, selector 0x5c0dee5d."""
 
@@ -229,33 +216,30 @@ class GateCallsMismatchError(GateError):
     expected: bytes
 
 
-class GateDecimalsMismatchError(GateError):
-    """`DecimalsMismatch`, selector 0x1f70f28c."""
+class GateCheckpointAheadError(GateError):
+    """`CheckpointAhead`, selector 0x949c0083."""
 
-    NAME = "DecimalsMismatch"
-    FIELDS = (("source", "address"), ("stated", "uint8"), ("actual", "uint256"))
-    SELECTOR = bytes.fromhex("1f70f28c")
-    MEANING = (
-        "The stated decimals are not the contract's own, or more than 36 (a "
-        "feed's: 18)."
-    )
-    REMEDY = "State what `decimals()` returns; 18 for the native currency."
+    NAME = "CheckpointAhead"
+    FIELDS = (("outflow", "uint256"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("949c0083")
+    MEANING = "The checkpoint audits more than there was."
+    REMEDY = "Sign what the gate's state says."
 
-    source: Address
-    stated: int
-    actual: int
+    outflow: int
+    most: int
 
 
-class GateDecimalsUnreadableError(GateError):
-    """`DecimalsUnreadable`, selector 0x2d9c6539."""
+class GateCheckpointOldError(GateError):
+    """`CheckpointOld`, selector 0x38ae608a."""
 
-    NAME = "DecimalsUnreadable"
-    FIELDS = (("source", "address"),)
-    SELECTOR = bytes.fromhex("2d9c6539")
-    MEANING = "The contract does not tell its decimals."
-    REMEDY = "Only tokens and feeds with `decimals()` can be used."
+    NAME = "CheckpointOld"
+    FIELDS = (("outflow", "uint256"), ("audited", "uint256"))
+    SELECTOR = bytes.fromhex("38ae608a")
+    MEANING = "The checkpoint audits nothing that is not audited already."
+    REMEDY = "Nothing; a newer checkpoint was faster."
 
-    source: Address
+    outflow: int
+    audited: int
 
 
 class GateDecisionExpiredError(GateError):
@@ -271,6 +255,29 @@ class GateDecisionExpiredError(GateError):
     block_time: int
 
 
+class GateDelayNotNeededError(GateError):
+    """`DelayNotNeeded`, selector 0x6a17b39f."""
+
+    NAME = "DelayNotNeeded"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("6a17b39f")
+    MEANING = "The rung asks for no delay."
+    REMEDY = "`execute` it."
+
+
+class GateDelayNotServedError(GateError):
+    """`DelayNotServed`, selector 0x67fe50b2."""
+
+    NAME = "DelayNotServed"
+    FIELDS = (("served", "uint256"), ("required", "uint256"))
+    SELECTOR = bytes.fromhex("67fe50b2")
+    MEANING = "The rung asks for a delay that was not served."
+    REMEDY = "`queue` the decision, and execute it once `required` seconds have passed."
+
+    served: int
+    required: int
+
+
 class GateEmptyDecisionError(GateError):
     """`EmptyDecision`, selector 0x727e80f2."""
 
@@ -281,54 +288,61 @@ class GateEmptyDecisionError(GateError):
     REMEDY = "Keep the signed HOLD off chain."
 
 
-class GateEndorsersUnsupportedError(GateError):
-    """`EndorsersUnsupported`, selector 0x3b947d2b."""
+class GateEndorsementsMissingError(GateError):
+    """`EndorsementsMissing`, selector 0x1e7f976d."""
 
-    NAME = "EndorsersUnsupported"
-    FIELDS = (("count", "uint256"),)
-    SELECTOR = bytes.fromhex("3b947d2b")
-    MEANING = "Endorsers are not built yet, and are refused rather than ignored."
-    REMEDY = "Leave `endorsers` empty."
+    NAME = "EndorsementsMissing"
+    FIELDS = (("got", "uint256"), ("needed", "uint256"))
+    SELECTOR = bytes.fromhex("1e7f976d")
+    MEANING = "Fewer endorsers signed than are needed."
+    REMEDY = "Ask more of them; `needed` 0: the mandate has none."
 
-    count: int
-
-
-class GateEngineMismatchError(GateError):
-    """`EngineMismatch`, selector 0x94f919c4."""
-
-    NAME = "EngineMismatch"
-    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
-    SELECTOR = bytes.fromhex("94f919c4")
-    MEANING = "Another engine answered than the mandate names."
-    REMEDY = "Run the mandate's engine."
-
-    got: bytes
-    expected: bytes
+    got: int
+    needed: int
 
 
-class GateFeedAgeZeroError(GateError):
-    """`FeedAgeZero`, selector 0x67c5f6d4."""
+class GateEndorserUnknownError(GateError):
+    """`EndorserUnknown`, selector 0x329f4fb1."""
 
-    NAME = "FeedAgeZero"
-    FIELDS = (("feed", "address"),)
-    SELECTOR = bytes.fromhex("67c5f6d4")
-    MEANING = "An answer of the feed would never be fresh."
-    REMEDY = "Set `maxAge` to the feed's heartbeat plus a margin."
+    NAME = "EndorserUnknown"
+    FIELDS = (("recovered", "address"),)
+    SELECTOR = bytes.fromhex("329f4fb1")
+    MEANING = (
+        "Somebody signed who is no endorser of the mandate, or something else "
+        "was signed."
+    )
+    REMEDY = "Compare the digest; ask an endorser that the mandate names."
 
-    feed: Address
+    recovered: Address
 
 
-class GateFeedIndexOutOfRangeError(GateError):
-    """`FeedIndexOutOfRange`, selector 0xf7d1ed37."""
+class GateEndorsersUnorderedError(GateError):
+    """`EndorsersUnordered`, selector 0xfd767aa2."""
 
-    NAME = "FeedIndexOutOfRange"
-    FIELDS = (("index", "uint8"), ("feeds", "uint256"))
-    SELECTOR = bytes.fromhex("f7d1ed37")
-    MEANING = "A tracked entry names a feed that the mandate does not have."
-    REMEDY = "Mind that feeds are counted from 0."
+    NAME = "EndorsersUnordered"
+    FIELDS = (("endorser", "address"), ("previous", "address"))
+    SELECTOR = bytes.fromhex("fd767aa2")
+    MEANING = "Endorsers must be ascending, each once."
+    REMEDY = "Sort the signatures by signer."
 
-    index: int
-    feeds: int
+    endorser: Address
+    previous: Address
+
+
+class GateGasTooLowError(GateError):
+    """`GasTooLow`, selector 0xfe336aa7."""
+
+    NAME = "GasTooLow"
+    FIELDS = (("left", "uint256"), ("needed", "uint256"))
+    SELECTOR = bytes.fromhex("fe336aa7")
+    MEANING = (
+        "A refusal cannot be recorded with so little gas left: want of gas may "
+        "be its reason."
+    )
+    REMEDY = "Send it with more gas; what is not used is not paid."
+
+    left: int
+    needed: int
 
 
 class GateGrantDelayTooLongError(GateError):
@@ -346,19 +360,6 @@ class GateGrantDelayTooLongError(GateError):
     most: int
 
 
-class GateGrantExpiredError(GateError):
-    """`GrantExpired`, selector 0x03d7caf9."""
-
-    NAME = "GrantExpired"
-    FIELDS = (("expiry", "uint64"), ("live_from", "uint256"))
-    SELECTOR = bytes.fromhex("03d7caf9")
-    MEANING = "The mandate would be over before it is live."
-    REMEDY = "Choose an `expiry` after now and the account's grant delay."
-
-    expiry: int
-    live_from: int
-
-
 class GateHeadMismatchError(GateError):
     """`HeadMismatch`, selector 0x6f2de3c7."""
 
@@ -374,18 +375,17 @@ class GateHeadMismatchError(GateError):
     head: bytes
 
 
-class GateLadderUnsupportedError(GateError):
-    """`LadderUnsupported`, selector 0x720d705c."""
+class GateHeadQueuedError(GateError):
+    """`HeadQueued`, selector 0xd84ab214."""
 
-    NAME = "LadderUnsupported"
-    FIELDS = (("length", "uint256"),)
-    SELECTOR = bytes.fromhex("720d705c")
-    MEANING = (
-        "The ladder must have exactly one rung; an empty one would permit nothing."
-    )
-    REMEDY = "Give one rung."
+    NAME = "HeadQueued"
+    FIELDS = (("head", "bytes32"), ("queued_until", "uint64"))
+    SELECTOR = bytes.fromhex("d84ab214")
+    MEANING = "A queued decision has the head, and waits."
+    REMEDY = "Execute it, let it be cancelled, or wait until `queuedUntil` is over."
 
-    length: int
+    head: bytes
+    queued_until: int
 
 
 class GateLossExceededError(GateError):
@@ -426,19 +426,6 @@ class GateMandateExpiredError(GateError):
     block_time: int
 
 
-class GateMandateMismatchError(GateError):
-    """`MandateMismatch`, selector 0xd5352668."""
-
-    NAME = "MandateMismatch"
-    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
-    SELECTOR = bytes.fromhex("d5352668")
-    MEANING = "The decision was made under another mandate."
-    REMEDY = "Submit it with its own."
-
-    got: bytes
-    expected: bytes
-
-
 class GateMandateNotLiveError(GateError):
     """`MandateNotLive`, selector 0xb5bde4e8."""
 
@@ -477,6 +464,19 @@ class GateMandateStoppedError(GateError):
     block_time: int
 
 
+class GateMandateTooLargeError(GateError):
+    """`MandateTooLarge`, selector 0xde035c7e."""
+
+    NAME = "MandateTooLarge"
+    FIELDS = (("length", "uint256"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("de035c7e")
+    MEANING = "The mandate does not fit what a contract's code may hold."
+    REMEDY = "Shorten its rules' data, or split it."
+
+    length: int
+    most: int
+
+
 class GateMandateUnknownError(GateError):
     """`MandateUnknown`, selector 0xfc62d454."""
 
@@ -489,62 +489,28 @@ class GateMandateUnknownError(GateError):
     mandate_id: bytes
 
 
-class GateModelMismatchError(GateError):
-    """`ModelMismatch`, selector 0x4a89472a."""
+class GateNodeBannedError(GateError):
+    """`NodeBanned`, selector 0xf1a15196."""
 
-    NAME = "ModelMismatch"
-    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
-    SELECTOR = bytes.fromhex("4a89472a")
-    MEANING = "Another model answered than the mandate names."
-    REMEDY = "Run the mandate's model."
+    NAME = "NodeBanned"
+    FIELDS = (("key", "address"),)
+    SELECTOR = bytes.fromhex("f1a15196")
+    MEANING = "The key was banned from this mandate, by its account or its endorsers."
+    REMEDY = "Use another node."
 
-    got: bytes
-    expected: bytes
-
-
-class GateNativeDebtError(GateError):
-    """`NativeDebt`, selector 0x0a8f2aff."""
-
-    NAME = "NativeDebt"
-    FIELDS = ()
-    SELECTOR = bytes.fromhex("0a8f2aff")
-    MEANING = "The native currency cannot be a debt."
-    REMEDY = "Clear `debt`."
+    key: Address
 
 
-class GateNoAssetTrackedError(GateError):
-    """`NoAssetTracked`, selector 0x24b5b09c."""
+class GateNodeEndorsesItselfError(GateError):
+    """`NodeEndorsesItself`, selector 0x97104024."""
 
-    NAME = "NoAssetTracked"
-    FIELDS = (("permissions", "uint256"),)
-    SELECTOR = bytes.fromhex("24b5b09c")
-    MEANING = (
-        "Calls are listed and no asset is tracked: nothing would measure what "
-        "they take."
-    )
-    REMEDY = "Track what the account holds, or list no calls."
+    NAME = "NodeEndorsesItself"
+    FIELDS = (("key", "address"),)
+    SELECTOR = bytes.fromhex("97104024")
+    MEANING = "The node endorses its own decision."
+    REMEDY = "Leave its signature out."
 
-    permissions: int
-
-
-class GateNoNodeError(GateError):
-    """`NoNode`, selector 0xeaa4898b."""
-
-    NAME = "NoNode"
-    FIELDS = ()
-    SELECTOR = bytes.fromhex("eaa4898b")
-    MEANING = "The mandate permits no key."
-    REMEDY = "Name at least one."
-
-
-class GateNoReceiptError(GateError):
-    """`NoReceipt`, selector 0x22c94e3c."""
-
-    NAME = "NoReceipt"
-    FIELDS = ()
-    SELECTOR = bytes.fromhex("22c94e3c")
-    MEANING = "No inference stands behind the decision."
-    REMEDY = "Submit its receipts."
+    key: Address
 
 
 class GateNodeExpiredError(GateError):
@@ -560,26 +526,22 @@ class GateNodeExpiredError(GateError):
     valid_until: int
 
 
-class GateNodeKeyInvalidError(GateError):
-    """`NodeKeyInvalid`, selector 0x9b56e350."""
-
-    NAME = "NodeKeyInvalid"
-    FIELDS = (("key", "address"),)
-    SELECTOR = bytes.fromhex("9b56e350")
-    MEANING = "A permitted key is the zero address or listed twice."
-    REMEDY = "Remove it."
-
-    key: Address
-
-
 class GateNodeNotPermittedError(GateError):
     """`NodeNotPermitted`, selector 0xa0dce154."""
 
     NAME = "NodeNotPermitted"
     FIELDS = (("key", "address"),)
     SELECTOR = bytes.fromhex("a0dce154")
-    MEANING = "The mandate does not permit this key."
-    REMEDY = "Use a permitted node."
+    MEANING = (
+        "The mandate permits the key that signed neither by name nor by a "
+        "workload that it is attested to run now. The key is recovered from "
+        "the signature: where something else was signed (another chain's, "
+        "gate's or decision's digest), it is nobody's."
+    )
+    REMEDY = (
+        "Compare the digest with `digestOf`; use a permitted node; renew its "
+        "attestation."
+    )
 
     key: Address
 
@@ -597,43 +559,17 @@ class GateNodeRevokedError(GateError):
     revoked_at: int
 
 
-class GateNodeServesOtherError(GateError):
-    """`NodeServesOther`, selector 0x1f90cfdf."""
-
-    NAME = "NodeServesOther"
-    FIELDS = (("service", "bytes32"), ("expected", "bytes32"))
-    SELECTOR = bytes.fromhex("1f90cfdf")
-    MEANING = "The key announced another model or engine."
-    REMEDY = "Use a node that serves the mandate's."
-
-    service: bytes
-    expected: bytes
-
-
-class GateNodeTierTooHighError(GateError):
-    """`NodeTierTooHigh`, selector 0x37314730."""
-
-    NAME = "NodeTierTooHigh"
-    FIELDS = (("key", "address"), ("tier", "uint8"), ("most", "uint8"))
-    SELECTOR = bytes.fromhex("37314730")
-    MEANING = "A name alone cannot give this tier."
-    REMEDY = "Permit named keys at tier 0 or 1."
-
-    key: Address
-    tier: int
-    most: int
-
-
 class GateNodeUnannouncedError(GateError):
-    """`NodeUnannounced`, selector 0x7b942a79."""
+    """`NodeUnannounced`, selector 0x5ddf5470."""
 
     NAME = "NodeUnannounced"
-    FIELDS = (("key", "address"),)
-    SELECTOR = bytes.fromhex("7b942a79")
-    MEANING = "The key never announced itself."
-    REMEDY = "Announce it in the node registry."
+    FIELDS = (("key", "address"), ("service", "bytes32"))
+    SELECTOR = bytes.fromhex("5ddf5470")
+    MEANING = "The key has not announced itself for the mandate's model and engine."
+    REMEDY = "Announce it in the node registry, for what it serves."
 
     key: Address
+    service: bytes
 
 
 class GateNotAccountError(GateError):
@@ -649,6 +585,21 @@ class GateNotAccountError(GateError):
     account: Address
 
 
+class GateNotCancellerError(GateError):
+    """`NotCanceller`, selector 0x3825e10e."""
+
+    NAME = "NotCanceller"
+    FIELDS = (("caller", "address"),)
+    SELECTOR = bytes.fromhex("3825e10e")
+    MEANING = (
+        "Neither the account, nor the guardian, nor an endorser of the mandate "
+        "is calling."
+    )
+    REMEDY = "Send it from one of them."
+
+    caller: Address
+
+
 class GateNotGuardianError(GateError):
     """`NotGuardian`, selector 0x826f1bd2."""
 
@@ -662,6 +613,19 @@ class GateNotGuardianError(GateError):
     guardian: Address
 
 
+class GateNotNodeRegistryError(GateError):
+    """`NotNodeRegistry`, selector 0xe0d59338."""
+
+    NAME = "NotNodeRegistry"
+    FIELDS = (("caller", "address"), ("node_registry", "address"))
+    SELECTOR = bytes.fromhex("e0d59338")
+    MEANING = "Only the gate's node registry may tell it about keys."
+    REMEDY = "Announce the key in the node registry."
+
+    caller: Address
+    node_registry: Address
+
+
 class GateNotOperatorError(GateError):
     """`NotOperator`, selector 0x4738d054."""
 
@@ -673,6 +637,32 @@ class GateNotOperatorError(GateError):
 
     caller: Address
     operator: Address
+
+
+class GateNotQueuedError(GateError):
+    """`NotQueued`, selector 0x0fadc8b0."""
+
+    NAME = "NotQueued"
+    FIELDS = (("digest", "bytes32"), ("head", "bytes32"))
+    SELECTOR = bytes.fromhex("0fadc8b0")
+    MEANING = "This decision is not waiting."
+    REMEDY = "It was executed, cancelled or never queued."
+
+    digest: bytes
+    head: bytes
+
+
+class GateOutflowTooLargeError(GateError):
+    """`OutflowTooLarge`, selector 0x781e8f17."""
+
+    NAME = "OutflowTooLarge"
+    FIELDS = (("outflow", "uint256"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("781e8f17")
+    MEANING = "The mandate's outflow since its grant does not fit what the gate counts."
+    REMEDY = "Grant a new mandate."
+
+    outflow: int
+    most: int
 
 
 class GatePriceInvalidError(GateError):
@@ -721,19 +711,6 @@ class GateProgramMismatchError(GateError):
     expected: bytes
 
 
-class GateReceiptsMismatchError(GateError):
-    """`ReceiptsMismatch`, selector 0x3c4026fd."""
-
-    NAME = "ReceiptsMismatch"
-    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
-    SELECTOR = bytes.fromhex("3c4026fd")
-    MEANING = "These are not the receipts that were sworn."
-    REMEDY = "Submit the decision's own."
-
-    got: bytes
-    expected: bytes
-
-
 class GateReenteredError(GateError):
     """`Reentered`, selector 0xb5dfd9e5."""
 
@@ -744,16 +721,19 @@ class GateReenteredError(GateError):
     REMEDY = "A target called back: do not list it."
 
 
-class GateRulesUnsupportedError(GateError):
-    """`RulesUnsupported`, selector 0x2daec6d9."""
+class GateRuleRefusedError(GateError):
+    """`RuleRefused`, selector 0xe513ffdd."""
 
-    NAME = "RulesUnsupported"
-    FIELDS = (("count", "uint256"),)
-    SELECTOR = bytes.fromhex("2daec6d9")
-    MEANING = "Rules are not built yet, and are refused rather than ignored."
-    REMEDY = "Leave `rules` empty."
+    NAME = "RuleRefused"
+    FIELDS = (("rule", "address"), ("reason", "bytes"))
+    SELECTOR = bytes.fromhex("e513ffdd")
+    MEANING = (
+        "A rule refused, or said nothing; `reason` is the beginning of what it said."
+    )
+    REMEDY = "Read the reason; see the rule's own errors."
 
-    count: int
+    rule: Address
+    reason: bytes
 
 
 class GateRungExceededError(GateError):
@@ -763,72 +743,10 @@ class GateRungExceededError(GateError):
     FIELDS = (("value", "uint256"), ("limit", "uint256"))
     SELECTOR = bytes.fromhex("19e1da03")
     MEANING = "With this decision the unaudited outflow would pass the last rung."
-    REMEDY = (
-        "Decide smaller, or grant a new mandate: nothing resets the outflow "
-        "yet (a checkpoint over an audited head will)."
-    )
+    REMEDY = "Decide smaller, or let endorsers audit what was done (`checkpoint`)."
 
     value: int
     limit: int
-
-
-class GateRungLimitTooLargeError(GateError):
-    """`RungLimitTooLarge`, selector 0xe6761a10."""
-
-    NAME = "RungLimitTooLarge"
-    FIELDS = (("limit", "uint256"), ("most", "uint256"))
-    SELECTOR = bytes.fromhex("e6761a10")
-    MEANING = "The rung's limit does not fit."
-    REMEDY = "Choose a limit that means something."
-
-    limit: int
-    most: int
-
-
-class GateRungUnsupportedError(GateError):
-    """`RungUnsupported`, selector 0xaddce54d."""
-
-    NAME = "RungUnsupported"
-    FIELDS = (("tier", "uint8"), ("endorsements", "uint8"), ("delay", "uint32"))
-    SELECTOR = bytes.fromhex("addce54d")
-    MEANING = "The rung asks for proof that the gate cannot check yet."
-    REMEDY = "Tier at most 1, no endorsements, no delay."
-
-    tier: int
-    endorsements: int
-    delay: int
-
-
-class GateSelectorForbiddenError(GateError):
-    """`SelectorForbidden`, selector 0x9a1e0d07."""
-
-    NAME = "SelectorForbidden"
-    FIELDS = (("target", "address"), ("selector", "bytes4"))
-    SELECTOR = bytes.fromhex("9a1e0d07")
-    MEANING = (
-        "The selector gives others authority over the account's money, or "
-        "hides which function is called."
-    )
-    REMEDY = "Use an allowance of a call instead of approvals."
-
-    target: Address
-    selector: bytes
-
-
-class GateSignatureInvalidError(GateError):
-    """`SignatureInvalid`, selector 0xcfa4d792."""
-
-    NAME = "SignatureInvalid"
-    FIELDS = (("expected", "address"), ("recovered", "address"))
-    SELECTOR = bytes.fromhex("cfa4d792")
-    MEANING = (
-        "Another key signed, or something else was signed: another chain's, "
-        "gate's or decision's digest."
-    )
-    REMEDY = "Compare the digest with `digestOf`."
-
-    expected: Address
-    recovered: Address
 
 
 class GateSignatureMalformedError(GateError):
@@ -837,7 +755,11 @@ class GateSignatureMalformedError(GateError):
     NAME = "SignatureMalformed"
     FIELDS = (("length", "uint256"),)
     SELECTOR = bytes.fromhex("c7e1c197")
-    MEANING = "The signature is not 65 bytes r ‖ s ‖ v with low s and v 27 or 28."
+    MEANING = (
+        "The proof, or another list of signatures, is not 65 bytes r ‖ s ‖ v "
+        "each, at least one, with low s and v 27 or 28, or no key made one of "
+        "them."
+    )
     REMEDY = "Sign again with a signer that normalises s."
 
     length: int
@@ -919,34 +841,6 @@ class GateStopUsedError(GateError):
     stopped_until: int
 
 
-class GateTargetForbiddenError(GateError):
-    """`TargetForbidden`, selector 0x16359a82."""
-
-    NAME = "TargetForbidden"
-    FIELDS = (("target", "address"),)
-    SELECTOR = bytes.fromhex("16359a82")
-    MEANING = "Gate, account, registries and the zero address can never be listed."
-    REMEDY = "Remove the entry."
-
-    target: Address
-
-
-class GateTargetWithoutCodeError(GateError):
-    """`TargetWithoutCode`, selector 0x9dcf72e8."""
-
-    NAME = "TargetWithoutCode"
-    FIELDS = (("target", "address"),)
-    SELECTOR = bytes.fromhex("9dcf72e8")
-    MEANING = (
-        "There is no contract at a listed target (calls to it would succeed "
-        "silently), or only a key's owner's, who may exchange it any time "
-        "(EIP-7702)."
-    )
-    REMEDY = "Check the address and the chain."
-
-    target: Address
-
-
 class GateTierTooLowError(GateError):
     """`TierTooLow`, selector 0x339a88a7."""
 
@@ -985,36 +879,6 @@ class GateTooManyCallsError(GateError):
     limit: int
 
 
-class GateTrackedTwiceError(GateError):
-    """`TrackedTwice`, selector 0x3e4db990."""
-
-    NAME = "TrackedTwice"
-    FIELDS = (("token", "address"),)
-    SELECTOR = bytes.fromhex("3e4db990")
-    MEANING = "A token is tracked twice."
-    REMEDY = "Remove one entry."
-
-    token: Address
-
-
-class GateTransferUntrackedError(GateError):
-    """`TransferUntracked`, selector 0x708b6f38."""
-
-    NAME = "TransferUntracked"
-    FIELDS = (("target", "address"), ("selector", "bytes4"))
-    SELECTOR = bytes.fromhex("708b6f38")
-    MEANING = (
-        "The selector sends tokens away, and its target is not tracked as an asset."
-    )
-    REMEDY = (
-        "Track the token, or do not list it. Tokens without `decimals()` "
-        "cannot be tracked."
-    )
-
-    target: Address
-    selector: bytes
-
-
 class GateUndeclaredLossError(GateError):
     """`UndeclaredLoss`, selector 0xd62dd1a9."""
 
@@ -1026,6 +890,19 @@ class GateUndeclaredLossError(GateError):
 
     token: Address
     change: int
+
+
+class GateValidityTooShortError(GateError):
+    """`ValidityTooShort`, selector 0x73ca7645."""
+
+    NAME = "ValidityTooShort"
+    FIELDS = (("valid_until", "uint64"), ("ready_at", "uint256"))
+    SELECTOR = bytes.fromhex("73ca7645")
+    MEANING = "The decision would be over before its delay is."
+    REMEDY = "Decide with a later `validUntil`."
+
+    valid_until: int
+    ready_at: int
 
 
 class GateValueUntrackedError(GateError):
@@ -1041,19 +918,411 @@ class GateValueUntrackedError(GateError):
     value: int
 
 
-class GateWorkloadsUnsupportedError(GateError):
-    """`WorkloadsUnsupported`, selector 0x734eaaea."""
+class GrantError(ContractError):
+    """Refused by the checks at a mandate's grant."""
 
-    NAME = "WorkloadsUnsupported"
-    FIELDS = (("count", "uint256"),)
-    SELECTOR = bytes.fromhex("734eaaea")
+
+class GrantAttestationUnusableError(GrantError):
+    """`AttestationUnusable`, selector 0x06cba442."""
+
+    NAME = "AttestationUnusable"
+    FIELDS = (("attestation", "address"),)
+    SELECTOR = bytes.fromhex("06cba442")
     MEANING = (
-        "Permission by measurement is not built yet, and is refused rather "
-        "than ignored."
+        "A workload's contract has no code of its own, or does not answer "
+        "`attestationOf`."
     )
-    REMEDY = "Leave `workloads` empty."
+    REMEDY = "Name a deployed attestation contract (ADR 21)."
 
-    count: int
+    attestation: Address
+
+
+class GrantCadenceOutOfRangeError(GrantError):
+    """`CadenceOutOfRange`, selector 0x477562e6."""
+
+    NAME = "CadenceOutOfRange"
+    FIELDS = (("cadence", "uint32"), ("least", "uint256"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("477562e6")
+    MEANING = "The slot's length in blocks is out of range."
+    REMEDY = (
+        "At least 2 (an anchor must be a past block), at most what the chain "
+        "tells the hashes of: 256 blocks, or 8191 where it has the history "
+        "contract of EIP-2935."
+    )
+
+    cadence: int
+    least: int
+    most: int
+
+
+class GrantDecimalsMismatchError(GrantError):
+    """`DecimalsMismatch`, selector 0x1f70f28c."""
+
+    NAME = "DecimalsMismatch"
+    FIELDS = (("source", "address"), ("stated", "uint8"), ("actual", "uint256"))
+    SELECTOR = bytes.fromhex("1f70f28c")
+    MEANING = (
+        "The stated decimals are not the contract's own, or more than 36 (a "
+        "feed's: 18)."
+    )
+    REMEDY = "State what `decimals()` returns; 18 for the native currency."
+
+    source: Address
+    stated: int
+    actual: int
+
+
+class GrantDecimalsUnreadableError(GrantError):
+    """`DecimalsUnreadable`, selector 0x2d9c6539."""
+
+    NAME = "DecimalsUnreadable"
+    FIELDS = (("source", "address"),)
+    SELECTOR = bytes.fromhex("2d9c6539")
+    MEANING = "The contract does not tell its decimals."
+    REMEDY = "Only tokens and feeds with `decimals()` can be used."
+
+    source: Address
+
+
+class GrantEndorserIsNodeError(GrantError):
+    """`EndorserIsNode`, selector 0xe86e2c8c."""
+
+    NAME = "EndorserIsNode"
+    FIELDS = (("endorser", "address"),)
+    SELECTOR = bytes.fromhex("e86e2c8c")
+    MEANING = (
+        "Whoever decides cannot endorse: the endorser is also a permitted node key."
+    )
+    REMEDY = "Name another."
+
+    endorser: Address
+
+
+class GrantEndorsersUnsortedError(GrantError):
+    """`EndorsersUnsorted`, selector 0x483d6545."""
+
+    NAME = "EndorsersUnsorted"
+    FIELDS = (("endorser", "address"), ("previous", "address"))
+    SELECTOR = bytes.fromhex("483d6545")
+    MEANING = "Endorsers must be ascending, each once, and not zero."
+    REMEDY = "Sort them."
+
+    endorser: Address
+    previous: Address
+
+
+class GrantFeedAgeZeroError(GrantError):
+    """`FeedAgeZero`, selector 0x67c5f6d4."""
+
+    NAME = "FeedAgeZero"
+    FIELDS = (("feed", "address"),)
+    SELECTOR = bytes.fromhex("67c5f6d4")
+    MEANING = "An answer of the feed would never be fresh."
+    REMEDY = "Set `maxAge` to the feed's heartbeat plus a margin."
+
+    feed: Address
+
+
+class GrantFeedIndexOutOfRangeError(GrantError):
+    """`FeedIndexOutOfRange`, selector 0xf7d1ed37."""
+
+    NAME = "FeedIndexOutOfRange"
+    FIELDS = (("index", "uint8"), ("feeds", "uint256"))
+    SELECTOR = bytes.fromhex("f7d1ed37")
+    MEANING = "A tracked entry names a feed that the mandate does not have."
+    REMEDY = "Mind that feeds are counted from 0."
+
+    index: int
+    feeds: int
+
+
+class GrantGrantExpiredError(GrantError):
+    """`GrantExpired`, selector 0x03d7caf9."""
+
+    NAME = "GrantExpired"
+    FIELDS = (("expiry", "uint64"), ("live_from", "uint256"))
+    SELECTOR = bytes.fromhex("03d7caf9")
+    MEANING = "The mandate would be over before it is live."
+    REMEDY = "Choose an `expiry` after now and the account's grant delay."
+
+    expiry: int
+    live_from: int
+
+
+class GrantLadderNotRisingError(GrantError):
+    """`LadderNotRising`, selector 0x5ba1209b."""
+
+    NAME = "LadderNotRising"
+    FIELDS = (("rung", "uint256"),)
+    SELECTOR = bytes.fromhex("5ba1209b")
+    MEANING = "A rung's limit is not above the one before, or asks for less proof."
+    REMEDY = "Limits ascend; tier, endorsements and delay never fall."
+
+    rung: int
+
+
+class GrantListTooLongError(GrantError):
+    """`ListTooLong`, selector 0xd7633ac3."""
+
+    NAME = "ListTooLong"
+    FIELDS = (("list", "string"), ("length", "uint256"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("d7633ac3")
+    MEANING = "A list of the mandate has more entries than the gate goes through."
+    REMEDY = "Shorten it, or split the work over two mandates."
+
+    list: str
+    length: int
+    most: int
+
+
+class GrantNativeDebtError(GrantError):
+    """`NativeDebt`, selector 0x0a8f2aff."""
+
+    NAME = "NativeDebt"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("0a8f2aff")
+    MEANING = "The native currency cannot be a debt."
+    REMEDY = "Clear `debt`."
+
+
+class GrantNoAssetTrackedError(GrantError):
+    """`NoAssetTracked`, selector 0x24b5b09c."""
+
+    NAME = "NoAssetTracked"
+    FIELDS = (("permissions", "uint256"),)
+    SELECTOR = bytes.fromhex("24b5b09c")
+    MEANING = (
+        "Calls are listed and no asset is tracked: nothing would measure what "
+        "they take."
+    )
+    REMEDY = (
+        "Track what the account holds (the native currency at least), or list no calls."
+    )
+
+    permissions: int
+
+
+class GrantNoNodeError(GrantError):
+    """`NoNode`, selector 0xeaa4898b."""
+
+    NAME = "NoNode"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("eaa4898b")
+    MEANING = "The mandate permits no key."
+    REMEDY = "Name one, or a workload."
+
+
+class GrantNoRungError(GrantError):
+    """`NoRung`, selector 0xf8e391ee."""
+
+    NAME = "NoRung"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("f8e391ee")
+    MEANING = "An empty ladder permits nothing."
+    REMEDY = "Give at least one rung."
+
+
+class GrantNodeKeyInvalidError(GrantError):
+    """`NodeKeyInvalid`, selector 0x9b56e350."""
+
+    NAME = "NodeKeyInvalid"
+    FIELDS = (("key", "address"),)
+    SELECTOR = bytes.fromhex("9b56e350")
+    MEANING = "A permitted key is the zero address or listed twice."
+    REMEDY = "Remove it."
+
+    key: Address
+
+
+class GrantNodeTierTooHighError(GrantError):
+    """`NodeTierTooHigh`, selector 0x37314730."""
+
+    NAME = "NodeTierTooHigh"
+    FIELDS = (("key", "address"), ("tier", "uint8"), ("most", "uint8"))
+    SELECTOR = bytes.fromhex("37314730")
+    MEANING = "A name alone cannot give this tier."
+    REMEDY = "Permit named keys at tier 0 or 1."
+
+    key: Address
+    tier: int
+    most: int
+
+
+class GrantQuorumOutOfRangeError(GrantError):
+    """`QuorumOutOfRange`, selector 0x255036e8."""
+
+    NAME = "QuorumOutOfRange"
+    FIELDS = (("quorum", "uint8"), ("least", "uint256"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("255036e8")
+    MEANING = (
+        "Fewer endorsers could reset the outflow than a rung asks for, or more "
+        "than there are; or a quorum without endorsers."
+    )
+    REMEDY = (
+        "At least the most endorsements of any rung and at least 1, at most "
+        "the number of endorsers; 0 where there are none."
+    )
+
+    quorum: int
+    least: int
+    most: int
+
+
+class GrantRuleUnusableError(GrantError):
+    """`RuleUnusable`, selector 0xd14e41c6."""
+
+    NAME = "RuleUnusable"
+    FIELDS = (("rule", "address"), ("reason", "bytes"))
+    SELECTOR = bytes.fromhex("d14e41c6")
+    MEANING = (
+        "A rule has no code of its own, or does not take its terms; `reason` "
+        "is what it said."
+    )
+    REMEDY = "Deploy the rule first; check its terms."
+
+    rule: Address
+    reason: bytes
+
+
+class GrantRungDelayOutOfRangeError(GrantError):
+    """`RungDelayOutOfRange`, selector 0xb165638e."""
+
+    NAME = "RungDelayOutOfRange"
+    FIELDS = (
+        ("rung", "uint256"),
+        ("delay", "uint32"),
+        ("least", "uint256"),
+        ("most", "uint256"),
+    )
+    SELECTOR = bytes.fromhex("b165638e")
+    MEANING = "The rung's delay is too short for anybody to act in, or absurdly long."
+    REMEDY = (
+        "0, or an hour to 30 days: whoever may cancel must get a transaction "
+        "in, even where somebody pays for full blocks to keep it out."
+    )
+
+    rung: int
+    delay: int
+    least: int
+    most: int
+
+
+class GrantRungEndorsementsUnreachableError(GrantError):
+    """`RungEndorsementsUnreachable`, selector 0xc7c143c1."""
+
+    NAME = "RungEndorsementsUnreachable"
+    FIELDS = (("rung", "uint256"), ("endorsements", "uint8"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("c7c143c1")
+    MEANING = "The rung asks for more endorsements than there are endorsers."
+    REMEDY = "Name more, or ask for fewer."
+
+    rung: int
+    endorsements: int
+    most: int
+
+
+class GrantRungLimitTooLargeError(GrantError):
+    """`RungLimitTooLarge`, selector 0xe6761a10."""
+
+    NAME = "RungLimitTooLarge"
+    FIELDS = (("limit", "uint256"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("e6761a10")
+    MEANING = "The rung's limit does not fit."
+    REMEDY = "Choose a limit that means something."
+
+    limit: int
+    most: int
+
+
+class GrantRungTierUnreachableError(GrantError):
+    """`RungTierUnreachable`, selector 0x108ea2ef."""
+
+    NAME = "RungTierUnreachable"
+    FIELDS = (("rung", "uint256"), ("tier", "uint8"), ("most", "uint8"))
+    SELECTOR = bytes.fromhex("108ea2ef")
+    MEANING = "No key of the mandate can reach the rung's tier."
+    REMEDY = "Above 1 a workload is needed; tiers above 3 do not exist."
+
+    rung: int
+    tier: int
+    most: int
+
+
+class GrantSelectorForbiddenError(GrantError):
+    """`SelectorForbidden`, selector 0x9a1e0d07."""
+
+    NAME = "SelectorForbidden"
+    FIELDS = (("target", "address"), ("selector", "bytes4"))
+    SELECTOR = bytes.fromhex("9a1e0d07")
+    MEANING = (
+        "The selector gives others authority over the account's money, or "
+        "hides which function is called."
+    )
+    REMEDY = "Use an allowance of a call instead of approvals."
+
+    target: Address
+    selector: bytes
+
+
+class GrantTargetForbiddenError(GrantError):
+    """`TargetForbidden`, selector 0x16359a82."""
+
+    NAME = "TargetForbidden"
+    FIELDS = (("target", "address"),)
+    SELECTOR = bytes.fromhex("16359a82")
+    MEANING = (
+        "Gate, account, registries, the mandate's own feeds, rules and "
+        "attestation contracts and the zero address can never be listed."
+    )
+    REMEDY = "Remove the entry."
+
+    target: Address
+
+
+class GrantTargetWithoutCodeError(GrantError):
+    """`TargetWithoutCode`, selector 0x9dcf72e8."""
+
+    NAME = "TargetWithoutCode"
+    FIELDS = (("target", "address"),)
+    SELECTOR = bytes.fromhex("9dcf72e8")
+    MEANING = (
+        "There is no contract at a listed target (calls to it would succeed "
+        "silently), or only a key's owner's, who may exchange it any time "
+        "(EIP-7702)."
+    )
+    REMEDY = "Check the address and the chain."
+
+    target: Address
+
+
+class GrantTrackedTwiceError(GrantError):
+    """`TrackedTwice`, selector 0x3e4db990."""
+
+    NAME = "TrackedTwice"
+    FIELDS = (("token", "address"),)
+    SELECTOR = bytes.fromhex("3e4db990")
+    MEANING = "A token is tracked twice."
+    REMEDY = "Remove one entry."
+
+    token: Address
+
+
+class GrantTransferUntrackedError(GrantError):
+    """`TransferUntracked`, selector 0x708b6f38."""
+
+    NAME = "TransferUntracked"
+    FIELDS = (("target", "address"), ("selector", "bytes4"))
+    SELECTOR = bytes.fromhex("708b6f38")
+    MEANING = (
+        "The selector sends tokens away, and its target is not tracked as an asset."
+    )
+    REMEDY = (
+        "Track the token, or do not list it. Tokens without `decimals()` "
+        "cannot be tracked."
+    )
+
+    target: Address
+    selector: bytes
 
 
 class NodeRegistryError(ContractError):
@@ -1109,6 +1378,19 @@ class NodeRegistryKeySignatureMalformedError(NodeRegistryError):
     REMEDY = "Sign again with a signer that normalises s."
 
     length: int
+
+
+class NodeRegistryTooManyServicesError(NodeRegistryError):
+    """`TooManyServices`, selector 0x15766030."""
+
+    NAME = "TooManyServices"
+    FIELDS = (("key", "address"), ("limit", "uint256"))
+    SELECTOR = bytes.fromhex("15766030")
+    MEANING = "The key has announced more services than a revocation could end at once."
+    REMEDY = "Make a key per few services."
+
+    key: Address
+    limit: int
 
 
 class ModelRegistryError(ContractError):
@@ -1231,57 +1513,50 @@ ERRORS: dict[bytes, type[ContractError]] = {
         GateBoundMissedError,
         GateBoundsLengthError,
         GateBoundsMismatchError,
-        GateCadenceOutOfRangeError,
         GateCallFailedError,
         GateCallNotAllowedError,
         GateCallTooShortError,
         GateCallsMismatchError,
-        GateDecimalsMismatchError,
-        GateDecimalsUnreadableError,
+        GateCheckpointAheadError,
+        GateCheckpointOldError,
         GateDecisionExpiredError,
+        GateDelayNotNeededError,
+        GateDelayNotServedError,
         GateEmptyDecisionError,
-        GateEndorsersUnsupportedError,
-        GateEngineMismatchError,
-        GateFeedAgeZeroError,
-        GateFeedIndexOutOfRangeError,
+        GateEndorsementsMissingError,
+        GateEndorserUnknownError,
+        GateEndorsersUnorderedError,
+        GateGasTooLowError,
         GateGrantDelayTooLongError,
-        GateGrantExpiredError,
         GateHeadMismatchError,
-        GateLadderUnsupportedError,
+        GateHeadQueuedError,
         GateLossExceededError,
         GateMandateExistsError,
         GateMandateExpiredError,
-        GateMandateMismatchError,
         GateMandateNotLiveError,
         GateMandateRevokedError,
         GateMandateStoppedError,
+        GateMandateTooLargeError,
         GateMandateUnknownError,
-        GateModelMismatchError,
-        GateNativeDebtError,
-        GateNoAssetTrackedError,
-        GateNoNodeError,
-        GateNoReceiptError,
+        GateNodeBannedError,
+        GateNodeEndorsesItselfError,
         GateNodeExpiredError,
-        GateNodeKeyInvalidError,
         GateNodeNotPermittedError,
         GateNodeRevokedError,
-        GateNodeServesOtherError,
-        GateNodeTierTooHighError,
         GateNodeUnannouncedError,
         GateNotAccountError,
+        GateNotCancellerError,
         GateNotGuardianError,
+        GateNotNodeRegistryError,
         GateNotOperatorError,
+        GateNotQueuedError,
+        GateOutflowTooLargeError,
         GatePriceInvalidError,
         GatePriceStaleError,
         GateProgramMismatchError,
-        GateReceiptsMismatchError,
         GateReenteredError,
-        GateRulesUnsupportedError,
+        GateRuleRefusedError,
         GateRungExceededError,
-        GateRungLimitTooLargeError,
-        GateRungUnsupportedError,
-        GateSelectorForbiddenError,
-        GateSignatureInvalidError,
         GateSignatureMalformedError,
         GateSlotNotNewestError,
         GateSlotUsedError,
@@ -1289,20 +1564,45 @@ ERRORS: dict[bytes, type[ContractError]] = {
         GateStopShorterError,
         GateStopTooLongError,
         GateStopUsedError,
-        GateTargetForbiddenError,
-        GateTargetWithoutCodeError,
         GateTierTooLowError,
         GateTokenUntrackedError,
         GateTooManyCallsError,
-        GateTrackedTwiceError,
-        GateTransferUntrackedError,
         GateUndeclaredLossError,
+        GateValidityTooShortError,
         GateValueUntrackedError,
-        GateWorkloadsUnsupportedError,
+        GrantAttestationUnusableError,
+        GrantCadenceOutOfRangeError,
+        GrantDecimalsMismatchError,
+        GrantDecimalsUnreadableError,
+        GrantEndorserIsNodeError,
+        GrantEndorsersUnsortedError,
+        GrantFeedAgeZeroError,
+        GrantFeedIndexOutOfRangeError,
+        GrantGrantExpiredError,
+        GrantLadderNotRisingError,
+        GrantListTooLongError,
+        GrantNativeDebtError,
+        GrantNoAssetTrackedError,
+        GrantNoNodeError,
+        GrantNoRungError,
+        GrantNodeKeyInvalidError,
+        GrantNodeTierTooHighError,
+        GrantQuorumOutOfRangeError,
+        GrantRuleUnusableError,
+        GrantRungDelayOutOfRangeError,
+        GrantRungEndorsementsUnreachableError,
+        GrantRungLimitTooLargeError,
+        GrantRungTierUnreachableError,
+        GrantSelectorForbiddenError,
+        GrantTargetForbiddenError,
+        GrantTargetWithoutCodeError,
+        GrantTrackedTwiceError,
+        GrantTransferUntrackedError,
         NodeRegistryAnnouncementOverError,
         NodeRegistryKeyRevokedError,
         NodeRegistryKeySignatureInvalidError,
         NodeRegistryKeySignatureMalformedError,
+        NodeRegistryTooManyServicesError,
         ModelRegistryAlreadyPublishedError,
         ModelRegistryRootZeroError,
         ModelRegistryUriLengthError,

@@ -49,26 +49,30 @@ class AffiantAddresses:
 def deploy_affiant(
     chain: Chain, deployer: LocalAccount, *, timeout: float = CONFIRM_SECONDS
 ) -> AffiantAddresses:
-    """Deploy the registries and the gate; return where they are.
+    """Deploy the gate and what it depends on; return where they are.
 
     Raises:
         DeploymentError: a creation failed, or the result is not ours.
         ReceiptTimeoutError, TransactionRefusedError, ChainUnavailableError.
     """
-    nodes = deploy_contract(chain, deployer, name="NodeRegistry", timeout=timeout)
     models = deploy_contract(chain, deployer, name="ModelRegistry", timeout=timeout)
+    checks = deploy_contract(chain, deployer, name="MandateChecks", timeout=timeout)
     gate = deploy_contract(
         chain,
         deployer,
         name="DecisionGate",
         types=["address", "address"],
-        arguments=[nodes, models],
+        arguments=[models, checks],
         timeout=timeout,
     )
-    registry = GateClient(chain, gate).node_registry()
-    if registry != nodes:
+    nodes = GateClient(chain, gate).node_registry()
+    code = chain.code(nodes)
+    expected = load_artifact("NodeRegistry").deployed_bytecode
+    if not _same_code(code, expected):
         raise DeploymentError(
-            "DecisionGate", got=f"node registry {registry}", expected=nodes
+            "NodeRegistry",
+            got=f"code {to_hex(keccak256(code))}, {len(code)} bytes",
+            expected=f"the package's, {len(expected)} bytes",
         )
     return AffiantAddresses(gate=gate, node_registry=nodes, model_registry=models)
 

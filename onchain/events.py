@@ -1,14 +1,16 @@
 """The index of a mandate's executed decisions, from the chain alone.
 
-It decides that the list is complete: every execution names the head before it, so the
-events must form one unbroken line from the mandate's id to the head that the gate
-holds. An endpoint that leaves one out, or adds one, is found out. It does not decide
-whether the decisions were right. It trusts the endpoint only for what it cannot check
-here: that its logs and heads are the chain's.
+It decides that the list is complete: every decision that takes the head, by being
+executed or queued, names the head before it, so the events must form one unbroken line
+from the mandate's id to the head that the gate holds. An endpoint that leaves one out,
+or adds one, is found out. It does not decide whether the decisions were right. It
+trusts the endpoint only for what it cannot check here: that its logs and heads are the
+chain's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from affiant.encoding import Digest, to_hex
@@ -16,21 +18,27 @@ from affiant.errors import MalformedError, RejectedError
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import Block, Log, Transaction
 from affiant.onchain.gate import GateClient
-from affiant.onchain.gate_calldata import Submission, decode_execute
+from affiant.onchain.gate_calldata import Submission, decode_submission
 from affiant.onchain.gate_events import (
+    CANCELLED_TOPIC,
+    CHECKPOINT_TOPIC,
     EXECUTED_TOPIC,
     GRANTED_TOPIC,
+    QUEUED_TOPIC,
     REFUSED_TOPIC,
+    CheckpointReached,
+    DecisionCancelled,
     DecisionExecuted,
+    DecisionQueued,
     DecisionRefused,
     MandateGranted,
 )
-from affiant.onchain.mandate import Address
+from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.sending import TransactionUnknownError
 
 
 class HistoryBrokenError(RejectedError):
-    """The executions do not form one line from the mandate's id to its head."""
+    """The decisions do not form one line from the mandate's id to its head."""
 
     def __init__(self, what: str, *, got: str, expected: str) -> None:
         super().__init__(f"{what}: got {got}, expected {expected}")
@@ -47,6 +55,8 @@ class ExecutedDecision:
     block_number: int
     block_hash: Digest
     log_index: int
+    taken_in: int
+    """Block in which it took the head: its own, or that in which it was queued."""
     transaction: Transaction
     submission: Submission | None
     """What the transaction submitted; None where its calldata cannot be read."""
@@ -62,12 +72,28 @@ class MandateHistory:
     granted: MandateGranted
     granted_block: int
     executed: tuple[ExecutedDecision, ...]
-    """In order; the first follows the mandate's id, the last is the head."""
+    """In order; together with `queued`, in the order in which they took the head, they
+    form one line from the mandate's id to the head."""
+    queued: tuple[DecisionQueued, ...]
+    """In order; those that were executed are among `executed` as well."""
+    cancelled: tuple[DecisionCancelled, ...]
+    checkpoints: tuple[CheckpointReached, ...]
     refused: tuple[DecisionRefused, ...]
     """Refusals that the operator had recorded."""
     head: Digest
     upto: Block
     """The block whose head this is."""
+
+    @property
+    def skips(self) -> list[tuple[int, int]]:
+        """(slot, slots skipped before it) of all that took the head, in order."""
+        waited = {event.digest for event in self.queued}
+        acted = [
+            (item.event.slot, item.event.skipped)
+            for item in self.executed
+            if item.event.digest not in waited
+        ]
+        return sorted(acted + [(event.slot, event.skipped) for event in self.queued])
 
 
 def mandate_history(
@@ -106,20 +132,43 @@ def mandate_history(
             got=f"{len(grants)} in blocks {from_block} to {upto.number}",
             expected="one",
         )
-    executed = tuple(_executed(chain, gate, log) for log in logs(EXECUTED_TOPIC))
+    granted = MandateGranted.of(grants[0])
+    queue_logs = logs(QUEUED_TOPIC)
+    queued = tuple(DecisionQueued.of(log) for log in queue_logs)
+    queued_in = {log.topics[2]: log.block_number for log in queue_logs}
+    executed = tuple(
+        _executed(chain, gate, granted.mandate, log, queued_in=queued_in)
+        for log in logs(EXECUTED_TOPIC)
+    )
+    places = [(log.block_number, log.log_index) for log in queue_logs]
     head = GateClient(chain, gate).head_of(mandate_id, block_hash=upto.hash)
-    _check_line(executed, mandate_id=mandate_id, head=head)
+    _check_line(
+        executed,
+        tuple(zip(places, queued, strict=True)),
+        mandate_id=mandate_id,
+        head=head,
+    )
     return MandateHistory(
-        granted=MandateGranted.of(grants[0]),
+        granted=granted,
         granted_block=grants[0].block_number,
         executed=executed,
+        queued=queued,
+        cancelled=tuple(DecisionCancelled.of(log) for log in logs(CANCELLED_TOPIC)),
+        checkpoints=tuple(CheckpointReached.of(log) for log in logs(CHECKPOINT_TOPIC)),
         refused=tuple(DecisionRefused.of(log) for log in logs(REFUSED_TOPIC)),
         head=head,
         upto=upto,
     )
 
 
-def _executed(chain: Chain, gate: Address, log: Log) -> ExecutedDecision:
+def _executed(
+    chain: Chain,
+    gate: Address,
+    mandate: Mandate,
+    log: Log,
+    *,
+    queued_in: Mapping[Digest, int],
+) -> ExecutedDecision:
     event = DecisionExecuted.of(log)
     transaction = chain.transaction(log.transaction_hash)
     if transaction is None:
@@ -129,7 +178,14 @@ def _executed(chain: Chain, gate: Address, log: Log) -> ExecutedDecision:
         unreadable = f"sent to {transaction.target}, not to the gate"
     else:
         try:
-            submission = decode_execute(transaction.data)
+            submission = decode_submission(
+                transaction.data,
+                mandate=mandate,
+                chain_id=chain.chain_id,
+                gate=gate,
+                previous=event.previous,
+                anchor_hash=chain.block_by_number(mandate.anchor_of(event.slot)).hash,
+            )
         except MalformedError as error:
             unreadable = str(error)
     return ExecutedDecision(
@@ -137,6 +193,7 @@ def _executed(chain: Chain, gate: Address, log: Log) -> ExecutedDecision:
         block_number=log.block_number,
         block_hash=log.block_hash,
         log_index=log.log_index,
+        taken_in=queued_in.get(event.digest, log.block_number),
         transaction=transaction,
         submission=submission,
         unreadable=unreadable,
@@ -144,18 +201,34 @@ def _executed(chain: Chain, gate: Address, log: Log) -> ExecutedDecision:
 
 
 def _check_line(
-    executed: tuple[ExecutedDecision, ...], *, mandate_id: Digest, head: Digest
+    executed: tuple[ExecutedDecision, ...],
+    queued: tuple[tuple[tuple[int, int], DecisionQueued], ...],
+    *,
+    mandate_id: Digest,
+    head: Digest,
 ) -> None:
+    """Check that those that took the head follow one another.
+
+    Args:
+        queued: with the place of each one's event: block number and log index.
+    """
+    waited = {event.digest for _, event in queued}
+    takes = [
+        ((item.block_number, item.log_index), item.event.previous, item.event.digest)
+        for item in executed
+        if item.event.digest not in waited
+    ]
+    takes += [(place, event.previous, event.digest) for place, event in queued]
     last = mandate_id
-    for index, item in enumerate(executed):
-        if item.event.previous != last:
+    for index, (place, previous, digest) in enumerate(sorted(takes)):
+        if previous != last:
             raise HistoryBrokenError(
-                f"`previous` of execution {index} in block {item.block_number}",
-                got=to_hex(item.event.previous),
+                f"`previous` of decision {index} in block {place[0]}",
+                got=to_hex(previous),
                 expected=to_hex(last),
             )
-        last = item.event.digest
+        last = digest
     if last != head:
         raise HistoryBrokenError(
-            "digest of the last execution", got=to_hex(last), expected=to_hex(head)
+            "digest of the last decision", got=to_hex(last), expected=to_hex(head)
         )

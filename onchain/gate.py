@@ -17,15 +17,23 @@ from affiant.errors import MalformedError
 from affiant.onchain.abi import decode_exactly, encode_call
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import Block, CallRequest, TransactionReceipt
+from affiant.onchain.checkpoint import (
+    CHECKPOINT_ABI,
+    VERDICT_ABI,
+    Checkpoint,
+    Verdict,
+)
 from affiant.onchain.contract_errors import decode_revert
 from affiant.onchain.decision import DECISION_ABI, Decision
+from affiant.onchain.errors import CallRevertedError
 from affiant.onchain.gate_calldata import (
     GRANT,
     STOP,
     Submission,
-    decode_execute,
     encode_execute,
+    encode_queue,
     encode_try_execute,
+    mandate_of,
 )
 from affiant.onchain.gate_events import (
     EXECUTED_TOPIC,
@@ -34,7 +42,13 @@ from affiant.onchain.gate_events import (
     DecisionRefused,
     MandateGranted,
 )
-from affiant.onchain.mandate import NATIVE, Address, Mandate, parse_address
+from affiant.onchain.mandate import (
+    MANDATE_ABI,
+    NATIVE,
+    Address,
+    Mandate,
+    parse_address,
+)
 from affiant.onchain.sending import CONFIRM_SECONDS, send
 
 __all__ = [
@@ -45,10 +59,16 @@ __all__ = [
     "MandateState",
     "SimulatedExecution",
     "Submission",
-    "decode_execute",
     "encode_execute",
+    "encode_queue",
     "encode_try_execute",
 ]
+
+
+STATE_ABI = (
+    "(bytes32,uint256,uint256,uint64,uint64,uint64,uint64,uint64,bool,bool,address)"
+)
+"""ABI type of the Solidity struct `IDecisionGate.MandateState`."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +76,34 @@ class MandateState:
     """What the gate stores of a mandate, and when it was read."""
 
     head: Digest
-    """Digest of the last executed decision; the mandate's id before the first."""
-    unaudited: int
-    """Value, 8 decimals: outflow since the last audited head."""
+    """Digest of the last executed or queued decision; the mandate's id before the
+    first."""
+    outflow: int
+    """Value, 8 decimals: all that its decisions put at risk since the grant."""
+    audited: int
+    """Value, 8 decimals: the part of it that endorsers have audited."""
     live_from: int
     """Unix seconds, inclusive."""
     next_slot: int
     """Least slot that may still act."""
     stopped_until: int
     """Unix seconds, exclusive; 0: not stopped."""
+    queued_at: int
+    """Unix seconds at which the head was queued; 0: it is not waiting."""
+    queued_until: int
+    """Unix seconds, inclusive, until which a waiting head can execute."""
     revoked: bool
+    guardian_stopped: bool
+    """Whether the guardian's stop is used up."""
     account: Address
     """The zero address: unknown mandate."""
     block: Block
     """At which this was read."""
+
+    @property
+    def unaudited(self) -> int:
+        """Value, 8 decimals: the outflow that nobody has audited yet."""
+        return self.outflow - self.audited
 
     @property
     def known(self) -> bool:
@@ -122,28 +156,52 @@ class GateClient:
         values: Any = self._view(
             "stateOf(bytes32)",
             [mandate_id],
-            returns=[
-                "bytes32",
-                "uint104",
-                "uint48",
-                "uint48",
-                "uint48",
-                "bool",
-                "address",
-            ],
+            returns=[STATE_ABI],
             block_hash=at.hash,
         )
-        head, unaudited, live_from, next_slot, stopped_until, revoked, account = values
+        (head, *numbers, revoked, guardian_stopped, account) = values[0]
+        outflow, audited, live_from, next_slot, stopped_until, *queue = numbers
         return MandateState(
             head=Digest(head),
-            unaudited=unaudited,
+            outflow=outflow,
+            audited=audited,
             live_from=live_from,
             next_slot=next_slot,
             stopped_until=stopped_until,
+            queued_at=queue[0],
+            queued_until=queue[1],
             revoked=revoked,
+            guardian_stopped=guardian_stopped,
             account=parse_address(account, what="stateOf.account"),
             block=at,
         )
+
+    def mandate_of(self, mandate_id: Digest) -> Mandate:
+        """Return the mandate as it was granted.
+
+        Raises:
+            ContractError: unknown to the gate.
+            MalformedError: what the endpoint answers does not hash to `mandate_id`.
+        """
+        try:
+            values: Any = self._view(
+                "mandateOf(bytes32)", [mandate_id], returns=[MANDATE_ABI]
+            )
+        except CallRevertedError as error:
+            raise decode_revert(error.data) from error
+        mandate = mandate_of(values[0])
+        if mandate.id != mandate_id:
+            raise MalformedError(
+                "mandateOf", got=to_hex(mandate.id), expected=to_hex(mandate_id)
+            )
+        return mandate
+
+    def is_banned(self, mandate_id: Digest, *, key: Address) -> bool:
+        """Return whether `key` was banned from a mandate."""
+        values: Any = self._view(
+            "isBanned(bytes32,address)", [mandate_id, key], returns=["bool"]
+        )
+        return bool(values[0])
 
     def grant_delay_of(self, account: Address) -> int:
         """Return the seconds that a grant by `account` would wait now."""
@@ -159,7 +217,7 @@ class GateClient:
         return self._digest("domainSeparator()", [])
 
     def node_registry(self) -> Address:
-        """Return the node registry that the gate asks."""
+        """Return the node registry that tells the gate about keys."""
         values: Any = self._view("nodeRegistry()", [], returns=["address"])
         return parse_address(values[0], what="nodeRegistry")
 
@@ -172,7 +230,7 @@ class GateClient:
         return self._call(encode_call("revoke(bytes32)", [mandate_id]), account)
 
     def stop_call(
-        self, mandate: Mandate, *, until: int, sender: Address
+        self, mandate_id: Digest, *, until: int, sender: Address
     ) -> CallRequest:
         """Return the call that stops a mandate; guardian or account must make it.
 
@@ -180,7 +238,7 @@ class GateClient:
             until: unix seconds, exclusive.
             sender: who makes it.
         """
-        return self._call(encode_call(STOP, [mandate.abi_values(), until]), sender)
+        return self._call(encode_call(STOP, [mandate_id, until]), sender)
 
     def resume_call(self, mandate_id: Digest, *, account: Address) -> CallRequest:
         """Return the call that lifts a stop; the mandate's account must make it."""
@@ -190,9 +248,58 @@ class GateClient:
         """Return the call that sets how long future grants wait, in seconds."""
         return self._call(encode_call("setGrantDelay(uint32)", [delay]), account)
 
-    def execute_call(self, submission: Submission, *, sender: Address) -> CallRequest:
-        """Return the call that submits a decision, to be signed and sent."""
-        return self._call(encode_execute(submission), sender)
+    def ban_key_call(
+        self, mandate_id: Digest, *, key: Address, account: Address
+    ) -> CallRequest:
+        """Return the call that bans a node key; the mandate's account must make it."""
+        data = encode_call("banKey(bytes32,address)", [mandate_id, key])
+        return self._call(data, account)
+
+    def verdict_call(
+        self, verdict: Verdict, *, signatures: bytes, sender: Address
+    ) -> CallRequest:
+        """Return the call that bans a node key by endorsers' verdict; anyone may.
+
+        Args:
+            signatures: joined, as `signature.join_signatures` does.
+        """
+        signature = f"banKeyByVerdict({VERDICT_ABI},bytes)"
+        data = encode_call(signature, [verdict.abi_values(), signatures])
+        return self._call(data, sender)
+
+    def checkpoint_call(
+        self, checkpoint: Checkpoint, *, signatures: bytes, sender: Address
+    ) -> CallRequest:
+        """Return the call that brings a checkpoint; anyone may make it.
+
+        Args:
+            signatures: joined, as `signature.join_signatures` does.
+        """
+        signature = f"checkpoint({CHECKPOINT_ABI},bytes)"
+        data = encode_call(signature, [checkpoint.abi_values(), signatures])
+        return self._call(data, sender)
+
+    def cancel_call(
+        self, mandate_id: Digest, *, digest: Digest, sender: Address
+    ) -> CallRequest:
+        """Return the call that cancels a queued decision; its mandate's account,
+        guardian or an endorser must make it."""
+        data = encode_call("cancel(bytes32,bytes32)", [mandate_id, digest])
+        return self._call(data, sender)
+
+    def queue_call(self, submission: Submission, *, sender: Address) -> CallRequest:
+        """Return the call that queues a decision; the operator must make it."""
+        return self._call(encode_queue(submission), sender)
+
+    def execute_call(
+        self, submission: Submission, *, sender: Address, blank: bool = False
+    ) -> CallRequest:
+        """Return the call that submits a decision, to be signed and sent.
+
+        Args:
+            blank: leave out what the gate knows; see `encode_execute`.
+        """
+        return self._call(encode_execute(submission, blank=blank), sender)
 
     def simulate(
         self, submission: Submission, *, sender: Address, base: Block | None = None
@@ -216,16 +323,21 @@ class GateClient:
         submission: Submission,
         *,
         operator: LocalAccount,
+        blank: bool = False,
         gas: int | None = None,
         timeout: float = CONFIRM_SECONDS,
     ) -> TransactionReceipt:
         """Submit a decision and return the receipt once it was executed.
 
+        Args:
+            blank: leave out what the gate knows; see `encode_execute`.
+
         Raises:
             ContractError: the gate refuses; with `gas` None, nothing was sent.
             ReceiptTimeoutError, TransactionRefusedError, ChainUnavailableError.
         """
-        call = self.execute_call(submission, sender=Address(operator.address))
+        sender = Address(operator.address)
+        call = self.execute_call(submission, sender=sender, blank=blank)
         return send(self.chain, call, signer=operator, gas=gas, timeout=timeout)
 
     def try_execute(

@@ -37,10 +37,24 @@ WITHDRAWN_TOPIC = keccak256(b"MandateWithdrawn(bytes32,address)")
 HALTED_TOPIC = keccak256(b"MandateHalted(bytes32,address,uint64)")
 """First topic of `MandateHalted`: its guardian or account stopped it."""
 
+QUEUED_TOPIC = keccak256(
+    b"DecisionQueued(bytes32,bytes32,address,uint64,uint64,bytes32,uint256,uint64,uint64)"
+)
+"""First topic of `DecisionQueued`."""
+
+CANCELLED_TOPIC = keccak256(b"DecisionCancelled(bytes32,bytes32,address)")
+"""First topic of `DecisionCancelled`."""
+
+CHECKPOINT_TOPIC = keccak256(b"CheckpointReached(bytes32,bytes32,uint256)")
+"""First topic of `CheckpointReached`."""
+
+BANNED_TOPIC = keccak256(b"KeyBanned(bytes32,address,bytes32)")
+"""First topic of `KeyBanned`."""
+
 
 @dataclass(frozen=True)
 class DecisionExecuted:
-    """A decision was executed and is its mandate's head now."""
+    """A decision was executed; it has the head now, or had it since it was queued."""
 
     mandate: Digest
     digest: Digest
@@ -48,11 +62,12 @@ class DecisionExecuted:
     node: Address
     slot: int
     skipped: int
-    """Slots since the last executed one, or the grant, in which nothing executed."""
+    """Slots since the last that was used, or the grant, in which nothing acted; 0 for a
+    decision that was queued, whose own event told them."""
     previous: Digest
     """The head before."""
     value_at_risk: int
-    """Value, 8 decimals, that was added to the unaudited outflow."""
+    """Value, 8 decimals, that was added to the outflow."""
     changes: tuple[int, ...]
     """Measured change per tracked entry, base units; debts count negatively."""
 
@@ -102,6 +117,112 @@ class DecisionRefused:
             digest=log.topics[2],
             reason=decode_revert(reason),
         )
+
+
+@dataclass(frozen=True)
+class DecisionQueued:
+    """A decision took the head and waits out its delay."""
+
+    mandate: Digest
+    digest: Digest
+    """The decision's EIP-712 digest."""
+    node: Address
+    slot: int
+    skipped: int
+    """Slots since the last that was used, or the grant, in which nothing acted."""
+    previous: Digest
+    """The head before."""
+    value_at_risk: int
+    """Value, 8 decimals, at the prices of then; counted at those of its execution."""
+    ready_at: int
+    """Unix seconds from which on it executes."""
+    valid_until: int
+    """Unix seconds, inclusive, until which it can."""
+
+    @classmethod
+    def of(cls, log: Log) -> DecisionQueued:
+        """Read the event from `log`.
+
+        Raises:
+            MalformedError: it is another event, or not its one encoding.
+        """
+        _check(log, topic=QUEUED_TOPIC, topics=4, what="DecisionQueued")
+        slot, skipped, previous, value_at_risk, ready_at, valid_until = _data(
+            log, ["uint64", "uint64", "bytes32", "uint256", "uint64", "uint64"]
+        )
+        return cls(
+            mandate=log.topics[1],
+            digest=log.topics[2],
+            node=_address(log.topics[3]),
+            slot=slot,
+            skipped=skipped,
+            previous=Digest(previous),
+            value_at_risk=value_at_risk,
+            ready_at=ready_at,
+            valid_until=valid_until,
+        )
+
+
+@dataclass(frozen=True)
+class DecisionCancelled:
+    """A queued decision was cancelled, and never executes. It stays the head."""
+
+    mandate: Digest
+    digest: Digest
+    by: Address
+
+    @classmethod
+    def of(cls, log: Log) -> DecisionCancelled:
+        """Read the event from `log`.
+
+        Raises:
+            MalformedError: it is another event, or not its one encoding.
+        """
+        _check(log, topic=CANCELLED_TOPIC, topics=4, what="DecisionCancelled")
+        _data(log, [])
+        return cls(log.topics[1], log.topics[2], _address(log.topics[3]))
+
+
+@dataclass(frozen=True)
+class CheckpointReached:
+    """Endorsers audited everything up to a head."""
+
+    mandate: Digest
+    head: Digest
+    outflow: int
+    """Value, 8 decimals: the mandate's outflow up to that head."""
+
+    @classmethod
+    def of(cls, log: Log) -> CheckpointReached:
+        """Read the event from `log`.
+
+        Raises:
+            MalformedError: it is another event, or not its one encoding.
+        """
+        _check(log, topic=CHECKPOINT_TOPIC, topics=3, what="CheckpointReached")
+        (outflow,) = _data(log, ["uint256"])
+        return cls(log.topics[1], log.topics[2], outflow)
+
+
+@dataclass(frozen=True)
+class KeyBanned:
+    """A key swears nothing more under a mandate."""
+
+    mandate: Digest
+    key: Address
+    decision: Digest
+    """What endorsers found false; zero: the account banned it."""
+
+    @classmethod
+    def of(cls, log: Log) -> KeyBanned:
+        """Read the event from `log`.
+
+        Raises:
+            MalformedError: it is another event, or not its one encoding.
+        """
+        _check(log, topic=BANNED_TOPIC, topics=3, what="KeyBanned")
+        (decision,) = _data(log, ["bytes32"])
+        return cls(log.topics[1], _address(log.topics[2]), Digest(decision))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,10 @@ Pure. The Solidity twin is `contracts/types/Mandate.sol`; `MANDATE_ABI` below is
 exact ABI type, and `tests/vectors/mandate.json` is read by both languages. What the
 rules mean is the gate's business; this module only carries and hashes them.
 
-    mandate id = keccak256(abi.encode(Mandate))
+    mandate id = keccak256(MANDATE_PREFIX ‖ abi.encode(Mandate))
+
+The id is the hash of the init code that keeps the mandate as a contract's code, so
+that the gate finds it by its id alone (ADR 22).
 
 A *value* is an amount of money in the feeds' common quote currency with 8 decimals
 (1 US dollar = 100_000_000 for dollar feeds).
@@ -44,12 +47,16 @@ MAX_LIST = 64
 """Most entries accepted in any list of a mandate read from JSON."""
 
 MANDATE_ABI = (
-    "(address,address,address,bytes32,bytes32,bytes32,uint32,uint64,uint256,bool,bytes32,"
-    "(address,uint8)[],bytes32[],address[],(uint256,uint8,uint8,uint32)[],"
+    "(address,address,address,bytes32,bytes32,bytes32,uint32,uint64,uint256,bool,uint8,"
+    "bytes32,(address,uint8)[],(address,bytes32)[],address[],"
+    "(uint256,uint8,uint8,uint32)[],"
     "(address,bytes4)[],(address,uint8,uint32)[],(address,uint8,uint8,bool)[],"
     "(address,bytes)[])"
 )
 """ABI type of the Solidity struct `Mandate`, fields in declaration order."""
+
+MANDATE_PREFIX = bytes.fromhex("600b380380600b5f395ff3")
+"""Init code that copies all that follows it, and returns it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,16 @@ class NodePermit:
     """Address of the node's signing key."""
     tier: int
     """Tier at which the owner permits it: 0 dev, 1 named by the owner."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A measured program whose keys are permitted, and who is believed about it."""
+
+    attestation: Address
+    """Contract that implements `IAttestation`."""
+    measurement: Digest
+    """Hash of what must be measured, as that contract defines it."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +159,15 @@ class Mandate:
     """Value: most that one decision may lose at feed prices."""
     record_holds: bool
     """True: a HOLD is sent to the chain as well."""
+    quorum: int
+    """How many endorsers a checkpoint or a verdict takes; 0 where there are none."""
     salt: Digest
     """Makes two otherwise equal grants different."""
     nodes: tuple[NodePermit, ...]
-    workloads: tuple[Digest, ...]
-    """Hashes of permitted measurements; empty until hardware attestation is built."""
+    workloads: tuple[Workload, ...]
+    """Measured programs whose keys are permitted."""
     endorsers: tuple[Address, ...]
+    """Who may endorse, audit and cancel; ascending."""
     ladder: tuple[Rung, ...]
     allow_list: tuple[Permission, ...]
     feeds: tuple[Feed, ...]
@@ -167,9 +187,10 @@ class Mandate:
             self.expiry,
             self.max_loss,
             self.record_holds,
+            self.quorum,
             self.salt,
             [(node.key, node.tier) for node in self.nodes],
-            list(self.workloads),
+            [(w.attestation, w.measurement) for w in self.workloads],
             list(self.endorsers),
             [(r.limit, r.tier, r.endorsements, r.delay) for r in self.ladder],
             [(p.target, p.selector) for p in self.allow_list],
@@ -181,7 +202,8 @@ class Mandate:
     @property
     def id(self) -> Digest:
         """The mandate's hash, by which the gate knows it."""
-        return keccak256(encode([MANDATE_ABI], [self.abi_values()]))
+        encoded = encode([MANDATE_ABI], [self.abi_values()])
+        return keccak256(MANDATE_PREFIX + encoded)
 
     def slot_of(self, block_number: int) -> int:
         """Return the slot that `block_number` lies in."""
@@ -204,9 +226,13 @@ class Mandate:
             "expiry": self.expiry,
             "maxLoss": str(self.max_loss),
             "recordHolds": self.record_holds,
+            "quorum": self.quorum,
             "salt": to_hex(self.salt),
             "nodes": [{"key": n.key, "tier": n.tier} for n in self.nodes],
-            "workloads": [to_hex(workload) for workload in self.workloads],
+            "workloads": [
+                {"attestation": w.attestation, "measurement": to_hex(w.measurement)}
+                for w in self.workloads
+            ],
             "endorsers": list(self.endorsers),
             "ladder": [
                 {
@@ -256,8 +282,8 @@ class Mandate:
             what="mandate",
             names=(
                 "account operator guardian program model engine cadence expiry maxLoss "
-                "recordHolds salt nodes workloads endorsers ladder allowList feeds "
-                "tracked rules"
+                "recordHolds quorum salt nodes workloads endorsers ladder allowList "
+                "feeds tracked rules"
             ).split(),
         )
         return cls(
@@ -271,12 +297,11 @@ class Mandate:
             expiry=parse_integer(fields["expiry"], what="mandate.expiry", bits=64),
             max_loss=parse_integer(fields["maxLoss"], what="mandate.maxLoss", bits=256),
             record_holds=_parse_bool(fields["recordHolds"], what="mandate.recordHolds"),
+            quorum=parse_integer(fields["quorum"], what="mandate.quorum", bits=8),
             salt=digest_from_hex(fields["salt"], what="mandate.salt"),
             nodes=_parse_list(fields["nodes"], _node, what="mandate.nodes"),
             workloads=_parse_list(
-                fields["workloads"],
-                lambda item: digest_from_hex(item, what="mandate.workloads"),
-                what="mandate.workloads",
+                fields["workloads"], _workload, what="mandate.workloads"
             ),
             endorsers=_parse_list(
                 fields["endorsers"],
@@ -365,6 +390,16 @@ def _node(value: JsonValue) -> NodePermit:
     return NodePermit(
         key=parse_address(item["key"], what="node.key"),
         tier=parse_integer(item["tier"], what="node.tier", bits=8),
+    )
+
+
+def _workload(value: JsonValue) -> Workload:
+    item = object_fields(
+        value, what="mandate.workloads", names=["attestation", "measurement"]
+    )
+    return Workload(
+        attestation=parse_address(item["attestation"], what="workload.attestation"),
+        measurement=digest_from_hex(item["measurement"], what="workload.measurement"),
     )
 
 

@@ -1,8 +1,7 @@
 """The registries' clients: node keys announced by themselves, models by their root.
 
 They decide nothing: a key in the registry is permitted nothing by it, and a published
-model is vouched for by nobody. The registry keeps no history; ask at a block's hash to
-learn what was announced then. They trust the endpoint behind `chain`.
+model is vouched for by nobody. They trust the endpoint behind `chain`.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class KeySigner(Protocol):
 
 @dataclass(frozen=True)
 class NodeRecord:
-    """What the registry says of a key."""
+    """What the registry says of a key and a service: the latest period."""
 
     valid_from: int
     """Unix seconds, inclusive; 0: never announced."""
@@ -55,24 +54,17 @@ class NodeRecord:
     """Unix seconds, exclusive."""
     revoked_at: int
     """Unix seconds; 0: not revoked."""
-    tier: int
-    """Tier proved to the registry."""
     service: Digest
-    """keccak256(abi.encode(model, engine))."""
+    """keccak256(abi.encode(model, engine)), as asked for."""
 
     @property
     def announced(self) -> bool:
-        """Whether the key ever announced itself."""
+        """Whether the key ever announced this service."""
         return self.valid_from != 0
 
-    def serves(self, *, model: Digest, engine: Digest, at: int) -> bool:
+    def serves(self, *, at: int) -> bool:
         """Whether the gate takes the key for this service at unix second `at`."""
-        return (
-            self.announced
-            and self.revoked_at == 0
-            and at < self.valid_until
-            and self.service == service_of(model=model, engine=engine)
-        )
+        return self.announced and self.revoked_at == 0 and at < self.valid_until
 
 
 def service_of(*, model: Digest, engine: Digest) -> Digest:
@@ -125,16 +117,39 @@ class NodeRegistryClient:
         self.chain = chain
         self.address = address
 
-    def node_of(self, key: Address, *, block_hash: Digest | None = None) -> NodeRecord:
-        """Return what was known of `key` at a block (None: the newest)."""
+    def node_of(
+        self, key: Address, *, service: Digest, block_hash: Digest | None = None
+    ) -> NodeRecord:
+        """Return what was known of `key` for a service at a block (None: the newest).
+
+        Args:
+            service: as `service_of` makes it.
+        """
         data = self.chain.call(
-            self.address, encode_call("nodeOf(address)", [key]), block_hash=block_hash
+            self.address,
+            encode_call("periodOf(address,bytes32)", [key, service]),
+            block_hash=block_hash,
         )
         values: Any = decode_exactly(
-            ["uint64", "uint64", "uint64", "uint8", "bytes32"], data, what="nodeOf"
+            ["(uint64,uint64,uint64,uint64)"], data, what="periodOf"
         )
-        valid_from, valid_until, revoked_at, tier, service = values
-        return NodeRecord(valid_from, valid_until, revoked_at, tier, Digest(service))
+        valid_from, valid_until, revoked_at, _ = values[0]
+        return NodeRecord(valid_from, valid_until, revoked_at, service)
+
+    def served_at(self, key: Address, *, service: Digest, at: int) -> bool:
+        """Return whether `key` served a service at unix second `at`, as known now."""
+        data = self.chain.call(
+            self.address,
+            encode_call("servedAt(address,bytes32,uint64)", [key, service, at]),
+        )
+        values: Any = decode_exactly(["bool"], data, what="servedAt")
+        return bool(values[0])
+
+    def revoked_at(self, key: Address) -> int:
+        """Return when `key` revoked itself, unix seconds; 0: it did not."""
+        data = self.chain.call(self.address, encode_call("revokedAt(address)", [key]))
+        values: Any = decode_exactly(["uint64"], data, what="revokedAt")
+        return int(values[0])
 
     def nonce_of(self, key: Address) -> int:
         """Return the nonce that the key's next signed announcement carries."""

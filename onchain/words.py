@@ -8,45 +8,43 @@ trusts nobody, least of all a mandate that looks friendly.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 
 from affiant.encoding import to_hex
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.book_names import book_names
 from affiant.onchain.known_functions import KNOWN_FUNCTIONS
-from affiant.onchain.mandate import (
-    NATIVE,
-    VALUE_DECIMALS,
-    Address,
-    Feed,
-    Mandate,
-    NodePermit,
-    Tracked,
+from affiant.onchain.mandate import NATIVE, Address, Feed, Mandate, Tracked
+from affiant.onchain.mandate_checks import grant_refusals
+from affiant.onchain.words_proof import (
+    DEV_KEY,
+    dollars,
+    duration,
+    limits,
+    rule_words,
+    who,
 )
+from affiant.onchain.worst_case import RuleLimit
+
+__all__ = ["DEV_KEY", "dollars", "duration", "mandate_in_words"]
 
 BLOCK_SECONDS = 12
 """Seconds between blocks unless said otherwise; Ethereum's."""
 
-DAY = 86_400
-"""Seconds of a day."""
-
-UNLIMITED = 10**15 * 10**VALUE_DECIMALS
-"""From this value on a limit limits nobody: more than all money there is."""
-
-DEV_KEY = "DEV KEY, NO HARDWARE PROTECTION"
-"""What is said of every key of tier 0."""
-
 
 def mandate_in_words(
-    mandate: Mandate, book: AddressBook, *, block_seconds: float = BLOCK_SECONDS
+    mandate: Mandate,
+    book: AddressBook,
+    *,
+    block_seconds: float = BLOCK_SECONDS,
+    rules: Sequence[RuleLimit] = (),
 ) -> list[str]:
     """Return what `mandate` permits and forbids, one statement per line.
 
     Args:
         book: gives names to addresses.
-        block_seconds: seconds between blocks, for the figures per hour and day.
+        block_seconds: seconds between blocks, for the figures per day.
+        rules: what the mandate's rules bound per day, where that is known.
 
     Raises:
         ValueError: `block_seconds` is not positive.
@@ -57,76 +55,18 @@ def mandate_in_words(
     return [
         f"Mandate {to_hex(mandate.id)} for account {mandate.account} on chain "
         f"{book.chain_id}, enforced by the gate {book.gate}.",
-        *_refusals(mandate),
-        *_who(mandate),
+        *(
+            f"THE GATE WILL REFUSE THIS MANDATE: {reason}."
+            for reason in grant_refusals(mandate)
+        ),
+        *who(mandate, names),
         *_calls(mandate, names),
-        *_limits(mandate, block_seconds=block_seconds),
+        *limits(mandate, block_seconds=block_seconds, rules=rules),
+        *rule_words(mandate, names),
         *_money(mandate, book, names),
         *_never(mandate, names),
         *_cautions(mandate, book),
     ]
-
-
-def dollars(value: int) -> str:
-    """Return a value (8 decimals) as dollars: "$1,234.50"; cents at least."""
-    if value >= UNLIMITED:
-        return "NO REAL LIMIT"
-    whole, rest = divmod(value, 10**VALUE_DECIMALS)
-    cents = f"{rest:0{VALUE_DECIMALS}d}".rstrip("0").ljust(2, "0")
-    return f"${whole:,}.{cents}"
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in its largest fitting unit: "about 12.8 minutes"."""
-    for unit, length in (("day", DAY), ("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            number = f"{seconds / length:.1f}".removesuffix(".0")
-            return f"about {number} {unit}" + ("" if number == "1" else "s")
-    return f"{seconds:g} second" + ("" if seconds == 1 else "s")
-
-
-def _refusals(mandate: Mandate) -> Iterator[str]:
-    for what, present in (
-        ("rules", mandate.rules),
-        ("permission by measurement", mandate.workloads),
-        ("endorsers", mandate.endorsers),
-        ("a ladder of other than one rung", len(mandate.ladder) != 1),
-        (
-            "rungs that ask for endorsements, delays or hardware",
-            any(r.endorsements or r.delay or r.tier > 1 for r in mandate.ladder),
-        ),
-        ("keys above tier 1", any(node.tier > 1 for node in mandate.nodes)),
-        ("no node key", not mandate.nodes),
-    ):
-        if present:
-            yield f"THE GATE WILL REFUSE THIS MANDATE: it has {what}."
-
-
-def _who(mandate: Mandate) -> Iterator[str]:
-    if mandate.operator == NATIVE:
-        yield "Anyone may submit its decisions."
-    else:
-        yield (
-            f"Only {mandate.operator} may submit its decisions, and cannot alter them."
-        )
-    for node in mandate.nodes:
-        yield f"Decisions may be sworn by the node key {node.key}: {_tier(node)}."
-    yield (
-        f"The program is {to_hex(mandate.program)}, the model "
-        f"{to_hex(mandate.model)}, the engine {to_hex(mandate.engine)}; a signature "
-        "shows who swore to them, and audits show whether it is true."
-    )
-
-
-def _tier(node: NodePermit) -> str:
-    if node.tier == 0:
-        return (
-            f"tier 0, {DEV_KEY}. Whoever copies its file can swear anything, within "
-            "the limits below"
-        )
-    if node.tier == 1:
-        return "tier 1, named by you; nothing but your trust says how it is kept"
-    return f"tier {node.tier}, which naming a key cannot give"
 
 
 def _calls(mandate: Mandate, names: dict[Address, str]) -> Iterator[str]:
@@ -143,42 +83,6 @@ def _calls(mandate: Mandate, names: dict[Address, str]) -> Iterator[str]:
         else:
             caution = f" Mind: {known.caution}." if known.caution else ""
             yield f"It may {known.does}: `{known.name}` of {target}.{caution}"
-
-
-def _limits(mandate: Mandate, *, block_seconds: float) -> Iterator[str]:
-    slot_seconds = mandate.cadence * block_seconds
-    most = math.ceil(DAY / slot_seconds) if slot_seconds else 0
-    yield (
-        f"It may act at most once per {mandate.cadence} blocks ("
-        f"{duration(slot_seconds)} at {block_seconds:g} seconds per block), so at most "
-        f"{most:,} times a day."
-    )
-    daily = most * mandate.max_loss
-    if len(mandate.ladder) == 1:
-        limit = mandate.ladder[0].limit
-        daily = min(daily, limit)
-        yield (
-            f"All that it ever puts at risk adds up, and at {dollars(limit)} in all it "
-            "ends: nothing resets the sum but a new mandate. That is also the most "
-            "that its decisions can lose over its whole life, at the feeds' prices."
-        )
-    yield (
-        f"It may lose at most {dollars(mandate.max_loss)} per decision at the feeds' "
-        f"prices, so at most {dollars(daily)} a day at this pace."
-    )
-    ends = "never" if mandate.expiry > 253_402_300_799 else _date(mandate.expiry)
-    yield f"It ends: {ends} (unless you revoke it before, at once and for good)."
-    if mandate.guardian == NATIVE:
-        yield "Nobody but you can stop it."
-    else:
-        yield (
-            f"The guardian {mandate.guardian} can stop it once for up to 7 days, and "
-            "can do nothing else."
-        )
-    if mandate.record_holds:
-        yield "Decisions to hold are recorded on chain as well, and cost gas."
-    else:
-        yield "Decisions to hold are signed but stay off chain."
 
 
 def _money(
@@ -293,7 +197,3 @@ def _token(entry: Tracked, names: dict[Address, str]) -> str:
 
 def _named(address: Address, names: dict[Address, str]) -> str:
     return f"{names[address]} ({address})" if address in names else address
-
-
-def _date(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%d %B %Y, %H:%M:%S UTC")

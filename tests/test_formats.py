@@ -86,6 +86,7 @@ def build_example() -> EvidenceBundle:
         expiry=1_800_000_000,
         max_loss=50 * 10**8,
         record_holds=False,
+        quorum=0,
         salt=digest("salt"),
         nodes=(NodePermit(node, 0),),
         workloads=(),
@@ -202,8 +203,9 @@ def unhex(text: str) -> bytes:
 
 
 MANDATE_TYPES = (
-    "(address,address,address,bytes32,bytes32,bytes32,uint32,uint64,uint256,bool,"
-    "bytes32,(address,uint8)[],bytes32[],address[],(uint256,uint8,uint8,uint32)[],"
+    "(address,address,address,bytes32,bytes32,bytes32,uint32,uint64,uint256,bool,uint8,"
+    "bytes32,(address,uint8)[],(address,bytes32)[],address[],"
+    "(uint256,uint8,uint8,uint32)[],"
     "(address,bytes4)[],(address,uint8,uint32)[],(address,uint8,uint8,bool)[],"
     "(address,bytes)[])"
 )
@@ -245,6 +247,7 @@ def recompute(document: dict[str, Any]) -> dict[str, str]:
         mandate["expiry"],
         int(mandate["maxLoss"]),
         mandate["recordHolds"],
+        mandate["quorum"],
         unhex(mandate["salt"]),
         [(node["key"], node["tier"]) for node in mandate["nodes"]],
         [],
@@ -271,7 +274,10 @@ def recompute(document: dict[str, Any]) -> dict[str, str]:
             struct.pack(">24xQ24xQ", 32, 1) + b"".join(receipt_words)
         ),
         "observation": hash_bytes(spell(sections["observation"]["content"])),
-        "mandate": hash_bytes(encode([MANDATE_TYPES], [mandate_values])),
+        "mandate": hash_bytes(
+            bytes.fromhex("600b380380600b5f395ff3")
+            + encode([MANDATE_TYPES], [mandate_values])
+        ),
         "calls": hash_bytes(
             encode(
                 ["(address,uint256,bytes,address,uint256)[]"],

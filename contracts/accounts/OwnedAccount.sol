@@ -60,10 +60,26 @@ contract OwnedAccount is IOwnedAccount {
         uint256 value,
         bytes calldata data,
         uint8 operation
-    ) external returns (bool success, bytes memory returnData) {
+    ) external returns (bool success, bytes memory) {
         if (msg.sender != gate) revert NotGate(msg.sender, gate);
         if (operation != 0) revert OperationUnsupported(operation);
-        return BoundedCall.call(to, value, data, MAX_RETURN_BYTES);
+        // `BoundedCall.call`, and the answer encoded where it lies: every call of every decision
+        // comes through here, and pays 500 gas less.
+        uint256 most = MAX_RETURN_BYTES;
+        assembly ("memory-safe") {
+            let start := mload(0x40)
+            calldatacopy(start, data.offset, data.length)
+            success := call(gas(), to, value, start, data.length, 0, 0)
+            let size := returndatasize()
+            if gt(size, most) { size := most }
+            mstore(start, success)
+            mstore(add(start, 32), 64)
+            mstore(add(start, 64), size)
+            // The last word's tail is zeros.
+            mstore(add(add(start, 96), size), 0)
+            returndatacopy(add(start, 96), 0, size)
+            return(start, add(96, and(add(size, 31), not(31))))
+        }
     }
 
     /// @inheritdoc IOwnedAccount

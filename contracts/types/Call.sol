@@ -15,7 +15,17 @@ struct Call {
     uint256 allowance;
 }
 
-/// @dev The commitment that a decision carries.
-function hashCalls(Call[] calldata calls) pure returns (bytes32) {
-    return keccak256(abi.encode(calls));
+/// @dev The commitment that a decision carries: keccak256(abi.encode(calls)), for 1 000 gas per call
+///      less than written so. `next` is the argument that follows `calls`: between the two lies, in
+///      the compiler's own encoding of the arguments, exactly the encoding of `calls`. Any other
+///      layout gives another hash; and where a hash was sworn by an honest node, the bytes are that
+///      encoding, in which no call reaches beyond them. `Hashes.t.sol` holds the plain twin.
+function hashCalls(Call[] calldata calls, int256[] calldata next) pure returns (bytes32 hash) {
+    assembly ("memory-safe") {
+        let start := mload(0x40)
+        let size := mul(sub(next.offset, calls.offset), gt(next.offset, calls.offset))
+        mstore(start, 32)
+        calldatacopy(add(start, 32), sub(calls.offset, 32), size)
+        hash := keccak256(start, add(size, 32))
+    }
 }

@@ -9,6 +9,14 @@ struct NodePermit {
     uint8 tier;
 }
 
+/// @notice A measured program whose keys are permitted, and who is believed about the measurement.
+/// @param attestation Contract that implements `IAttestation`.
+/// @param measurement Hash of what must be measured, as that contract defines it.
+struct Workload {
+    address attestation;
+    bytes32 measurement;
+}
+
 /// @notice What proof a decision needs while the unaudited outflow is at most `limit`.
 /// @param limit Value, inclusive: unaudited outflow plus the decision's own value at risk.
 /// @param tier Least tier of the node's key.
@@ -52,19 +60,19 @@ struct Tracked {
 }
 
 /// @notice An optional extra check before and after the calls.
-/// @param target Rule contract.
-/// @param data What the rule is told.
+/// @param target Contract that implements `IRule`.
+/// @param data The rule's terms, as it defines them.
 struct Rule {
     address target;
     bytes data;
 }
 
-/// @notice An account owner's grant. It is passed in calldata and known by its hash; nothing in
-///         it ever changes in place. A *value* is an amount of the feeds' quote currency with 8
+/// @notice An account owner's grant. The gate keeps it in full and knows it by its id; nothing in it
+///         ever changes in place. A *value* is an amount of the feeds' quote currency with 8
 ///         decimals.
 /// @param account The account whose money it is; offers the Safe's module interface.
 /// @param operator Only this address may submit; zero: anyone may.
-/// @param guardian May stop the mandate for a time; zero: nobody.
+/// @param guardian May stop the mandate for a time and cancel queued decisions; zero: nobody.
 /// @param program Hash of the program manifest.
 /// @param model Root of the model commitment.
 /// @param engine Hash of the engine manifest.
@@ -72,15 +80,16 @@ struct Rule {
 /// @param expiry Unix seconds, exclusive: from this second on nothing executes.
 /// @param maxLoss Value: most that one decision may lose at feed prices.
 /// @param recordHolds True: a decision without calls may be recorded on chain.
+/// @param quorum How many endorsers a checkpoint or a verdict takes; 0 where there are none.
 /// @param salt Makes two otherwise equal grants different.
 /// @param nodes Keys permitted by name.
-/// @param workloads Hashes of permitted measurements.
-/// @param endorsers Who may endorse.
+/// @param workloads Measured programs whose keys are permitted.
+/// @param endorsers Who may endorse, audit and cancel; ascending.
 /// @param ladder Rungs of proof, by unaudited outflow.
 /// @param allowList The only (target, selector) pairs that calls may use.
 /// @param feeds Price feeds, all in one quote currency.
 /// @param tracked Assets and debts measured around every execution.
-/// @param rules Extra checks.
+/// @param rules Extra checks, asked in this order.
 struct Mandate {
     address account;
     address operator;
@@ -92,9 +101,10 @@ struct Mandate {
     uint64 expiry;
     uint256 maxLoss;
     bool recordHolds;
+    uint8 quorum;
     bytes32 salt;
     NodePermit[] nodes;
-    bytes32[] workloads;
+    Workload[] workloads;
     address[] endorsers;
     Rung[] ladder;
     Permission[] allowList;
@@ -103,15 +113,11 @@ struct Mandate {
     Rule[] rules;
 }
 
-/// @dev The mandate's id.
-function hashMandate(Mandate calldata mandate) pure returns (bytes32) {
-    return keccak256(abi.encode(mandate));
-}
+/// @dev What the mandate's bytes are preceded by where they become a contract's code: copy all that
+///      follows these eleven bytes, and return it.
+bytes11 constant MANDATE_PREFIX = hex"600b380380600b5f395ff3";
 
-/// @dev Whether `token` is tracked, and not as a debt; the zero address is the native currency.
-function isAsset(Tracked[] calldata tracked, address token) pure returns (bool) {
-    for (uint256 i = 0; i < tracked.length; i++) {
-        if (tracked[i].token == token) return !tracked[i].debt;
-    }
-    return false;
+/// @dev The mandate's id: hash of the init code that keeps it, so that its place follows from it.
+function hashMandate(Mandate memory mandate) pure returns (bytes32) {
+    return keccak256(bytes.concat(MANDATE_PREFIX, abi.encode(mandate)));
 }

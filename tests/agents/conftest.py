@@ -290,6 +290,7 @@ def make_mandate(
         expiry=2**40,
         max_loss=2_000 * VALUE,
         record_holds=False,
+        quorum=0,
         salt=keccak256(b"salt"),
         nodes=(NodePermit(node, 0),),
         workloads=(),

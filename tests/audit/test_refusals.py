@@ -32,12 +32,10 @@ EDITS: list[tuple[str, Edit]] = [
     ("garbage calls", _garbage_call),
     ("no calls", lambda sent: replace(sent, calls=())),
     ("other bounds", lambda sent: replace(sent, bounds=(0,))),
-    ("no receipts", lambda sent: replace(sent, receipts=())),
     (
-        "another receipt",
+        "another's receipts",
         lambda sent: replace(
-            sent,
-            receipts=(replace(sent.receipts[0], trace=Digest(b"\x11" * 32)),),
+            sent, decision=replace(sent.decision, receipts=Digest(b"\x11" * 32))
         ),
     ),
     ("a zero signature", lambda sent: replace(sent, signature=bytes(65))),
@@ -62,11 +60,11 @@ def _call_failed(reason: bytes) -> bytes:
 
 
 HONEST: list[tuple[str, bytes, str]] = [
-    ("a named error", _revert("NoReceipt()"), EXACTLY + "NoReceipt."),
+    ("a named error", _revert("EmptyDecision()"), EXACTLY + "EmptyDecision."),
     (
         "a call that said why",
-        _call_failed(_revert("NoReceipt()")),
-        EXACTLY + "CallFailed (NoReceipt).",
+        _call_failed(_revert("EmptyDecision()")),
+        EXACTLY + "CallFailed (EmptyDecision).",
     ),
     ("a call without a reason", _call_failed(b""), NOTHING),
     ("no reason at all", b"", NOTHING),
@@ -87,7 +85,7 @@ HONEST: list[tuple[str, bytes, str]] = [
     ),
     (
         "a recovery that failed",
-        _revert("SignatureInvalid(address,address)", bytes(64)),
+        _revert("SignatureMalformed(uint256)", bytes(32)),
         NOTHING,
     ),
 ]
@@ -119,21 +117,21 @@ def test_gas_excuses_nobody(chronicle: Any, reason: bytes, says: str) -> None:
 )
 def test_what_was_not_sworn_to_shows_nothing(chronicle: Any, edit: Edit) -> None:
     honest = Submission.of(chronicle.bundles["unused"])
-    reason = decode_revert(_revert("NoReceipt()"))
+    reason = decode_revert(_revert("EmptyDecision()"))
     said = _words(chronicle, RecordedRefusal(reason, edit(honest)))
     assert said.startswith(ELSE)
-    assert "NoReceipt" not in said
+    assert "EmptyDecision" not in said
 
 
 def test_what_cannot_be_read_shows_nothing(chronicle: Any) -> None:
-    reason = decode_revert(_revert("NoReceipt()"))
+    reason = decode_revert(_revert("EmptyDecision()"))
     assert _words(chronicle, RecordedRefusal(reason, None)).startswith(ELSE)
     assert _words(chronicle) == ""
 
 
 def test_one_honest_refusal_among_others_is_repeated(chronicle: Any) -> None:
     honest = Submission.of(chronicle.bundles["unused"])
-    first = decode_revert(_revert("NoReceipt()"))
+    first = decode_revert(_revert("EmptyDecision()"))
     second = decode_revert(_call_failed(b""))
     said = _words(
         chronicle,
@@ -142,7 +140,7 @@ def test_one_honest_refusal_among_others_is_repeated(chronicle: Any) -> None:
         RecordedRefusal(first, honest),
         RecordedRefusal(first, honest),
     )
-    assert said == EXACTLY + "NoReceipt."
+    assert said == EXACTLY + "EmptyDecision."
 
 
 @pytest.fixture

@@ -295,7 +295,7 @@ contract ExecuteEffectsTest is GateFixture {
         s.bounds[2] = -500e6;
         _seal(s);
         _execute(s);
-        vm.assertEq(gate.stateOf(s.decision.mandate).unaudited, 500 * DOLLAR, "outflow");
+        vm.assertEq(_unaudited(s.decision.mandate), 500 * DOLLAR, "outflow");
         vm.assertEq(debt.balanceOf(address(account)), 500e6, "debt");
     }
 

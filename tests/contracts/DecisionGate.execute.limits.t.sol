@@ -98,7 +98,8 @@ contract ExecuteLimitsTest is GateFixture {
         _refuse(
             s, _error(IDecisionGate.RungExceeded.selector, 10_000 * DOLLAR + 100, 10_000 * DOLLAR)
         );
-        s.bounds[1] = 0;
+        // Within the rung: what is left in between is refused for its own reason.
+        s.bounds[1] = 1995e6;
         _seal(s);
         _execute(s);
     }
@@ -107,9 +108,7 @@ contract ExecuteLimitsTest is GateFixture {
         Submission memory s = _honest();
         for (uint64 i = 0; i < 5; i++) {
             s.decision.previous = _execute(s);
-            vm.assertEq(
-                gate.stateOf(s.decision.mandate).unaudited, (i + 1) * 2000 * DOLLAR, "outflow"
-            );
+            vm.assertEq(_unaudited(s.decision.mandate), (i + 1) * 2000 * DOLLAR, "outflow");
             _nextSlot(s, i + 1);
         }
         _refuse(s, _error(IDecisionGate.RungExceeded.selector, 12_000 * DOLLAR, 10_000 * DOLLAR));
@@ -122,6 +121,7 @@ contract ExecuteLimitsTest is GateFixture {
         s.mandate.maxLoss = 0;
         _regrant(s);
         s.bounds = new int256[](4);
+        s.bounds[0] = 1;
         s.bounds[1] = -1;
         s.calls[0] = _purchase(1, 5e8 - 1);
         _seal(s);
@@ -139,7 +139,48 @@ contract ExecuteLimitsTest is GateFixture {
         s.bounds[1] = 0;
         _seal(s);
         _execute(s);
-        vm.assertEq(gate.stateOf(s.decision.mandate).unaudited, 1, "outflow");
+        vm.assertEq(_unaudited(s.decision.mandate), 1, "outflow");
+    }
+
+    /// @dev What nobody swore to cannot make up for a loss.
+    function test_execute_countsNoGainThatWasNotSworn() public {
+        Submission memory s = _honest();
+        s.bounds[1] = 0;
+        _seal(s);
+        _refuse(
+            s,
+            abi.encodeWithSelector(
+                IDecisionGate.LossExceeded.selector, -int256(2000 * DOLLAR), 20 * DOLLAR
+            )
+        );
+        s.bounds[1] = 1;
+        _seal(s);
+        _execute(s);
+    }
+
+    /// @dev Where nothing may fall, nothing can be lost, whatever prices are: no feed is asked.
+    function test_execute_needsNoPrice_whereNothingMayFall() public {
+        Submission memory s = _honest();
+        wethFeed.set(0, uint64(START_TIME));
+        usdcFeed.set(1e8, uint64(START_TIME - 2 days));
+        s.calls[0] = _sale(0, 5e6);
+        s.calls[0].token = address(0);
+        s.bounds = new int256[](4);
+        s.bounds[1] = 5e6;
+        _seal(s);
+        _execute(s);
+        vm.assertEq(_unaudited(s.decision.mandate), 0, "outflow");
+    }
+
+    /// @dev Only the feeds of what was sworn to change are asked.
+    function test_execute_needsNoPriceOfWhatDoesNotChange() public {
+        Submission memory s = _honest();
+        usdcFeed.set(0, uint64(START_TIME));
+        s.mandate.maxLoss = 2000 * DOLLAR;
+        s.calls[0] = _sale(1e18, 0);
+        s.bounds[1] = 0;
+        _regrant(s);
+        _execute(s);
     }
 
     function _purchase(uint256 amountIn, uint256 amountOut) private view returns (Call memory) {
@@ -235,6 +276,6 @@ contract ExecuteLimitsTest is GateFixture {
         s.bounds[0] = -int256(amount);
         _regrant(s);
         _execute(s);
-        vm.assertEq(gate.stateOf(s.decision.mandate).unaudited, 6 * DOLLAR, "outflow");
+        vm.assertEq(_unaudited(s.decision.mandate), 6 * DOLLAR, "outflow");
     }
 }

@@ -2,11 +2,14 @@
 pragma solidity ^0.8.30;
 
 import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
+import {hashMandate} from "../../contracts/types/Mandate.sol";
 import {GateFixture} from "./GateFixture.sol";
 import {HistoryDouble} from "./mocks/Doubles.sol";
 import {OddAccount} from "./mocks/Hosts.sol";
 
 contract ExecuteMandateTest is GateFixture {
+    address private constant HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935;
+
     /* 1. MANDATE AND CHAIN */
 
     function test_execute_reverts_whenNotOperator() public {
@@ -14,20 +17,21 @@ contract ExecuteMandateTest is GateFixture {
         vm.expectRevert(
             abi.encodeWithSelector(IDecisionGate.NotOperator.selector, address(this), operator)
         );
-        gate.execute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
+        gate.execute(s.decision, s.calls, s.bounds, s.proof);
     }
 
     function test_execute_byAnyone_whereNoOperatorIsNamed() public {
         Submission memory s = _draft(_mandate());
         s.mandate.operator = address(0);
         _regrant(s);
-        gate.execute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
+        gate.execute(s.decision, s.calls, s.bounds, s.proof);
     }
 
     function test_execute_reverts_whenMandateUnknown() public {
         Submission memory s = _honest();
         s.mandate.maxLoss += 1;
-        _refuse(s, _error(IDecisionGate.MandateUnknown.selector, keccak256(abi.encode(s.mandate))));
+        _reseal(s);
+        _refuse(s, _error(IDecisionGate.MandateUnknown.selector, hashMandate(s.mandate)));
     }
 
     function test_execute_reverts_whenMandateRevoked() public {
@@ -58,28 +62,30 @@ contract ExecuteMandateTest is GateFixture {
     function test_execute_reverts_whenMandateStopped() public {
         Submission memory s = _honest();
         vm.prank(guardian);
-        gate.stop(s.mandate, uint64(START_TIME + 20));
+        gate.stop(s.decision.mandate, uint64(START_TIME + 20));
         vm.warp(START_TIME + 19);
         _refuse(s, _error(IDecisionGate.MandateStopped.selector, START_TIME + 20, START_TIME + 19));
         vm.warp(START_TIME + 20);
         _execute(s);
     }
 
-    function test_execute_reverts_whenMandateIsAnother() public {
+    /// @dev Whatever of it is carried over to another mandate, the node has not sworn that.
+    function test_execute_reverts_whenSwornForAnotherMandate() public {
         Submission memory s = _honest();
         Submission memory other = _draft(_mandate());
         other.mandate.salt = keccak256("other");
         _regrant(other);
+        bytes32 id = other.decision.mandate;
         other.decision = s.decision;
         other.proof = s.proof;
-        _refuse(
-            other,
-            _error(
-                IDecisionGate.MandateMismatch.selector,
-                s.decision.mandate,
-                keccak256(abi.encode(other.mandate))
-            )
-        );
+        other.decision.mandate = id;
+        _refuse(other, _error(IDecisionGate.HeadMismatch.selector, s.decision.previous, id));
+        other.decision.previous = id;
+        Picture memory before = _picture(other);
+        vm.prank(operator);
+        vm.expectPartialRevert(IDecisionGate.NodeNotPermitted.selector);
+        gate.execute(other.decision, other.calls, other.bounds, other.proof);
+        _assertUnchanged(other, before);
     }
 
     function test_execute_reverts_whenProgramIsAnother() public {
@@ -131,14 +137,14 @@ contract ExecuteMandateTest is GateFixture {
         _refuse(s, _error(IDecisionGate.AnchorUnavailable.selector, bytes32(START_BLOCK - 3)));
     }
 
-    function test_execute_reverts_whenAnchorTooOldAndNoHistory() public {
+    function test_execute_reverts_whenAnchorIsNotKnownYetAndNoHistory() public {
         Submission memory s = _draft(_mandate());
-        s.mandate.cadence = 500;
-        s.decision.slot = 2;
-        s.decision.anchorHash = keccak256("block 1000");
+        s.mandate.cadence = 256;
+        s.decision.slot = 4;
+        s.decision.anchorHash = keccak256("block 1024");
         _regrant(s);
-        vm.roll(1257);
-        _refuse(s, _error(IDecisionGate.AnchorUnavailable.selector, bytes32(uint256(1000))));
+        vm.roll(1024);
+        _refuse(s, _error(IDecisionGate.AnchorUnavailable.selector, bytes32(uint256(1024))));
     }
 
     function test_execute_readsOldAnchorsFromTheHistoryContract() public {
@@ -146,11 +152,11 @@ contract ExecuteMandateTest is GateFixture {
         s.mandate.cadence = 500;
         s.decision.slot = 2;
         s.decision.anchorHash = keccak256("block 1000");
+        HistoryDouble history = new HistoryDouble();
+        vm.etch(HISTORY, address(history).code);
+        HistoryDouble(HISTORY).set(1000, s.decision.anchorHash);
         _regrant(s);
         vm.roll(1257);
-        HistoryDouble history = new HistoryDouble();
-        vm.etch(0x0000F90827F1C53a10cb7A02335B175320002935, address(history).code);
-        HistoryDouble(0x0000F90827F1C53a10cb7A02335B175320002935).set(1000, s.decision.anchorHash);
         _execute(s);
     }
 
@@ -158,13 +164,12 @@ contract ExecuteMandateTest is GateFixture {
         Submission memory s = _draft(_mandate());
         s.mandate.cadence = 500;
         s.decision.slot = 2;
+        vm.etch(HISTORY, address(new OddAccount()).code);
         _regrant(s);
         vm.roll(1257);
-        address history = 0x0000F90827F1C53a10cb7A02335B175320002935;
-        vm.etch(history, address(new OddAccount()).code);
-        OddAccount(payable(history)).set(new bytes(31), false);
+        OddAccount(payable(HISTORY)).set(new bytes(31), false);
         _refuse(s, _error(IDecisionGate.AnchorUnavailable.selector, bytes32(uint256(1000))));
-        OddAccount(payable(history)).set(bytes.concat(bytes31(uint248(1))), false);
+        OddAccount(payable(HISTORY)).set(bytes.concat(bytes31(uint248(1))), false);
         _refuse(s, _error(IDecisionGate.AnchorUnavailable.selector, bytes32(uint256(1000))));
     }
 

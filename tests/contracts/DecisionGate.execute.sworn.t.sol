@@ -3,58 +3,13 @@ pragma solidity ^0.8.30;
 
 import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
 import {Call} from "../../contracts/types/Call.sol";
-import {InferenceReceipt} from "../../contracts/types/InferenceReceipt.sol";
-import {Tracked} from "../../contracts/types/Mandate.sol";
+import {NodePermit, Tracked} from "../../contracts/types/Mandate.sol";
 import {GateFixture} from "./GateFixture.sol";
 import {TestToken} from "./mocks/TestToken.sol";
 import {Venue} from "./mocks/Venue.sol";
 
 contract ExecuteSwornTest is GateFixture {
     /* 2. COMMITMENTS */
-
-    function test_execute_reverts_whenNoReceipt() public {
-        Submission memory s = _honest();
-        s.receipts = new InferenceReceipt[](0);
-        _seal(s);
-        _refuse(s, _error(IDecisionGate.NoReceipt.selector));
-    }
-
-    function test_execute_reverts_whenReceiptsAreOthers() public {
-        Submission memory s = _honest();
-        s.receipts[0].output = keccak256("another output");
-        _refuse(
-            s,
-            _error(
-                IDecisionGate.ReceiptsMismatch.selector,
-                keccak256(abi.encode(s.receipts)),
-                s.decision.receipts
-            )
-        );
-    }
-
-    function test_execute_reverts_whenModelIsAnother() public {
-        Submission memory s = _honest();
-        s.receipts[0].model = keccak256("another model");
-        _seal(s);
-        _refuse(s, _error(IDecisionGate.ModelMismatch.selector, s.receipts[0].model, model));
-    }
-
-    function test_execute_reverts_whenEngineIsAnother() public {
-        Submission memory s = _honest();
-        s.receipts[0].engine = keccak256("another engine");
-        _seal(s);
-        _refuse(s, _error(IDecisionGate.EngineMismatch.selector, s.receipts[0].engine, engine));
-    }
-
-    function test_execute_reverts_whenOneOfSeveralReceiptsIsAnotherModels() public {
-        Submission memory s = _honest();
-        s.receipts = new InferenceReceipt[](2);
-        s.receipts[0] = _receipt();
-        s.receipts[1] = _receipt();
-        s.receipts[1].model = keccak256("another model");
-        _seal(s);
-        _refuse(s, _error(IDecisionGate.ModelMismatch.selector, s.receipts[1].model, model));
-    }
 
     function test_execute_reverts_whenCallsAreOthers() public {
         Submission memory s = _honest();
@@ -243,7 +198,6 @@ contract ExecuteSwornTest is GateFixture {
 
     function test_execute_reverts_whenNodeIsNotPermitted() public {
         Submission memory s = _honest();
-        s.proof.node = vm.addr(7);
         _sign(s, 7);
         _refuse(
             s,
@@ -251,16 +205,19 @@ contract ExecuteSwornTest is GateFixture {
         );
     }
 
-    function test_execute_reverts_whenNodeIsTheZeroAddress() public {
+    /// @dev What the precompile tells where no point fits is the zero address.
+    function test_execute_reverts_whenNoKeyMadeTheSignature() public {
         Submission memory s = _honest();
-        s.proof.node = address(0);
-        s.proof.signature = new bytes(65);
-        _refuse(s, _error(IDecisionGate.NodeNotPermitted.selector, bytes32(0)));
+        s.proof = abi.encodePacked(bytes32(0), bytes32(0), uint8(27));
+        _refuse(s, _error(IDecisionGate.SignatureMalformed.selector, bytes32(uint256(65))));
     }
 
     function test_execute_reverts_whenTierTooLow() public {
         Submission memory s = _draft(_mandate());
         s.mandate.ladder[0].tier = 1;
+        s.mandate.nodes = new NodePermit[](2);
+        s.mandate.nodes[0] = NodePermit(node, 0);
+        s.mandate.nodes[1] = NodePermit(vm.addr(7), 1);
         _regrant(s);
         _refuse(s, _error(IDecisionGate.TierTooLow.selector, 0, 1));
     }
@@ -268,18 +225,16 @@ contract ExecuteSwornTest is GateFixture {
     function test_execute_reverts_whenAnotherKeySigned() public {
         Submission memory s = _honest();
         _sign(s, 7);
-        _refuse(
-            s, abi.encodeWithSelector(IDecisionGate.SignatureInvalid.selector, node, vm.addr(7))
-        );
+        _refuse(s, abi.encodeWithSelector(IDecisionGate.NodeNotPermitted.selector, vm.addr(7)));
     }
 
     function testFuzz_execute_reverts_whenSignatureLengthIsWrong(uint8 length) public {
         vm.assume(length != 65);
         Submission memory s = _honest();
-        bytes memory whole = s.proof.signature;
-        s.proof.signature = new bytes(length);
+        bytes memory whole = s.proof;
+        s.proof = new bytes(length);
         for (uint256 i = 0; i < length && i < 65; i++) {
-            s.proof.signature[i] = whole[i];
+            s.proof[i] = whole[i];
         }
         _refuse(s, _error(IDecisionGate.SignatureMalformed.selector, bytes32(uint256(length))));
     }
@@ -288,7 +243,7 @@ contract ExecuteSwornTest is GateFixture {
         Submission memory s = _honest();
         (uint8 v, bytes32 r, bytes32 z) = vm.sign(NODE_SECRET, gate.digestOf(s.decision));
         uint256 order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
-        s.proof.signature = abi.encodePacked(r, bytes32(order - uint256(z)), v == 27 ? 28 : 27);
+        s.proof = abi.encodePacked(r, bytes32(order - uint256(z)), v == 27 ? 28 : 27);
         _refuse(s, _error(IDecisionGate.SignatureMalformed.selector, bytes32(uint256(65))));
     }
 
@@ -298,13 +253,13 @@ contract ExecuteSwornTest is GateFixture {
         vm.assume(flip != 0);
         Submission memory s = _honest();
         index = index % 65;
-        s.proof.signature[index] = s.proof.signature[index] ^ bytes1(flip);
+        s.proof[index] = s.proof[index] ^ bytes1(flip);
         Picture memory before = _picture(s);
         vm.prank(operator);
         (bool success, bytes memory reason) = address(gate).call(_calldata(s));
         vm.assertFalse(success, "executed");
         bool named = bytes4(reason) == IDecisionGate.SignatureMalformed.selector
-            || bytes4(reason) == IDecisionGate.SignatureInvalid.selector;
+            || bytes4(reason) == IDecisionGate.NodeNotPermitted.selector;
         vm.assertTrue(named, "another reason");
         _assertUnchanged(s, before);
     }
@@ -328,15 +283,15 @@ contract ExecuteSwornTest is GateFixture {
         if (field == 10) s.decision.validUntil ^= uint64(uint256(noise));
         vm.assume(gate.digestOf(s.decision) != digest);
         // What no earlier check compares is still part of what was signed.
-        bytes4 signed = IDecisionGate.SignatureInvalid.selector;
+        bytes4 signed = IDecisionGate.NodeNotPermitted.selector;
         bytes4[11] memory reasons = [
-            IDecisionGate.MandateMismatch.selector,
+            IDecisionGate.MandateUnknown.selector,
             IDecisionGate.ProgramMismatch.selector,
             IDecisionGate.SlotNotNewest.selector,
             IDecisionGate.AnchorMismatch.selector,
             IDecisionGate.HeadMismatch.selector,
             signed,
-            IDecisionGate.ReceiptsMismatch.selector,
+            signed,
             IDecisionGate.CallsMismatch.selector,
             IDecisionGate.BoundsMismatch.selector,
             signed,
@@ -357,8 +312,8 @@ contract ExecuteSwornTest is GateFixture {
         vm.chainId(31337);
         Picture memory before = _picture(s);
         vm.prank(operator);
-        vm.expectPartialRevert(IDecisionGate.SignatureInvalid.selector);
-        gate.execute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
+        vm.expectPartialRevert(IDecisionGate.NodeNotPermitted.selector);
+        gate.execute(s.decision, s.calls, s.bounds, s.proof);
         _assertUnchanged(s, before);
     }
 
@@ -368,22 +323,24 @@ contract ExecuteSwornTest is GateFixture {
         vm.etch(other, address(gate).code);
         (uint8 v, bytes32 r, bytes32 z) =
             vm.sign(NODE_SECRET, IDecisionGate(other).digestOf(s.decision));
-        s.proof.signature = abi.encodePacked(r, z, v);
+        s.proof = abi.encodePacked(r, z, v);
         Picture memory before = _picture(s);
         vm.prank(operator);
-        vm.expectPartialRevert(IDecisionGate.SignatureInvalid.selector);
-        gate.execute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
+        vm.expectPartialRevert(IDecisionGate.NodeNotPermitted.selector);
+        gate.execute(s.decision, s.calls, s.bounds, s.proof);
         _assertUnchanged(s, before);
     }
 
     function test_execute_reverts_whenNodeIsUnannounced() public {
         Submission memory s = _draft(_mandate());
         s.mandate.nodes[0].key = vm.addr(7);
-        s.proof.node = vm.addr(7);
         _regrant(s);
         _sign(s, 7);
         _refuse(
-            s, _error(IDecisionGate.NodeUnannounced.selector, bytes32(uint256(uint160(vm.addr(7)))))
+            s,
+            abi.encodeWithSelector(
+                IDecisionGate.NodeUnannounced.selector, vm.addr(7), _service(model)
+            )
         );
     }
 
@@ -408,17 +365,34 @@ contract ExecuteSwornTest is GateFixture {
         );
     }
 
-    function test_execute_reverts_whenNodeServesAnother() public {
-        Submission memory s = _honest();
-        vm.prank(node);
-        registry.announce(keccak256("another model"), engine, uint64(START_TIME + 30 days));
+    /// @dev What the key announced for another model says nothing about this one.
+    function test_execute_reverts_whenNodeServesAnotherModel() public {
+        Submission memory s = _draft(_mandate());
+        s.mandate.model = keccak256("another model");
+        _regrant(s);
         _refuse(
             s,
-            _error(
-                IDecisionGate.NodeServesOther.selector,
-                keccak256(abi.encode(keccak256("another model"), engine)),
-                keccak256(abi.encode(model, engine))
+            abi.encodeWithSelector(
+                IDecisionGate.NodeUnannounced.selector, node, _service(s.mandate.model)
             )
         );
+    }
+
+    function test_execute_reverts_whenNodeRunsAnotherEngine() public {
+        Submission memory s = _draft(_mandate());
+        s.mandate.engine = keccak256("another engine");
+        _regrant(s);
+        _refuse(
+            s,
+            abi.encodeWithSelector(
+                IDecisionGate.NodeUnannounced.selector,
+                node,
+                keccak256(abi.encode(model, s.mandate.engine))
+            )
+        );
+    }
+
+    function _service(bytes32 model_) private view returns (bytes32) {
+        return keccak256(abi.encode(model_, engine));
     }
 }

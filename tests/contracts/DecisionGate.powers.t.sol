@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
+import {hashMandate} from "../../contracts/types/Mandate.sol";
 import {GateFixture} from "./GateFixture.sol";
 import {Vm} from "./Vm.sol";
 import {TestToken} from "./mocks/TestToken.sol";
@@ -145,40 +146,42 @@ contract DecisionGatePowersTest is GateFixture {
         vm.expectRevert(
             abi.encodeWithSelector(IDecisionGate.StopTooLong.selector, latest + 1, latest)
         );
-        gate.stop(s.mandate, latest + 1);
+        gate.stop(s.decision.mandate, latest + 1);
 
         vm.expectEmit(true, true, true, true, address(gate));
         emit IDecisionGate.MandateHalted(s.decision.mandate, guardian, latest);
         vm.prank(guardian);
-        gate.stop(s.mandate, latest);
+        gate.stop(s.decision.mandate, latest);
 
         // Neither while it lasts nor after it: the stop expires unless the owner renews it.
         for (uint256 i = 0; i < 2; i++) {
             vm.prank(guardian);
             vm.expectRevert(abi.encodeWithSelector(IDecisionGate.StopUsed.selector, latest));
-            gate.stop(s.mandate, latest + 10);
+            gate.stop(s.decision.mandate, latest + 10);
             vm.warp(latest + 1);
         }
         _byOwner(abi.encodeCall(IDecisionGate.resume, (s.decision.mandate)));
         vm.prank(guardian);
-        gate.stop(s.mandate, latest + 10);
+        gate.stop(s.decision.mandate, latest + 10);
     }
 
     function test_stop_byAccount_renews() public {
         Submission memory s = _honest();
         vm.prank(guardian);
-        gate.stop(s.mandate, uint64(START_TIME + 5));
-        _byOwner(abi.encodeCall(IDecisionGate.stop, (s.mandate, uint64(START_TIME + 3650 days))));
+        gate.stop(s.decision.mandate, uint64(START_TIME + 5));
+        _byOwner(
+            abi.encodeCall(IDecisionGate.stop, (s.decision.mandate, uint64(START_TIME + 3650 days)))
+        );
         vm.assertEq(gate.stateOf(s.decision.mandate).stoppedUntil, START_TIME + 3650 days, "until");
     }
 
     /// @dev An owner's stop that is over must not use up the guardian's.
     function test_stop_byGuardian_worksAfterTheAccountsOwnStop() public {
         Submission memory s = _honest();
-        _byOwner(abi.encodeCall(IDecisionGate.stop, (s.mandate, uint64(START_TIME + 5))));
+        _byOwner(abi.encodeCall(IDecisionGate.stop, (s.decision.mandate, uint64(START_TIME + 5))));
         vm.warp(START_TIME + 10);
         vm.prank(guardian);
-        gate.stop(s.mandate, uint64(START_TIME + 20));
+        gate.stop(s.decision.mandate, uint64(START_TIME + 20));
         _refuse(
             s,
             abi.encodeWithSelector(
@@ -190,38 +193,38 @@ contract DecisionGatePowersTest is GateFixture {
         vm.expectRevert(
             abi.encodeWithSelector(IDecisionGate.StopUsed.selector, uint64(START_TIME + 20))
         );
-        gate.stop(s.mandate, uint64(START_TIME + 30));
+        gate.stop(s.decision.mandate, uint64(START_TIME + 30));
     }
 
     /// @dev And the account's renewal does not give the guardian another.
     function test_stop_byGuardian_staysUsedWhenTheAccountRenews() public {
         Submission memory s = _honest();
         vm.prank(guardian);
-        gate.stop(s.mandate, uint64(START_TIME + 5));
-        _byOwner(abi.encodeCall(IDecisionGate.stop, (s.mandate, uint64(START_TIME + 10))));
+        gate.stop(s.decision.mandate, uint64(START_TIME + 5));
+        _byOwner(abi.encodeCall(IDecisionGate.stop, (s.decision.mandate, uint64(START_TIME + 10))));
         vm.prank(guardian);
         vm.expectRevert(
             abi.encodeWithSelector(IDecisionGate.StopUsed.selector, uint64(START_TIME + 10))
         );
-        gate.stop(s.mandate, uint64(START_TIME + 20));
+        gate.stop(s.decision.mandate, uint64(START_TIME + 20));
     }
 
     function test_stop_reverts_whenTheGuardianWouldShortenTheAccountsStop() public {
         Submission memory s = _honest();
         uint64 until = uint64(START_TIME + 1 days);
-        _byOwner(abi.encodeCall(IDecisionGate.stop, (s.mandate, until)));
+        _byOwner(abi.encodeCall(IDecisionGate.stop, (s.decision.mandate, until)));
         uint64[2] memory attempts = [uint64(START_TIME + 1), until];
         for (uint256 i = 0; i < attempts.length; i++) {
             vm.prank(guardian);
             vm.expectRevert(
                 abi.encodeWithSelector(IDecisionGate.StopShorter.selector, attempts[i], until)
             );
-            gate.stop(s.mandate, attempts[i]);
+            gate.stop(s.decision.mandate, attempts[i]);
         }
         vm.assertEq(gate.stateOf(s.decision.mandate).stoppedUntil, until, "until");
         // Nothing was used up by trying.
         vm.prank(guardian);
-        gate.stop(s.mandate, until + 1);
+        gate.stop(s.decision.mandate, until + 1);
     }
 
     function test_stop_reverts_whenNotGuardian() public {
@@ -232,7 +235,7 @@ contract DecisionGatePowersTest is GateFixture {
             vm.expectRevert(
                 abi.encodeWithSelector(IDecisionGate.NotGuardian.selector, others[i], guardian)
             );
-            gate.stop(s.mandate, uint64(START_TIME + 5));
+            gate.stop(s.decision.mandate, uint64(START_TIME + 5));
         }
         _execute(s);
     }
@@ -243,24 +246,22 @@ contract DecisionGatePowersTest is GateFixture {
         vm.expectRevert(
             abi.encodeWithSelector(IDecisionGate.StopOver.selector, START_TIME, START_TIME)
         );
-        gate.stop(s.mandate, uint64(START_TIME));
+        gate.stop(s.decision.mandate, uint64(START_TIME));
     }
 
     function test_stop_reverts_whenUnknown() public {
         Submission memory s = _draft(_mandate());
         vm.prank(guardian);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IDecisionGate.MandateUnknown.selector, keccak256(abi.encode(s.mandate))
-            )
+            abi.encodeWithSelector(IDecisionGate.MandateUnknown.selector, hashMandate(s.mandate))
         );
-        gate.stop(s.mandate, uint64(START_TIME + 5));
+        gate.stop(s.decision.mandate, uint64(START_TIME + 5));
     }
 
     function test_resume_liftsAStop() public {
         Submission memory s = _honest();
         vm.prank(guardian);
-        gate.stop(s.mandate, uint64(START_TIME + 50));
+        gate.stop(s.decision.mandate, uint64(START_TIME + 50));
         vm.prank(guardian);
         vm.expectRevert(
             abi.encodeWithSelector(IDecisionGate.NotAccount.selector, guardian, address(account))
@@ -273,7 +274,7 @@ contract DecisionGatePowersTest is GateFixture {
     function test_ownerExit_whileStoppedAndRevoked() public {
         Submission memory s = _honest();
         vm.prank(guardian);
-        gate.stop(s.mandate, uint64(START_TIME + 50));
+        gate.stop(s.decision.mandate, uint64(START_TIME + 50));
         _byOwner(abi.encodeCall(IDecisionGate.revoke, (s.decision.mandate)));
         vm.prank(owner);
         account.execute(address(weth), 0, abi.encodeCall(TestToken.transfer, (owner, 100e18)));
@@ -363,7 +364,7 @@ contract DecisionGatePowersTest is GateFixture {
         returns (bool executed, bytes32 digest)
     {
         vm.prank(sender);
-        return gate.tryExecute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
+        return gate.tryExecute(s.decision, s.calls, s.bounds, s.proof);
     }
 
     function _setDelay(uint32 delay, uint256 effectiveFrom) private {

@@ -32,6 +32,25 @@ contract GasTest is GateFixture {
         vm.snapshotValue("execute", "hold, nothing tracked: overhead", sworn - 21_000);
     }
 
+    /// @dev A call that moves nothing tracked: no balance of a token and no feed is read. Something
+    ///      must be tracked all the same (ADR 7); the native currency costs the least.
+    /// forge-config: default.isolate = true
+    /// forge-config: long.isolate = true
+    function test_gas_callThatMovesNothingTracked() public {
+        Submission memory s = _draft(_mandate());
+        s.mandate.tracked = new Tracked[](1);
+        s.mandate.tracked[0] = Tracked(address(0), 0, 18, false);
+        Feed memory feed = s.mandate.feeds[0];
+        s.mandate.feeds = new Feed[](1);
+        s.mandate.feeds[0] = feed;
+        s.mandate.allowList = new Permission[](1);
+        s.mandate.allowList[0] = Permission(address(venue), Venue.note.selector);
+        s.calls[0] = _plain(abi.encodeCall(Venue.note, (7)));
+        s.bounds = new int256[](1);
+        _regrant(s);
+        _measure("call, nothing tracked moves", s);
+    }
+
     /// forge-config: default.isolate = true
     /// forge-config: long.isolate = true
     function test_gas_transferWithOneTrackedAsset() public {
@@ -79,8 +98,12 @@ contract GasTest is GateFixture {
         usdc.mint(owner, 1);
         vm.prank(owner);
         weth.approve(address(venue), type(uint256).max);
+        // The second time, as the gate's.
         vm.prank(owner);
         (bool success,) = s.calls[0].target.call(s.calls[0].data);
+        vm.assertTrue(success, "bare call");
+        vm.prank(owner);
+        (success,) = s.calls[0].target.call(s.calls[0].data);
         uint256 bare = vm.snapshotGasLastCall("execute", string.concat(name, ": bare"));
         vm.assertTrue(success, "bare call");
         vm.snapshotValue("execute", string.concat(name, ": overhead"), sworn - bare);
@@ -89,8 +112,14 @@ contract GasTest is GateFixture {
     function _second(string memory name, Submission memory s) private returns (uint256) {
         s.decision.previous = _execute(s);
         _nextSlot(s, 1);
+        // As an agent submits it: what the gate knows is left out.
+        s.decision.program = 0;
+        s.decision.anchorHash = 0;
+        s.decision.previous = 0;
+        s.decision.calls = 0;
+        s.decision.bounds = 0;
         vm.prank(operator);
-        gate.execute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
+        gate.execute(s.decision, s.calls, s.bounds, s.proof);
         return vm.snapshotGasLastCall("execute", name);
     }
 }

@@ -2,13 +2,13 @@
 pragma solidity ^0.8.30;
 
 import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
+import {IMandateChecks} from "../../contracts/IMandateChecks.sol";
 import {IModelRegistry} from "../../contracts/IModelRegistry.sol";
 import {INodeRegistry} from "../../contracts/INodeRegistry.sol";
 import {IOwnedAccount} from "../../contracts/accounts/IOwnedAccount.sol";
 import {SettableFeed} from "../../contracts/devnet/SettableFeed.sol";
 import {Call} from "../../contracts/types/Call.sol";
 import {Decision} from "../../contracts/types/Decision.sol";
-import {InferenceReceipt} from "../../contracts/types/InferenceReceipt.sol";
 import {
     Feed,
     Mandate,
@@ -16,9 +16,9 @@ import {
     Permission,
     Rule,
     Rung,
-    Tracked
+    Tracked,
+    hashMandate
 } from "../../contracts/types/Mandate.sol";
-import {Proof} from "../../contracts/types/Proof.sol";
 import {Test} from "./Test.sol";
 import {TestToken} from "./mocks/TestToken.sol";
 import {Venue} from "./mocks/Venue.sol";
@@ -31,10 +31,9 @@ abstract contract GateFixture is Test {
     struct Submission {
         Mandate mandate;
         Decision decision;
-        InferenceReceipt[] receipts;
         Call[] calls;
         int256[] bounds;
-        Proof proof;
+        bytes proof;
     }
 
     /// @dev What a refusal must leave alone.
@@ -62,6 +61,7 @@ abstract contract GateFixture is Test {
     IDecisionGate internal gate;
     INodeRegistry internal registry;
     IModelRegistry internal models;
+    IMandateChecks internal checks;
     IOwnedAccount internal account;
     TestToken internal weth;
     TestToken internal usdc;
@@ -77,10 +77,10 @@ abstract contract GateFixture is Test {
         vm.roll(START_BLOCK);
         vm.warp(START_TIME);
         node = vm.addr(NODE_SECRET);
-        registry = INodeRegistry(_deploy("NodeRegistry", ""));
         models = IModelRegistry(_deploy("ModelRegistry", ""));
-        gate =
-            IDecisionGate(_deploy("DecisionGate", abi.encode(address(registry), address(models))));
+        checks = IMandateChecks(_deploy("MandateChecks", ""));
+        gate = IDecisionGate(_deploy("DecisionGate", abi.encode(address(models), address(checks))));
+        registry = INodeRegistry(gate.nodeRegistry());
         account = IOwnedAccount(_deploy("OwnedAccount", abi.encode(owner, address(gate))));
         weth = new TestToken(18);
         usdc = new TestToken(6);
@@ -133,17 +133,6 @@ abstract contract GateFixture is Test {
         mandate.tracked[3] = Tracked(address(0), 0, 18, false);
     }
 
-    function _receipt() internal view returns (InferenceReceipt memory) {
-        return InferenceReceipt({
-            model: model,
-            engine: engine,
-            request: keccak256("request"),
-            prompt: keccak256("prompt"),
-            output: keccak256("output"),
-            trace: keccak256("trace")
-        });
-    }
-
     function _sale(uint256 amountIn, uint256 amountOut) internal view returns (Call memory) {
         bytes memory data =
             abi.encodeCall(Venue.trade, (address(weth), amountIn, address(usdc), amountOut));
@@ -153,22 +142,20 @@ abstract contract GateFixture is Test {
     /// @dev An honest submission under `mandate`; not sealed, not granted.
     function _draft(Mandate memory mandate) internal view returns (Submission memory s) {
         s.mandate = mandate;
-        s.receipts = new InferenceReceipt[](1);
-        s.receipts[0] = _receipt();
         s.calls = new Call[](1);
         s.calls[0] = _sale(1e18, 1995e6);
         s.bounds = new int256[](4);
         s.bounds[0] = -1e18;
         s.bounds[1] = 1990e6;
-        s.decision.mandate = keccak256(abi.encode(mandate));
+        s.decision.mandate = hashMandate(mandate);
         s.decision.program = mandate.program;
         s.decision.slot = SLOT;
         s.decision.anchorHash = blockhash(uint256(SLOT) * CADENCE);
         s.decision.previous = s.decision.mandate;
         s.decision.observation = keccak256("observation");
+        s.decision.receipts = keccak256("receipts");
         s.decision.evidence = keccak256("evidence");
         s.decision.validUntil = uint64(START_TIME + 60);
-        s.proof.node = node;
     }
 
     /// @dev Grant the usual mandate and return the honest decision, sealed.
@@ -180,7 +167,6 @@ abstract contract GateFixture is Test {
 
     /// @dev Commit to the parts as they are now.
     function _commit(Submission memory s) internal pure {
-        s.decision.receipts = keccak256(abi.encode(s.receipts));
         s.decision.calls = keccak256(abi.encode(s.calls));
         s.decision.bounds = keccak256(abi.encode(s.bounds));
     }
@@ -188,7 +174,7 @@ abstract contract GateFixture is Test {
     /// @dev Sign the decision as it is now.
     function _sign(Submission memory s, uint256 secret) internal view {
         (uint8 v, bytes32 r, bytes32 z) = vm.sign(secret, gate.digestOf(s.decision));
-        s.proof.signature = abi.encodePacked(r, z, v);
+        s.proof = abi.encodePacked(r, z, v);
     }
 
     /// @dev Commit, then sign with the node's key.
@@ -211,7 +197,7 @@ abstract contract GateFixture is Test {
 
     function _execute(Submission memory s) internal returns (bytes32) {
         vm.prank(operator);
-        return gate.execute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
+        return gate.execute(s.decision, s.calls, s.bounds, s.proof);
     }
 
     /// @dev The gate refuses with exactly `reason`, and nothing has changed.
@@ -219,13 +205,13 @@ abstract contract GateFixture is Test {
         Picture memory before = _picture(s);
         vm.prank(operator);
         vm.expectRevert(reason);
-        gate.execute(s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof);
+        gate.execute(s.decision, s.calls, s.bounds, s.proof);
         _assertUnchanged(s, before);
     }
 
     function _picture(Submission memory s) internal view returns (Picture memory) {
         return Picture({
-            state: keccak256(abi.encode(gate.stateOf(keccak256(abi.encode(s.mandate))))),
+            state: keccak256(abi.encode(gate.stateOf(hashMandate(s.mandate)))),
             weth: weth.balanceOf(address(account)),
             usdc: usdc.balanceOf(address(account)),
             debt: debt.balanceOf(address(account)),
@@ -242,6 +228,11 @@ abstract contract GateFixture is Test {
         vm.assertEq(later.debt, before.debt, "debt");
         vm.assertEq(later.native, before.native, "native");
         vm.assertEq(later.wethAllowance, before.wethAllowance, "allowance");
+    }
+
+    function _unaudited(bytes32 mandateId) internal view returns (uint256) {
+        IDecisionGate.MandateState memory state = gate.stateOf(mandateId);
+        return state.outflow - state.audited;
     }
 
     /* SHAPES */
@@ -271,14 +262,12 @@ abstract contract GateFixture is Test {
     }
 
     function _calldata(Submission memory s) internal pure returns (bytes memory) {
-        return abi.encodeCall(
-            IDecisionGate.execute, (s.mandate, s.decision, s.receipts, s.calls, s.bounds, s.proof)
-        );
+        return abi.encodeCall(IDecisionGate.execute, (s.decision, s.calls, s.bounds, s.proof));
     }
 
     /// @dev The mandate was changed: name it anew, and sign.
     function _reseal(Submission memory s) internal view {
-        s.decision.mandate = keccak256(abi.encode(s.mandate));
+        s.decision.mandate = hashMandate(s.mandate);
         s.decision.previous = s.decision.mandate;
         _seal(s);
     }

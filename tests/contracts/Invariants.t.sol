@@ -64,13 +64,13 @@ contract GateHandler is GateFixture {
         part = part % 4;
         if (part == 0) s.calls[0] = _sale(_fold(amountIn, 0, 0.09e18), 0);
         if (part == 1) s.bounds[0] -= 1;
-        if (part == 2) s.receipts[0].trace = keccak256("forged");
+        if (part == 2) s.decision.receipts = keccak256("forged");
         if (part == 3) _sign(s, uint256(keccak256("thief")));
         bytes4[4] memory reasons = [
             IDecisionGate.CallsMismatch.selector,
             IDecisionGate.BoundsMismatch.selector,
-            IDecisionGate.ReceiptsMismatch.selector,
-            IDecisionGate.SignatureInvalid.selector
+            IDecisionGate.NodeNotPermitted.selector,
+            IDecisionGate.NodeNotPermitted.selector
         ];
         vm.prank(operator);
         (bool success, bytes memory reason) = address(gate).call(_calldata(s));
@@ -92,9 +92,7 @@ contract GateHandler is GateFixture {
         amount = _fold(amount, 0, weth.balanceOf(address(account)));
         if (stopped) {
             _byOwner(
-                abi.encodeCall(
-                    IDecisionGate.stop, (_mandate(), uint64(vm.getBlockTimestamp() + 60))
-                )
+                abi.encodeCall(IDecisionGate.stop, (mandateId, uint64(vm.getBlockTimestamp() + 60)))
             );
         }
         uint256 before = weth.balanceOf(owner);
@@ -235,7 +233,7 @@ contract GateInvariants is GateFixture {
     }
 
     function invariant_unauditedIsWhatWasExecuted_andNeverExceedsTheRung() public view {
-        vm.assertEq(handler.state().unaudited, handler.unaudited(), "outflow");
+        vm.assertEq(handler.state().outflow, handler.unaudited(), "outflow");
         vm.assertLe(handler.unaudited(), handler.limit(), "limit");
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
 import {INodeRegistry} from "../../contracts/INodeRegistry.sol";
 import {Test} from "./Test.sol";
 
@@ -12,12 +13,27 @@ contract NodeRegistryTest is Test {
     bytes32 private constant ENGINE = keccak256("engine");
 
     INodeRegistry private registry;
+    IDecisionGate private gate;
     address private key;
 
     function setUp() public {
         vm.warp(START_TIME);
-        registry = INodeRegistry(_deploy("NodeRegistry", ""));
+        gate = IDecisionGate(_deploy("DecisionGate", abi.encode(address(1), address(2))));
+        registry = INodeRegistry(gate.nodeRegistry());
         key = vm.addr(SECRET);
+    }
+
+    function test_itsGateIsTheOneThatCreatedIt() public view {
+        vm.assertEq(registry.gate(), address(gate), "gate");
+    }
+
+    function test_noteNode_reverts_whenNotTheRegistry() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IDecisionGate.NotNodeRegistry.selector, address(this), address(registry)
+            )
+        );
+        gate.noteNode(key, _service(), UNTIL, 0);
     }
 
     /* ANNOUNCE */
@@ -27,16 +43,105 @@ contract NodeRegistryTest is Test {
         emit INodeRegistry.NodeAnnounced(key, MODEL, ENGINE, uint64(START_TIME), UNTIL);
         vm.prank(key);
         registry.announce(MODEL, ENGINE, UNTIL);
-        _assertNode(uint64(START_TIME), UNTIL, 0, keccak256(abi.encode(MODEL, ENGINE)));
+        _assertPeriod(_service(), START_TIME, UNTIL, 0, 0);
     }
 
-    function test_announce_replacesFromThatBlockOn() public {
+    /// @dev Another service is another period: neither touches the other.
+    function test_announce_ofAnotherService_leavesTheFirst() public {
         vm.prank(key);
         registry.announce(MODEL, ENGINE, UNTIL);
         vm.warp(START_TIME + 5);
         vm.prank(key);
         registry.announce(ENGINE, MODEL, UNTIL + 1);
-        _assertNode(uint64(START_TIME + 5), UNTIL + 1, 0, keccak256(abi.encode(ENGINE, MODEL)));
+        _assertPeriod(_service(), START_TIME, UNTIL, 0, 0);
+        _assertPeriod(
+            keccak256(abi.encode(ENGINE, MODEL)), START_TIME + 5, uint256(UNTIL) + 1, 0, 0
+        );
+    }
+
+    /// @dev While a period lasts, announcing goes on with it; its end moves either way.
+    function test_announce_goesOnWithThePeriod() public {
+        vm.prank(key);
+        registry.announce(MODEL, ENGINE, UNTIL);
+        vm.warp(START_TIME + 5);
+        vm.prank(key);
+        registry.announce(MODEL, ENGINE, UNTIL + 100);
+        _assertPeriod(_service(), START_TIME, uint256(UNTIL) + 100, 0, 0);
+        vm.prank(key);
+        registry.announce(MODEL, ENGINE, uint64(START_TIME + 6));
+        _assertPeriod(_service(), START_TIME, START_TIME + 6, 0, 0);
+        vm.assertTrue(registry.servedAt(key, _service(), uint64(START_TIME + 5)), "served");
+        vm.assertFalse(registry.servedAt(key, _service(), uint64(START_TIME + 6)), "over");
+    }
+
+    /// @dev After its end a new one begins, and the old one is kept.
+    function test_announce_beginsANewPeriod_whenTheOldIsOver() public {
+        vm.prank(key);
+        registry.announce(MODEL, ENGINE, UNTIL);
+        vm.warp(UNTIL);
+        vm.prank(key);
+        registry.announce(MODEL, ENGINE, UNTIL + 100);
+        _assertPeriod(_service(), UNTIL, uint256(UNTIL) + 100, 0, 1);
+        INodeRegistry.Period memory first = registry.periodAt(key, _service(), 0);
+        vm.assertEq(first.validFrom, START_TIME, "from");
+        vm.assertEq(first.validUntil, UNTIL, "until");
+        vm.assertEq(registry.periodAt(key, _service(), 1).validFrom, UNTIL, "second");
+        vm.assertEq(registry.periodAt(key, _service(), 2).validFrom, 0, "none");
+    }
+
+    /// @dev Whatever is announced and whenever: what the registry said of a moment while it was the
+    ///      present, it says for ever, and it is what the gate goes by.
+    function testFuzz_servedAt_remembersEveryMoment(
+        uint32[12] calldata waits,
+        uint32[12] calldata lengths,
+        uint8 revokedIn
+    ) public {
+        uint64[13] memory moments;
+        bool[13] memory served;
+        uint256 time = START_TIME;
+        for (uint256 i = 0; i < 12; i++) {
+            vm.prank(key);
+            if (i == revokedIn) {
+                registry.revoke();
+            } else {
+                try registry.announce(MODEL, ENGINE, uint64(time + _fold(lengths[i], 1, 1000))) {}
+                catch {
+                    vm.assertTrue(i > revokedIn, "announced");
+                }
+            }
+            time += _fold(waits[i], 1, 1200);
+            vm.warp(time);
+            INodeRegistry.Period memory latest = registry.periodOf(key, _service());
+            moments[i] = uint64(time);
+            served[i] = latest.revokedAt == 0 && time < latest.validUntil;
+            // What is announced in the same second is true of that second as well.
+            vm.warp(++time);
+        }
+        for (uint256 i = 0; i < 12; i++) {
+            vm.assertEq(registry.servedAt(key, _service(), moments[i]), served[i], "served");
+        }
+        vm.assertFalse(registry.servedAt(key, _service(), uint64(START_TIME - 1)), "before");
+        vm.assertFalse(registry.servedAt(address(1), _service(), uint64(time)), "stranger");
+    }
+
+    function test_announce_reverts_whenTooManyServices() public {
+        for (uint256 i = 0; i < registry.MAX_SERVICES(); i++) {
+            vm.prank(key);
+            registry.announce(bytes32(i), ENGINE, UNTIL);
+        }
+        vm.prank(key);
+        vm.expectRevert(abi.encodeWithSelector(INodeRegistry.TooManyServices.selector, key, 16));
+        registry.announce(bytes32(uint256(16)), ENGINE, UNTIL);
+        // One that it has already is no other.
+        vm.prank(key);
+        registry.announce(bytes32(uint256(15)), ENGINE, UNTIL + 1);
+        // And all of them end with the key.
+        vm.prank(key);
+        registry.revoke();
+        for (uint256 i = 0; i < registry.MAX_SERVICES(); i++) {
+            bytes32 service = keccak256(abi.encode(bytes32(i), ENGINE));
+            vm.assertEq(registry.periodOf(key, service).revokedAt, START_TIME, "revoked");
+        }
     }
 
     function test_announce_reverts_whenOver() public {
@@ -60,7 +165,7 @@ contract NodeRegistryTest is Test {
 
     function test_announceFor_byAnyoneWithTheKeysSignature() public {
         registry.announceFor(key, MODEL, ENGINE, UNTIL, _announcement(0, SECRET));
-        _assertNode(uint64(START_TIME), UNTIL, 0, keccak256(abi.encode(MODEL, ENGINE)));
+        _assertPeriod(_service(), START_TIME, UNTIL, 0, 0);
         vm.assertEq(registry.nonceOf(key), 1, "nonce");
     }
 
@@ -85,7 +190,7 @@ contract NodeRegistryTest is Test {
             abi.encodeWithSelector(INodeRegistry.KeySignatureInvalid.selector, key, vm.addr(7))
         );
         registry.announceFor(key, MODEL, ENGINE, UNTIL, signature);
-        _assertNode(0, 0, 0, 0);
+        _assertPeriod(_service(), 0, 0, 0, 0);
     }
 
     function test_announceFor_reverts_forTheZeroKey() public {
@@ -116,12 +221,12 @@ contract NodeRegistryTest is Test {
         vm.warp(START_TIME + 9);
         vm.prank(key);
         registry.revoke();
-        _assertNode(0, 0, uint64(START_TIME), 0);
+        vm.assertEq(registry.revokedAt(key), START_TIME, "revoked");
     }
 
     function test_revokeFor_byAnyoneWithTheKeysSignature() public {
         registry.revokeFor(key, _revocation(SECRET));
-        _assertNode(0, 0, uint64(START_TIME), 0);
+        vm.assertEq(registry.revokedAt(key), START_TIME, "revoked");
     }
 
     function test_revokeFor_reverts_whenAnotherSigned() public {
@@ -130,7 +235,7 @@ contract NodeRegistryTest is Test {
             abi.encodeWithSelector(INodeRegistry.KeySignatureInvalid.selector, key, vm.addr(7))
         );
         registry.revokeFor(key, signature);
-        _assertNode(0, 0, 0, 0);
+        vm.assertEq(registry.revokedAt(key), 0, "revoked");
     }
 
     function test_revokeFor_reverts_whenItIsAnAnnouncement() public {
@@ -159,13 +264,21 @@ contract NodeRegistryTest is Test {
         return abi.encodePacked(r, s, v);
     }
 
-    function _assertNode(uint64 from, uint64 until, uint64 revoked, bytes32 service) private view {
-        (uint64 validFrom, uint64 validUntil, uint64 revokedAt, uint8 tier, bytes32 got) =
-            registry.nodeOf(key);
-        vm.assertEq(validFrom, from, "from");
-        vm.assertEq(validUntil, until, "until");
-        vm.assertEq(revokedAt, revoked, "revoked");
-        vm.assertEq(tier, 0, "tier");
-        vm.assertEq(got, service, "service");
+    function _service() private pure returns (bytes32) {
+        return keccak256(abi.encode(MODEL, ENGINE));
+    }
+
+    function _assertPeriod(
+        bytes32 service,
+        uint256 from,
+        uint256 until,
+        uint256 revoked,
+        uint256 index
+    ) private view {
+        INodeRegistry.Period memory period = registry.periodOf(key, service);
+        vm.assertEq(period.validFrom, from, "from");
+        vm.assertEq(period.validUntil, until, "until");
+        vm.assertEq(period.revokedAt, revoked, "revoked");
+        vm.assertEq(period.index, index, "index");
     }
 }

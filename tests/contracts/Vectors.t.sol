@@ -61,7 +61,7 @@ contract VectorsTest is Test {
             Call[] memory calls = abi.decode(encoded, (Call[]));
             vm.assertEq(abi.encode(calls), encoded, "encoding");
             vm.assertEq(
-                this.callsHashOf(calls),
+                this.callsHashOf(calls, new int256[](0)),
                 vm.parseJsonBytes32(json, _at(names[i], ".decision.calls")),
                 "calls"
             );
@@ -120,12 +120,16 @@ contract VectorsTest is Test {
         return hashVerdict(verdict);
     }
 
-    function idOf(Mandate calldata mandate) external pure returns (bytes32) {
+    function idOf(Mandate memory mandate) external pure returns (bytes32) {
         return hashMandate(mandate);
     }
 
-    function callsHashOf(Call[] calldata calls) external pure returns (bytes32) {
-        return hashCalls(calls);
+    function callsHashOf(Call[] calldata calls, int256[] calldata next)
+        external
+        pure
+        returns (bytes32)
+    {
+        return hashCalls(calls, next);
     }
 
     /// @dev Fields of like types could be exchanged without a change of the hash: compare by name.
@@ -145,7 +149,13 @@ contract VectorsTest is Test {
         vm.assertEq(
             mandate.recordHolds, vm.parseJsonBool(json, _at(path, ".recordHolds")), "recordHolds"
         );
+        vm.assertEq(mandate.quorum, vm.parseJsonUint(json, _at(path, ".quorum")), "quorum");
         if (mandate.tracked.length == 0) return;
+        vm.assertEq(
+            mandate.workloads[0].measurement,
+            vm.parseJsonBytes32(json, _at(path, ".workloads[0].measurement")),
+            "measurement"
+        );
         vm.assertEq(mandate.nodes[1].tier, 1, "tier");
         vm.assertEq(mandate.ladder[1].endorsements, 2, "endorsements");
         vm.assertEq(mandate.ladder[1].delay, 3600, "delay");

@@ -138,6 +138,7 @@ def mandate_for(book: AddressBook, *, account: Address = ACCOUNT) -> Mandate:
         expiry=NOW + 86400,
         max_loss=100 * 10**8,
         record_holds=False,
+        quorum=0,
         salt=Digest(bytes(32)),
         nodes=(NodePermit(address(0x77), 1),),
         workloads=(),

@@ -26,6 +26,7 @@ from affiant.onchain.reverts import (
 
 CONTRACTS = {
     "DecisionGate": "Gate",
+    "MandateChecks": "Grant",
     "NodeRegistry": "NodeRegistry",
     "ModelRegistry": "ModelRegistry",
     "OwnedAccount": "Account",
@@ -37,6 +38,7 @@ SAMPLES: dict[str, object] = {
     "bytes32": b"\x22" * 32,
     "bytes4": b"\x33" * 4,
     "int256": -5,
+    "string": "a list",
     "uint104": 6,
     "uint256": 7,
     "uint32": 8,

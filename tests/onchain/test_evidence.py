@@ -76,6 +76,7 @@ def make_bundle(
         expiry=2_000_000_000,
         max_loss=50 * 10**8,
         record_holds=False,
+        quorum=0,
         salt=digest_of("mandate salt"),
         nodes=(NodePermit(Address(KEY.public_key.to_checksum_address()), 0),),
         workloads=(),

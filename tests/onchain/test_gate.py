@@ -43,9 +43,11 @@ from affiant.onchain.mandate import (
     Rule,
     Rung,
     Tracked,
+    Workload,
 )
 from affiant.onchain.registry import (
     ModelRegistryClient,
+    NodeRecord,
     NodeRegistryClient,
     service_of,
 )
@@ -61,6 +63,7 @@ UNIT = 10**18
 TRANSFER = "transfer(address,uint256)"
 TAKE = "take(address,uint256)"
 FAR = 4_000_000_000
+OTHER = keccak256(b"another")
 
 
 class TestKey:
@@ -157,7 +160,12 @@ class World:
         )
         digest = decision.digest(chain_id=self.chain.chain_id, gate=self.gate.address)
         return Submission(
-            mandate, decision, receipts, calls, bounds, key.address, key.sign(digest)
+            mandate=mandate,
+            decision=decision,
+            calls=calls,
+            bounds=bounds,
+            node=key.address,
+            signature=key.sign(digest),
         )
 
 
@@ -173,6 +181,7 @@ def make_mandate(world_of: dict[str, Address], **changes: Any) -> Mandate:
         expiry=FAR,
         max_loss=10 * 10**8,
         record_holds=False,
+        quorum=0,
         salt=ZERO_DIGEST,
         nodes=tuple(
             NodePermit(key.address, 0) for key in (NODE, REVOKED_NODE, SILENT_NODE)
@@ -313,14 +322,20 @@ def swapped_bounds(world: World) -> Submission:
     return replace(world.submission(), bounds=(-2 * UNIT,))
 
 
-def swapped_receipt(world: World) -> Submission:
+def swapped_receipts(world: World) -> Submission:
     submission = world.submission()
-    receipt = replace(submission.receipts[0], output=keccak256(b"x"))
-    return replace(submission, receipts=(receipt,))
+    decision = replace(submission.decision, receipts=keccak256(b"x"))
+    return replace(submission, decision=decision)
 
 
-def foreign_signature(world: World) -> Submission:
-    return replace(world.submission(key=OTHER_NODE), node=NODE.address)
+def unserved_model(world: World) -> Submission:
+    mandate = make_mandate(
+        places_of(world), model=keccak256(b"another"), salt=keccak256(b"another")
+    )
+    if not world.gate.state_of(mandate.id).known:
+        world.account.execute(world.gate.grant_call(mandate), owner=OWNER)
+        world.next_slot()
+    return world.submission(mandate=mandate)
 
 
 def left_allowance(world: World) -> Submission:
@@ -343,13 +358,8 @@ ATTACKS = [
         "calls swapped after signing", swapped_calls, refused.GateCallsMismatchError
     ),
     Attack("bounds swapped", swapped_bounds, refused.GateBoundsMismatchError),
-    Attack("receipt swapped", swapped_receipt, refused.GateReceiptsMismatchError),
-    Attack(
-        "no receipts",
-        lambda w: replace(w.submission(), receipts=()),
-        refused.GateNoReceiptError,
-    ),
-    Attack("foreign signature", foreign_signature, refused.GateSignatureInvalidError),
+    Attack("receipts swapped", swapped_receipts, refused.GateNodeNotPermittedError),
+    Attack("model not served", unserved_model, refused.GateNodeUnannouncedError),
     Attack(
         "key not permitted",
         lambda w: w.submission(key=OTHER_NODE),
@@ -377,17 +387,17 @@ ATTACKS = [
     ),
     Attack(
         "wrong anchor",
-        lambda w: w.submission(change=lambda d: replace(d, anchor_hash=ZERO_DIGEST)),
+        lambda w: w.submission(change=lambda d: replace(d, anchor_hash=OTHER)),
         refused.GateAnchorMismatchError,
     ),
     Attack(
         "another head",
-        lambda w: w.submission(change=lambda d: replace(d, previous=ZERO_DIGEST)),
+        lambda w: w.submission(change=lambda d: replace(d, previous=OTHER)),
         refused.GateHeadMismatchError,
     ),
     Attack(
         "another program",
-        lambda w: w.submission(change=lambda d: replace(d, program=ZERO_DIGEST)),
+        lambda w: w.submission(change=lambda d: replace(d, program=OTHER)),
         refused.GateProgramMismatchError,
     ),
     Attack(
@@ -397,7 +407,7 @@ ATTACKS = [
     ),
     Attack(
         "mandate edited",
-        lambda w: replace(w.submission(), mandate=replace(w.mandate, max_loss=2**100)),
+        lambda w: w.submission(mandate=replace(w.mandate, max_loss=2**100)),
         refused.GateMandateUnknownError,
     ),
     Attack(
@@ -526,20 +536,20 @@ def test_owner_revokes_and_the_guardian_stops(world: World) -> None:
     guardian = Address(GUARDIAN.address)
     send(
         world.chain,
-        gate.stop_call(mandate, until=until, sender=guardian),
+        gate.stop_call(mandate.id, until=until, sender=guardian),
         signer=GUARDIAN,
     )
     assert gate.state_of(mandate.id).waiting
     with pytest.raises(refused.GateStopUsedError):
         send(
             world.chain,
-            gate.stop_call(mandate, until=until, sender=guardian),
+            gate.stop_call(mandate.id, until=until, sender=guardian),
             signer=GUARDIAN,
         )
     with pytest.raises(refused.GateNotGuardianError):
         send(
             world.chain,
-            gate.stop_call(mandate, until=until, sender=guardian),
+            gate.stop_call(mandate.id, until=until, sender=guardian),
             signer=STRANGER,
         )
     world.next_slot()
@@ -555,19 +565,22 @@ def test_owner_revokes_and_the_guardian_stops(world: World) -> None:
 
 
 GRANTS = [
-    ({"rules": ((NATIVE, b""),)}, refused.GateRulesUnsupportedError),
-    ({"workloads": (ZERO_DIGEST,)}, refused.GateWorkloadsUnsupportedError),
-    ({"ladder": ()}, refused.GateLadderUnsupportedError),
-    ({"ladder": (Rung(1, 2, 0, 0),)}, refused.GateRungUnsupportedError),
-    ({"nodes": ()}, refused.GateNoNodeError),
-    ({"cadence": 1}, refused.GateCadenceOutOfRangeError),
-    ({"expiry": 1}, refused.GateGrantExpiredError),
+    ({"rules": ((NATIVE, b""),)}, refused.GrantRuleUnusableError),
+    (
+        {"workloads": (Workload(NATIVE, ZERO_DIGEST),)},
+        refused.GrantAttestationUnusableError,
+    ),
+    ({"ladder": ()}, refused.GrantNoRungError),
+    ({"ladder": (Rung(1, 2, 0, 0),)}, refused.GrantRungTierUnreachableError),
+    ({"nodes": ()}, refused.GrantNoNodeError),
+    ({"cadence": 1}, refused.GrantCadenceOutOfRangeError),
+    ({"expiry": 1}, refused.GrantGrantExpiredError),
 ]
 
 
 @pytest.mark.parametrize(("changes", "error"), GRANTS)
 def test_bad_grants_are_refused_through_the_account(
-    world: World, changes: dict[str, Any], error: type[refused.GateError]
+    world: World, changes: dict[str, Any], error: type[refused.GrantError]
 ) -> None:
     if "rules" in changes:
         changes = {"rules": tuple(Rule(*rule) for rule in changes["rules"])}
@@ -627,22 +640,31 @@ def test_registry_reads_the_past(world: World) -> None:
     receipt = world.registry.announce_for(
         key, payer=STRANGER, model=model, engine=engine, valid_until=now + 10**6
     )
-    announced = world.registry.node_of(key.address, block_hash=receipt.block_hash)
-    assert announced.announced and announced.service == service_of(
-        model=model, engine=engine
-    )
-    assert announced.serves(model=model, engine=engine, at=now)
-    assert not announced.serves(model=model, engine=engine, at=now + 10**6)
-    assert not announced.serves(model=engine, engine=engine, at=now)
+    service = service_of(model=model, engine=engine)
+    first, other = receipt.block_hash, service_of(model=engine, engine=engine)
+
+    def known(service: Digest, block_hash: Digest | None = None) -> NodeRecord:
+        return world.registry.node_of(
+            key.address, service=service, block_hash=block_hash
+        )
+
+    assert known(service, first).announced
+    assert known(service, first).serves(at=now)
+    assert not known(service, first).serves(at=now + 10**6)
+    assert not known(other, first).announced
     assert world.registry.nonce_of(key.address) == 1
+    assert world.registry.revoked_at(key.address) == 0
+    world.anvil.rpc.request("evm_increaseTime", 10)
     world.registry.revoke_for(key, payer=STRANGER)
-    assert not world.registry.node_of(key.address).serves(
-        model=model, engine=engine, at=now
-    )
-    assert world.registry.node_of(key.address, block_hash=receipt.block_hash).serves(
-        model=model, engine=engine, at=now
-    )
-    assert not world.registry.node_of(key.address, block_hash=before.hash).announced
+    assert not known(service).serves(at=now)
+    assert known(service, first).serves(at=now)
+    assert not known(service, before.hash).announced
+    # And now, about then: it served until it was revoked.
+    announced_at = known(service).valid_from
+    revoked_at = world.registry.revoked_at(key.address)
+    assert known(service).revoked_at == revoked_at > announced_at
+    for at, served in ((announced_at, True), (revoked_at, False)):
+        assert world.registry.served_at(key.address, service=service, at=at) == served
     with pytest.raises(refused.NodeRegistryKeyRevokedError):
         world.registry.announce_for(
             key, payer=STRANGER, model=model, engine=engine, valid_until=FAR
@@ -673,7 +695,7 @@ def test_registry_refuses_what_the_key_did_not_sign(world: World) -> None:
         STRANGER, model=ZERO_DIGEST, engine=ZERO_DIGEST, valid_until=FAR
     )
     world.registry.revoke(STRANGER)
-    assert world.registry.node_of(Address(STRANGER.address)).revoked_at != 0
+    assert world.registry.revoked_at(Address(STRANGER.address)) != 0
 
 
 def test_models_are_published_once_per_publisher(world: World) -> None:

@@ -28,6 +28,7 @@ from affiant.onchain.mandate import (
     Rule,
     Rung,
     Tracked,
+    Workload,
     parse_address,
 )
 from affiant.onchain.words import DEV_KEY, dollars, duration, mandate_in_words
@@ -71,6 +72,7 @@ MANDATE = Mandate(
     expiry=1_800_000_000,
     max_loss=50 * 10**8,
     record_holds=False,
+    quorum=0,
     salt=keccak256(b"salt"),
     nodes=(NodePermit(at(103), 0),),
     workloads=(),
@@ -98,8 +100,13 @@ def test_says_who_what_how_often_and_how_much() -> None:
         "once per 64 blocks (about 12.8 minutes at 12 seconds per block)",
         "at most 113 times a day",
         "at most $50.00 per decision",
-        "at most $5,650.00 a day at this pace",
-        "at $20,000.00 in all it ends",
+        "Up to $20,000.00 at risk and not audited yet, a decision needs the signature "
+        "of any permitted key.",
+        "Above $20,000.00 nothing executes",
+        "together can take at most $5,700.00 in any 24 hours, held by the loss limit "
+        "and the pace",
+        "$20,000.00 is also the most that its decisions can lose over its whole life",
+        "no endorsers: nobody checks a decision before it executes",
         "15 January 2027, 08:00:00 UTC",
         f"the balance of WETH ({at(16)})",
         f"priced by the WETH price feed ({at(32)})",
@@ -134,12 +141,80 @@ CASES = [
         DEV_KEY,
     ),
     Case("tier 2", {"nodes": (NodePermit(at(103), 2),)}, "WILL REFUSE"),
-    Case("no nodes", {"nodes": ()}, "WILL REFUSE THIS MANDATE: it has no node key"),
-    Case("rules", {"rules": (Rule(at(5), b""),)}, "WILL REFUSE"),
-    Case("endorsers", {"endorsers": (at(5),)}, "WILL REFUSE"),
-    Case("workloads", {"workloads": (keccak256(b""),)}, "WILL REFUSE"),
-    Case("no ladder", {"ladder": ()}, "WILL REFUSE"),
-    Case("delay", {"ladder": (Rung(1, 0, 0, 60),)}, "WILL REFUSE"),
+    Case(
+        "no nodes",
+        {"nodes": ()},
+        "WILL REFUSE THIS MANDATE: it has no node key and no workload",
+    ),
+    Case("rules", {"rules": (Rule(at(5), b""),)}, f"UNKNOWN RULE {at(5)}"),
+    Case("no quorum", {"endorsers": (at(5),)}, "quorum is 0, and must be 1 to 1"),
+    Case(
+        "endorsers",
+        {"endorsers": (at(5), at(6)), "quorum": 2},
+        f"{at(5)}, {at(6)}. Each of them can cancel",
+        "WILL REFUSE",
+    ),
+    Case(
+        "endorsers against a model",
+        {"endorsers": (at(5), at(6)), "quorum": 2},
+        "they stop a lying node, and not a model",
+        "over its whole life",
+    ),
+    Case(
+        "nothing without endorsers",
+        {
+            "endorsers": (at(5), at(6)),
+            "quorum": 2,
+            "ladder": (Rung(10**8, 0, 2, 0),),
+        },
+        "Without an endorser's signature nothing executes",
+    ),
+    Case(
+        "a rung of everything",
+        {
+            "endorsers": (at(5), at(6)),
+            "quorum": 2,
+            "workloads": (Workload(at(7), keccak256(b"m")),),
+            "ladder": (Rung(10**8, 2, 2, 7200),),
+        },
+        "needs the signature of a key attested by TDX hardware and 2 endorsers and a "
+        "wait of about 2 hours in which it can be cancelled",
+        "WILL REFUSE",
+    ),
+    Case(
+        "unsorted endorsers",
+        {"endorsers": (at(6), at(5)), "quorum": 1},
+        "its endorsers are not ascending",
+    ),
+    Case(
+        "an endorser who decides",
+        {"endorsers": (at(103),), "quorum": 1},
+        "an endorser is a node key as well",
+    ),
+    Case(
+        "workloads",
+        {"workloads": (Workload(at(7), keccak256(b"m")),)},
+        f"UNKNOWN ATTESTATION CONTRACT ({at(7)})",
+        "WILL REFUSE",
+    ),
+    Case("no ladder", {"ladder": ()}, "its ladder has no rung"),
+    Case("short delay", {"ladder": (Rung(1, 0, 0, 60),)}, "delay of rung 0"),
+    Case(
+        "a falling ladder",
+        {"ladder": (Rung(5, 0, 0, 7200), Rung(6, 0, 0, 0))},
+        "rung 1 is not above the one before, or asks for less proof",
+    ),
+    Case(
+        "a tier that nobody has",
+        {"ladder": (Rung(5, 2, 0, 0),)},
+        "rung 0 asks for tier 2, and no key has above 0",
+    ),
+    Case(
+        "endorsements of nobody",
+        {"ladder": (Rung(5, 0, 1, 0),)},
+        "rung 0 asks for 1 endorsements, and there are 0 endorsers",
+    ),
+    Case("a limit too large", {"ladder": (Rung(2**80, 0, 0, 0),)}, "does not fit"),
     Case(
         "unknown function",
         {"allow_list": (Permission(at(65), b"\xde\xad\xbe\xef"),)},
@@ -210,7 +285,7 @@ CASES = [
     Case(
         "daily within the rung",
         {"ladder": (Rung(100 * 10**8, 0, 0, 0),)},
-        "at most $100.00 a day",
+        "at most $100.00 in any 24 hours, held by the ladder",
     ),
     Case("forever", {"expiry": 2**64 - 1}, "It ends: never"),
     Case("holds", {"record_holds": True}, "Decisions to hold are recorded on chain"),

@@ -40,6 +40,7 @@ from affiant.onchain.mandate import (
     Rule,
     Rung,
     Tracked,
+    Workload,
 )
 from affiant.onchain.signature import join_signatures
 
@@ -83,6 +84,7 @@ def mandates() -> dict[str, Mandate]:
         expiry=2**64 - 1,
         max_loss=2**256 - 1,
         record_holds=True,
+        quorum=0,
         salt=name_digest("salt"),
         nodes=(),
         workloads=(),
@@ -104,12 +106,18 @@ def mandates() -> dict[str, Mandate]:
         expiry=1_900_000_000,
         max_loss=50 * 10**8,
         record_holds=False,
+        quorum=2,
         salt=name_digest("another salt"),
         nodes=(
             NodePermit(key=Address(node), tier=0),
             NodePermit(key=name_address("second node"), tier=1),
         ),
-        workloads=(name_digest("workload"),),
+        workloads=(
+            Workload(
+                attestation=name_address("attestation"),
+                measurement=name_digest("measurement"),
+            ),
+        ),
         endorsers=(name_address("endorser a"), name_address("endorser b")),
         ladder=(
             Rung(limit=1_000 * 10**8, tier=0, endorsements=0, delay=0),

@@ -8,6 +8,7 @@ refused by exactly the expected error fails the demonstration.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ from eth_account import Account
 
 from affiant.demo.forger import invented
 from affiant.demo.lab import Attack, Lab
+from affiant.encoding import Digest
 from affiant.inference.keys import NodeKey
 from affiant.onchain import contract_errors as errors
 from affiant.onchain.abi import encode_call
@@ -47,9 +49,11 @@ def _executed_before(lab: Lab) -> Submission:
 
 
 def _other_mandate(lab: Lab) -> Submission:
+    # All that is not signed anew is made to fit the other mandate.
     twin = replace(lab.mandate, salt=invented("another mandate"))
     lab.as_owner(lab.gate.address, lab.gate.grant_call(twin).data)
-    return replace(lab.honest, mandate=twin)
+    decision = replace(lab.honest.decision, mandate=twin.id, previous=twin.id)
+    return replace(lab.honest, mandate=twin, decision=decision)
 
 
 def _unpermitted_key(lab: Lab) -> Submission:
@@ -64,11 +68,10 @@ def _revoked_key(lab: Lab) -> Submission:
 
 
 def _other_model(lab: Lab) -> Submission:
-    receipts = [
-        replace(receipt, model=invented("a cheaper model"))
-        for receipt in lab.honest.receipts
-    ]
-    return lab.forger.swear(lab.honest, receipts=receipts)
+    # The owner wants a better model, and the node swears without having it.
+    mandate = replace(lab.mandate, model=invented("a better model"))
+    lab.as_owner(lab.gate.address, lab.gate.grant_call(mandate).data)
+    return _under(lab, mandate, calls=list(lab.honest.calls), bounds=lab.honest.bounds)
 
 
 def _older_slot(lab: Lab) -> Submission:
@@ -229,7 +232,7 @@ def _widened(
 
 
 def _under(
-    lab: Lab, mandate: Mandate, *, calls: list[Call], bounds: list[int]
+    lab: Lab, mandate: Mandate, *, calls: list[Call], bounds: Sequence[int]
 ) -> Submission:
     """Swear under a mandate granted just now, in whatever slot is the newest."""
     slot = mandate.slot_of(lab.chain.block_number())
@@ -245,6 +248,12 @@ def _under(
     )
 
 
+def _edited(lab: Lab, **fields: Digest) -> Submission:
+    """Change fields of the decision, and keep the signature."""
+    decision = replace(lab.honest.decision, **fields)  # type: ignore[arg-type]
+    return replace(lab.honest, decision=decision)
+
+
 ATTACKS: tuple[Attack, ...] = (
     Attack(
         "the calls are swapped after signing",
@@ -257,34 +266,29 @@ ATTACKS: tuple[Attack, ...] = (
         lambda lab: replace(lab.honest, bounds=(-1,) * len(lab.honest.bounds)),
     ),
     Attack(
-        "the receipt of another decision",
-        errors.GateReceiptsMismatchError,
-        lambda lab: replace(lab.honest, receipts=lab.earlier.receipts),
+        "the receipts of another decision",
+        errors.GateNodeNotPermittedError,
+        lambda lab: _edited(lab, receipts=lab.earlier.decision.receipts),
     ),
     Attack(
         "the evidence of another decision",
-        errors.GateSignatureInvalidError,
-        lambda lab: replace(
-            lab.honest,
-            decision=replace(
-                lab.honest.decision, evidence=lab.earlier.decision.evidence
-            ),
-        ),
+        errors.GateNodeNotPermittedError,
+        lambda lab: _edited(lab, evidence=lab.earlier.decision.evidence),
     ),
     Attack("the same decision twice", errors.GateHeadMismatchError, _executed_before),
     Attack(
         "a decision for another mandate",
-        errors.GateMandateMismatchError,
+        errors.GateNodeNotPermittedError,
         _other_mandate,
     ),
     Attack(
         "a decision signed for another gate",
-        errors.GateSignatureInvalidError,
+        errors.GateNodeNotPermittedError,
         lambda lab: lab.forger.swear(lab.honest, gate=lab.mandate.account),
     ),
     Attack(
         "a decision signed for another chain",
-        errors.GateSignatureInvalidError,
+        errors.GateNodeNotPermittedError,
         lambda lab: lab.forger.swear(lab.honest, chain_id=1),
     ),
     Attack(
@@ -293,7 +297,11 @@ ATTACKS: tuple[Attack, ...] = (
         _unpermitted_key,
     ),
     Attack("a key that has revoked itself", errors.GateNodeRevokedError, _revoked_key),
-    Attack("another model", errors.GateModelMismatchError, _other_model),
+    Attack(
+        "a model that the key never announced",
+        errors.GateNodeUnannouncedError,
+        _other_model,
+    ),
     Attack("an older slot", errors.GateSlotNotNewestError, _older_slot),
     Attack("a stale anchor", errors.GateAnchorMismatchError, _stale_anchor),
     Attack(

@@ -51,7 +51,7 @@ class Forger:
         mandate = mandate or honest.mandate
         calls = honest.calls if calls is None else tuple(calls)
         bounds = honest.bounds if bounds is None else tuple(bounds)
-        receipts = honest.receipts if receipts is None else tuple(receipts)
+        receipts = honest.receipts or () if receipts is None else tuple(receipts)
         decision = replace(
             honest.decision,
             mandate=mandate.id,

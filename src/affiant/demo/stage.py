@@ -249,6 +249,7 @@ def make_mandate(
         expiry=now + 24 * 3600,
         max_loss=MAX_LOSS,
         record_holds=False,
+        quorum=0,
         salt=keccak256(b"affiant demo"),
         nodes=(NodePermit(NODE.address, tier=0),),
         workloads=(),

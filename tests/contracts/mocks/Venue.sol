@@ -7,6 +7,8 @@ import {TestToken} from "./TestToken.sol";
 contract Venue {
     error Refused(uint256 why);
 
+    mapping(address => uint256) public noted;
+
     receive() external payable {}
 
     /// @notice Take `amountIn` of the caller's `sell`, give `amountOut` of `buy`.
@@ -34,6 +36,11 @@ contract Venue {
     function keep(uint256 change) external payable {
         (bool success,) = msg.sender.call{value: change}("");
         require(success);
+    }
+
+    /// @notice Take note of a number, as a vote would be.
+    function note(uint256 number) external {
+        noted[msg.sender] = number;
     }
 
     /// @notice Fail with an error of its own.
