@@ -78,6 +78,7 @@ interface Vm {
         external
         pure
         returns (uint256);
+    function parseJsonInt(string calldata json, string calldata key) external pure returns (int256);
     function parseJsonBool(string calldata json, string calldata key) external pure returns (bool);
 
     function snapshotGasLastCall(string calldata group, string calldata name)

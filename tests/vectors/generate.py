@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from decimal import Decimal, localcontext
 from pathlib import Path
 
 from eth_abi.abi import encode
@@ -266,6 +267,21 @@ def checkpoint_vectors() -> JsonValue:
     }
 
 
+def tick_vectors() -> JsonValue:
+    """Return the content of `ticks.json`: exact prices of ticks, times 2^128."""
+    ticks = [0, 1, 2, 100, 8_388, 69_081, 200_311, 276_324, 443_636]
+    with localcontext() as context:
+        context.prec = 120
+        return [
+            {
+                "tick": str(tick),
+                "price": str(int(Decimal("1.0001") ** tick * 2**128)),
+            }
+            for positive in ticks
+            for tick in ([positive, -positive] if positive else [0])
+        ]
+
+
 def _endorsed(digest: Digest) -> dict[str, JsonValue]:
     signatures = [
         bytes(Account.unsafe_sign_hash(digest, secret).signature)
@@ -285,6 +301,7 @@ def texts() -> dict[Path, str]:
         "mandate": mandate_vectors(),
         "decision": decision_vectors(),
         "checkpoint": checkpoint_vectors(),
+        "ticks": tick_vectors(),
     }
     return {
         HERE / f"{name}.json": json.dumps(content, indent=1) + "\n"

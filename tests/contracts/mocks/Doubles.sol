@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IRule} from "../../../contracts/rules/IRule.sol";
+
 /// @title A block hash history that tells what it was given.
 contract HistoryDouble {
     mapping(uint256 => bytes32) private _hashes;
@@ -75,5 +77,78 @@ contract AttestationDouble {
         if (measurement != keccak256("measurement")) return (0, 0, 0, 0);
         Attested memory it = _attested[key];
         return (it.tier, it.validFrom, it.validUntil, it.revokedAt);
+    }
+}
+
+/// @title A rule that says yes until told otherwise, and remembers what it was told.
+contract RuleDouble is IRule {
+    error Refused(string when);
+
+    address public gate;
+    bytes32 public mandate;
+    bytes32 public digest;
+    address public account;
+    uint64 public slot;
+    uint256 public valueAtRisk;
+    bytes32 public calls;
+    bytes32 public bounds;
+    bytes public terms;
+    bytes32 public changes;
+    int256 public valueChange;
+    uint256 public asked;
+    bytes public answer;
+
+    bool private _refusesBefore;
+    bool private _refusesAfter;
+    bool private _refusesTerms;
+    address private _target;
+    bytes private _message;
+
+    function refuse(bool before, bool afterwards) external {
+        (_refusesBefore, _refusesAfter) = (before, afterwards);
+    }
+
+    function refuseTerms(bool refused) external {
+        _refusesTerms = refused;
+    }
+
+    /// @dev Call somebody when asked before.
+    function call(address target, bytes calldata message) external {
+        (_target, _message) = (target, message);
+    }
+
+    function checkTerms(address, bytes calldata) external view returns (bytes4) {
+        if (_refusesTerms) revert Refused("terms");
+        return this.checkTerms.selector;
+    }
+
+    function beforeCalls(Act calldata act, bytes calldata data) external returns (bytes4) {
+        if (_refusesBefore) revert Refused("before");
+        gate = msg.sender;
+        mandate = act.mandate;
+        digest = act.digest;
+        account = act.account;
+        slot = act.slot;
+        valueAtRisk = act.valueAtRisk;
+        calls = keccak256(abi.encode(act.calls));
+        bounds = keccak256(abi.encode(act.bounds));
+        terms = data;
+        asked++;
+        if (_target != address(0)) (, answer) = _target.call(_message);
+        return this.beforeCalls.selector;
+    }
+
+    function afterCalls(
+        Act calldata act,
+        bytes calldata data,
+        int256[] calldata changed,
+        int256 value
+    ) external returns (bytes4) {
+        if (_refusesAfter) revert Refused("after");
+        require(act.digest == digest && keccak256(data) == keccak256(terms), "another act");
+        changes = keccak256(abi.encode(changed));
+        valueChange = value;
+        asked++;
+        return this.afterCalls.selector;
     }
 }
