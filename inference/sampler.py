@@ -221,12 +221,15 @@ def keep_largest(
 
 
 def _offer(scaled: NDArray[np.float32], best: NDArray[np.float32]) -> Offered:
-    rows, ids = np.nonzero(scaled >= (best - GAP_UNITS)[:, None])
+    width = scaled.shape[1]
+    # Several times as fast as looking in two dimensions.
+    flat = np.flatnonzero(scaled >= (best - GAP_UNITS)[:, None])
+    rows, ids = np.divmod(flat, width)
     return keep_largest(
         ids,
-        scaled[rows, ids].astype(np.int64),
+        scaled.ravel()[flat].astype(np.int64),
         np.bincount(rows, minlength=len(scaled)),
-        width=scaled.shape[1],
+        width=width,
     )
 
 
