@@ -2,8 +2,8 @@
 
 Side by side and in turns, on the same tokens: a replay (hashes, masks, one prefill,
 every token chosen again, fingerprints, verdict) and a bare forward pass of the same
-engine. Then how much faster a replay is than the generation that it checks, at batches 1 and 8.
-And the model commitment, beside plain hashing (`bench/commitment.py`).
+engine. Then how much faster a replay is than the generation that it checks, at batches
+1 and 8. And the model commitment, beside plain hashing (`bench/commitment.py`).
 
     python bench/replay.py [--rounds N]
 """
