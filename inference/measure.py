@@ -70,7 +70,7 @@ def measure(
         seed: 32 bytes where `sampling` has a temperature.
     """
     margins = {
-        at: _margin(
+        at: margin_below(
             at,
             again=again,
             logits=found.logits,
@@ -102,7 +102,7 @@ def _worst_window(far: NDArray[np.float64]) -> float:
     return max(float(np.median(far[start : start + WINDOW])) for start in starts)
 
 
-def _margin(
+def margin_below(
     at: int,
     *,
     again: Retrace,
@@ -110,7 +110,18 @@ def _margin(
     token: int,
     draw: Draw,
 ) -> float:
-    """Return how far `token` lies below the canonical one, in logits."""
+    """Return how far `token` lies below the canonical one, in logits.
+
+    Args:
+        at: output position.
+        again: the canonical choices of the replay.
+        logits: (tokens, vocab) float32, raw.
+        token: id at that position.
+        draw: how the position's token is chosen.
+
+    Returns:
+        At least 0; `inf` where the grammar forbids the token.
+    """
     logit = float(logits[at, token])
     if again.violation is not None and at >= again.violation:
         # Forbidden, or after a forbidden token: no distance is small enough.
