@@ -8,7 +8,7 @@ engine and reads no chain.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from affiant.agents.derive import (
@@ -19,6 +19,7 @@ from affiant.agents.derive import (
 )
 from affiant.agents.plan import Plan
 from affiant.agents.program import Program
+from affiant.agents.questions import answer_of
 from affiant.agents.reach import Situation
 from affiant.encoding import Digest, JsonValue, canonical_json
 from affiant.errors import RejectedError
@@ -38,9 +39,9 @@ class Said:
     output_ids: tuple[int, ...]
     text: str
     plan: Plan | None
-    """None where the text is no plan of the program."""
+    """None where the text is no plan of the program, or none was asked for."""
     refused: str
-    """Why it is none; empty otherwise."""
+    """Why it is none; empty where none was asked for."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,20 @@ class Imagined:
     """A decision that was never made."""
 
     facts: Facts
-    request: dict[str, JsonValue]
-    said: Said
+    requests: tuple[dict[str, JsonValue], ...]
+    """One per inference; the last asks for the plan."""
+    said: tuple[Said, ...]
+    """What the model says to each."""
     calls: tuple[Call, ...]
     bounds: tuple[int, ...]
     """Base units, one per tracked entry of the mandate; empty where it is refused."""
     refused: str
     """Why nothing would have been sworn; empty otherwise."""
+
+    @property
+    def plan(self) -> Plan | None:
+        """What the model plans; None where it says no plan."""
+        return self.said[-1].plan
 
 
 def say(
@@ -63,11 +71,13 @@ def say(
     *,
     program: Program,
     book: AddressBook,
+    index: int,
     seed: Digest | None,
 ) -> Said:
     """Return what the model of `engine` says to `request`, checked against itself.
 
     Args:
+        index: number of the inference, from 0; the program's last is the plan's.
         seed: of the sworn inference, where the program samples.
 
     Raises:
@@ -75,22 +85,23 @@ def say(
             itself.
         EngineUnavailableError: the engine broke down.
     """
-    asked = dict(request)
+    asked, terms = dict(request), program.terms(index)
     done = infer(
         engine,
         model=program.model,
         request=canonical_json(asked),
         prompt_ids=derive_prompt(asked, tokenizer=engine),
-        schema=program.schema,
-        max_tokens=program.max_tokens,
+        schema=terms.schema,
+        max_tokens=terms.max_tokens,
         sampling=program.sampling,
         seed=seed,
     )
     plan, refused = None, ""
-    try:
-        plan = derive_plan(done.text, program=program, book=book)
-    except RejectedError as error:
-        refused = str(error)
+    if index == program.inferences - 1:
+        try:
+            plan = derive_plan(done.text, program=program, book=book)
+        except RejectedError as error:
+            refused = str(error)
     return Said(
         prompt_ids=done.prompt_ids,
         output_ids=done.output_ids,
@@ -105,56 +116,62 @@ def decide_again(
     situation: Situation,
     *,
     observation: Observation,
-    seed: Digest | None,
+    seeds: Sequence[Digest | None],
 ) -> Imagined:
     """Return what would have been decided on another observation.
 
-    1. facts and request; 2. one inference; 3. plan, calls and bounds.
+    1. per inference: facts, request, answer; 2. plan, calls and bounds.
 
     Args:
-        situation: of the sworn decision.
+        situation: of the sworn decision; its answers are asked for anew.
         observation: of the same account and block, with other reads.
+        seeds: of the sworn inferences, one each; None where nothing is sampled.
 
     Raises:
         RejectedError: the observation makes no request, or as `say`.
         EngineUnavailableError: the engine broke down.
     """
+    program, book = situation.program, situation.book
     # 1.
-    asked = derive_request(
-        situation.program,
-        observation=observation,
-        book=situation.book,
-        mandate=situation.mandate,
-        slot=situation.slot,
-        anchor_hash=situation.observation.block_hash,
-        previous=situation.previous,
-    )
+    requests: list[dict[str, JsonValue]] = []
+    said: list[Said] = []
+    for index in range(program.inferences):
+        asked = derive_request(
+            program,
+            observation=observation,
+            book=book,
+            mandate=situation.mandate,
+            slot=situation.slot,
+            anchor_hash=situation.observation.block_hash,
+            previous=situation.previous,
+            answers=[answer_of(item.text) for item in said],
+        )
+        requests.append(asked.request)
+        said.append(
+            say(
+                engine,
+                asked.request,
+                program=program,
+                book=book,
+                index=index,
+                seed=seeds[index],
+            )
+        )
     # 2.
-    said = say(
-        engine,
-        asked.request,
-        program=situation.program,
-        book=situation.book,
-        seed=seed,
-    )
-    # 3.
     calls: tuple[Call, ...] = ()
     bounds: tuple[int, ...] = ()
-    refused = said.refused
-    if said.plan is not None:
+    refused, plan = said[-1].refused, said[-1].plan
+    if plan is not None:
         try:
             calls, bounds = derive_calls(
-                said.plan,
-                found=asked.facts,
-                book=situation.book,
-                mandate=situation.mandate,
+                plan, found=asked.facts, book=book, mandate=situation.mandate
             )
         except RejectedError as error:
             refused = str(error)
     return Imagined(
         facts=asked.facts,
-        request=asked.request,
-        said=said,
+        requests=tuple(requests),
+        said=tuple(said),
         calls=calls,
         bounds=bounds,
         refused=refused,

@@ -20,7 +20,7 @@ from typing import Any
 from affiant.agents.plan import Plan
 from affiant.agents.program import Program
 from affiant.agents.prompt import render_prompt
-from affiant.agents.request import PreviousSummary, build_request
+from affiant.agents.request import Answer, PreviousSummary, build_request
 from affiant.agents.request_fields import request_fields, shown_fields
 from affiant.encoding import Digest, JsonValue, keccak256, to_hex
 from affiant.errors import RejectedError
@@ -48,6 +48,8 @@ class Situation:
     slot: int
     observation: Observation
     previous: PreviousSummary | None
+    answers: tuple[str, ...]
+    """To the program's questions: with all of them it is the plan that is asked for."""
     plan: Plan | None
     """None: calls are not looked at."""
 
@@ -93,7 +95,8 @@ class FieldOrigin:
     """(read, word) of every recorded word that moves it."""
     others: tuple[str, ...]
     """What else moves it: "slot", "anchor block", "mandate", "objective", "actions",
-    "decision before"; nothing where program format and address book fix it."""
+    "questions", "answers", "decision before"; nothing where format and address book
+    fix it."""
     shown: bool
     """Whether the prompt, and so the model, sees it."""
 
@@ -246,6 +249,8 @@ def _outcome(situation: Situation, *, mandate_id: Digest) -> _Outcome:
     """
     program, book = situation.program, situation.book
     found = facts(situation.observation, names=program.observes, book=book)
+    questions = [question.ask for question in program.questions]
+    answered = len(situation.answers)
     request = build_request(
         program.to_manifest(),
         facts=found,
@@ -253,6 +258,11 @@ def _outcome(situation: Situation, *, mandate_id: Digest) -> _Outcome:
         mandate_id=mandate_id,
         slot=situation.slot,
         previous=situation.previous,
+        question=next(iter(questions[answered:]), None),
+        answers=[
+            Answer(*pair)
+            for pair in zip(questions[:answered], situation.answers, strict=True)
+        ],
     )
     calls: Mapping[str, JsonValue] = {}
     refused = ""
@@ -289,12 +299,22 @@ def _other_outcomes(
     objective = replace(program, objective="." if program.objective != "." else ",")
     fewer = replace(program, kits=program.kits[1:] or tuple(others))
     backwards = replace(program, kits=tuple(reversed(program.kits)))
+    asking = replace(
+        program,
+        questions=tuple(
+            replace(item, ask=f"not {item.ask}") for item in program.questions
+        ),
+    )
     changed = {
         "slot": [replace(situation, slot=situation.slot + 1)],
         "anchor block": [replace(situation, observation=later)],
         "decision before": [replace(situation, previous=item) for item in summaries],
         "objective": [replace(situation, program=objective)],
         "actions": [replace(situation, program=item) for item in (fewer, backwards)],
+        "questions": [replace(situation, program=asking)],
+        "answers": [
+            replace(situation, answers=tuple(f"not {a}" for a in situation.answers))
+        ],
     }
     for name, situations in changed.items():
         yield name, [_outcome(item, mandate_id=mandate_id) for item in situations]

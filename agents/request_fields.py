@@ -28,6 +28,7 @@ ABSENT: Mapping[str, JsonValue] = {
     "price": "1",
     "deviationBps": 1,
     "previous": {"slot": 0, "actions": ["another"]},
+    "question": "another",
 }
 """What fields that may be null could say instead."""
 

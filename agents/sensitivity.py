@@ -1,7 +1,7 @@
-"""Which fields of a request an answer depends on: each changed a little, asked again.
+"""Which fields of a request a plan depends on: each changed a little, asked again.
 
-It changes one field of the request at a time (`request_fields.nudges`) and lets the
-model answer. Such requests need not hang together: a share may move without its
+It changes one field of the plan's request at a time (`request_fields.nudges`) and lets
+the model answer. Such requests need not hang together: a share may move without its
 balance. So this says what the model's answer hangs on, not what would have happened on
 another chain state; for that, `decide_again` takes a changed observation. What the
 prompt does not show cannot matter and is not asked.
@@ -78,13 +78,14 @@ def find_sensitivity(
     most: int = MOST,
     progress: Progress | None = None,
 ) -> Sensitivity:
-    """Ask again with each field of `request` changed a little.
+    """Ask for the plan again, with each field of its request changed a little.
 
     1. changes that the prompt does not show, or that cannot be rendered, are not asked;
     2. the rest, several at a time, at most `most` generations in all.
 
     Args:
-        seed: of the sworn inference, where the program samples.
+        request: the one that asks for the plan, answers to questions included.
+        seed: of the plan's inference, where the program samples.
         most: at least 1; the request as it was is asked too.
         progress: told after each answer.
 
@@ -99,7 +100,8 @@ def find_sensitivity(
     asked = asked[: max(most - 1, 0)]
 
     def ask(changed: Mapping[str, JsonValue]) -> Said:
-        return say(engine, changed, program=program, book=book, seed=seed)
+        last = program.inferences - 1
+        return say(engine, changed, program=program, book=book, index=last, seed=seed)
 
     # 2.
     first = ask(request)

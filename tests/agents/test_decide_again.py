@@ -16,6 +16,7 @@ import pytest
 
 from affiant.agents.decide_again import Imagined, decide_again, say
 from affiant.agents.loading import load_agent_class
+from affiant.agents.questions import Question
 from affiant.agents.reach import Situation
 from affiant.agents.request import PreviousSummary
 from affiant.agents.sensitivity import Sensitivity, find_sensitivity
@@ -28,6 +29,8 @@ from affiant.onchain.what_if import parse_setting
 
 ROOT = Path(__file__).parents[2]
 VECTOR = json.loads((ROOT / "tests" / "vectors" / "observation.json").read_text())
+
+SEEDS = [None] * 8
 
 _SPEC = importlib.util.spec_from_file_location(
     "affiant_tests_scripted_engine", ROOT / "tests" / "agents" / "conftest.py"
@@ -91,6 +94,7 @@ def situation() -> Situation:
         slot=VECTOR["slot"],
         observation=observation,
         previous=PreviousSummary(9, ("withdraw",)),
+        answers=(),
         plan=None,
     )
 
@@ -103,45 +107,45 @@ def imagine(situation: Situation, *texts: str, engine: Any = None) -> Imagined:
         book=situation.book,
     )
     return decide_again(
-        engine or RuleEngine(), situation, observation=altered, seed=None
+        engine or RuleEngine(), situation, observation=altered, seeds=SEEDS
     )
 
 
 def test_unchanged_facts_give_the_decision_as_it_was(situation: Situation) -> None:
     made = imagine(situation)
-    assert made.request["portfolio"]["tokens"][0]["share"]["total"] == 50
-    assert made.said.plan is not None and made.refused == ""
-    assert [action.action for action in made.said.plan.actions] == ["swap"]
+    assert made.requests[-1]["portfolio"]["tokens"][0]["share"]["total"] == 50
+    assert made.plan is not None and made.refused == ""
+    assert [action.action for action in made.plan.actions] == ["swap"]
     assert len(made.calls) == 1 and any(bound < 0 for bound in made.bounds)
 
 
 def test_other_facts_give_another_decision(situation: Situation) -> None:
     dear = imagine(situation, "market:WETH=3000")
-    assert dear.request["portfolio"]["tokens"][0]["share"]["total"] == 63
-    assert dear.said.plan is not None
-    assert dear.said.plan.action_names == ("hold",)
+    assert dear.requests[-1]["portfolio"]["tokens"][0]["share"]["total"] == 63
+    assert dear.plan is not None
+    assert dear.plan.action_names == ("hold",)
     assert dear.calls == () and set(dear.bounds) == {0}
     dearer = imagine(situation, "market:WETH=6000")
-    assert dearer.said.plan is not None
-    assert dearer.said.plan.actions[0].model_dump()["sell"] == "WETH"
+    assert dearer.plan is not None
+    assert dearer.plan.actions[0].model_dump()["sell"] == "WETH"
 
 
 def test_what_could_not_be_carried_out_is_said_to_be_refused(
     situation: Situation,
 ) -> None:
     stale = imagine(situation, "age:WETH=7200")
-    assert stale.said.plan is not None and stale.said.refused == ""
+    assert stale.plan is not None and stale.said[-1].refused == ""
     assert "7200 s old" in stale.refused
     assert stale.calls == () == stale.bounds
     silly = imagine(situation, engine=RuleEngine(rule=lambda _: "no plan at all"))
-    assert silly.said.plan is None and "JSON" in silly.refused
-    assert silly.refused == silly.said.refused and silly.calls == ()
+    assert silly.plan is None and "JSON" in silly.refused
+    assert silly.refused == silly.said[-1].refused and silly.calls == ()
 
 
 def test_nothing_that_could_be_sworn_comes_out(situation: Situation) -> None:
     """No digest, receipt, signature, salt or evidence: there is nothing to swear by."""
     made = imagine(situation, "price:WETH=3000")
-    for item in (made, made.said):
+    for item in (made, *made.said):
         names = {part.name for part in fields(item)}
         assert not names & {
             "receipt",
@@ -157,19 +161,52 @@ def test_nothing_that_could_be_sworn_comes_out(situation: Situation) -> None:
 
 def test_the_seed_is_the_sworn_inference_s(situation: Situation) -> None:
     engine = RuleEngine()
-    request = imagine(situation).request
+    request = imagine(situation).requests[-1]
     say(
         engine,
         request,
         program=situation.program,
         book=situation.book,
+        index=0,
         seed=keccak256(b"seed"),
     )
     assert engine.seeds == [keccak256(b"seed")]
 
 
+def test_questions_are_asked_again_and_their_answers_passed_on(
+    situation: Situation,
+) -> None:
+    def rule(prompt: str) -> str:
+        if prompt.endswith("Answer:\n"):
+            return "Dear." if "price 6000" in prompt else "Cheap."
+        assert "Answered: Dear." in prompt or "Answered: Cheap." in prompt
+        return rebalance(prompt)
+
+    asking = replace(
+        situation,
+        program=replace(
+            situation.program, questions=(Question("Is WETH dear?", max_tokens=9),)
+        ),
+    )
+    engine = RuleEngine(rule=rule)
+    altered = alter(
+        situation.observation,
+        [parse_setting("market:WETH=6000")],
+        names=situation.program.observes,
+        book=situation.book,
+    )
+    seeds = [keccak256(b"0"), keccak256(b"1")]
+    made = decide_again(engine, asking, observation=altered, seeds=seeds)
+    assert [said.text for said in made.said][0] == "Dear."
+    assert [len(item["answers"]) for item in made.requests] == [0, 1]
+    assert made.requests[0]["question"] == "Is WETH dear?"
+    assert made.plan is not None and made.said[0].plan is None
+    assert made.said[0].refused == ""
+    assert engine.seeds == seeds
+
+
 def sensitivity(situation: Situation, **asked: Any) -> Sensitivity:
-    request = imagine(situation).request
+    request = imagine(situation).requests[-1]
     return find_sensitivity(
         asked.pop("engine", None) or RuleEngine(),
         request,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from affiant.agents.loading import load_agent_class
 from affiant.agents.plan import Plan
+from affiant.agents.questions import Question
 from affiant.agents.reach import Reach, Situation, changes_of, find_reach
 from affiant.agents.request import PreviousSummary
 from affiant.demo.stage import make_mandate
@@ -60,6 +61,7 @@ def situation(plan: Plan | None = SWAP, **changes: Any) -> Situation:
         slot=VECTOR["slot"],
         observation=observation,
         previous=PreviousSummary(before["slot"], tuple(before["actions"])),
+        answers=(),
         plan=plan,
     )
     return replace(made, **changes)
@@ -148,6 +150,8 @@ def test_every_field_says_where_it_comes_from(reach: Reach) -> None:
     assert origins["previous.actions[0]"].others == ("decision before",)
     assert origins["lending.USDC.supplyBps"].words == ((14, 5),)
     assert origins["portfolio.tokens.USDC.wallet"].words == ((0, 0),)
+    # Without questions, nothing is asked and nothing was answered.
+    del origins["question"], origins["answers"]
     fixed = {path for path, item in origins.items() if not item.words + item.others}
     assert fixed == {
         "format",
@@ -197,6 +201,20 @@ def test_the_first_decision_has_none_before() -> None:
     origins = {field.path: field for field in found.fields}
     assert origins["previous"].value is None
     assert origins["previous"].others == ("decision before",)
+
+
+def test_answers_and_questions_are_origins_too() -> None:
+    made = situation()
+    asking = replace(made.program, questions=(Question("Is WETH dear?"),))
+    found = find_reach(replace(made, program=asking, answers=("No.",)))
+    origins = {field.path: field for field in found.fields}
+    assert origins["answers[0].answer"].others == ("answers",)
+    assert origins["answers[0].question"].others == ("questions",)
+    assert origins["question"].value is None and origins["question"].shown
+    first = find_reach(replace(made, program=asking))
+    assert {field.path: field.value for field in first.fields}["question"] == (
+        "Is WETH dear?"
+    )
 
 
 @settings(max_examples=12, deadline=None)

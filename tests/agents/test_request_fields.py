@@ -16,7 +16,7 @@ from affiant.encoding import canonical_json
 
 SHARE = {"total": 66, "wallet": 66, "supplied": 0, "debt": 0}
 REQUEST: dict[str, Any] = {
-    "format": "affiant-request/1",
+    "format": "affiant-request/2",
     "mandate": "0x11",
     "slot": 0,
     "block": 100,
@@ -39,6 +39,8 @@ REQUEST: dict[str, Any] = {
     "pools": [{"pool": "WETH/USDC", "price": "2500", "feeBps": "5", "deviationBps": 0}],
     "lending": [],
     "previous": {"slot": 3, "actions": ["swap"]},
+    "question": None,
+    "answers": [],
 }
 
 
@@ -48,7 +50,7 @@ def test_fields_are_named_after_what_they_are_of() -> None:
     assert fields["pools.WETH/USDC.feeBps"] == "5"
     assert fields["actions[1]"] == "hold"
     assert fields["lending"] == []
-    assert len(fields) == 25
+    assert len(fields) == 27
 
 
 def test_nudges_are_small_and_leave_the_rest_alone() -> None:
