@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from affiant.agents.derive import Asked, derive_previous, derive_prompt, derive_request
 from affiant.agents.program import Program
 from affiant.agents.questions import answer_of, stated_answers
+from affiant.agents.request import PreviousSummary
 from affiant.audit.check_chain import same
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.history import History
@@ -32,11 +34,21 @@ from affiant.onchain.address_book import AddressBook
 from affiant.onchain.decision import Decision
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_check import verify_evidence
-from affiant.onchain.mandate import Mandate
+from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.observation import Observation
 
 FindEvidence = Callable[[Digest], EvidenceBundle]
 """Returns the verified evidence of a decision, or raises as `EvidenceStore.get`."""
+
+
+class Place(Protocol):
+    """Something that knows on which chain and at which gate it is."""
+
+    @property
+    def chain_id(self) -> int: ...
+
+    @property
+    def gate(self) -> Address: ...
 
 
 @dataclass(frozen=True)
@@ -121,7 +133,7 @@ def check_observation(
 
 
 def check_manifests(
-    bundle: EvidenceBundle, *, mandate: Mandate, history: History
+    bundle: EvidenceBundle, *, mandate: Mandate, place: Place
 ) -> Manifests:
     """First part of step 6: program, address book, engine and model are as sworn.
 
@@ -143,8 +155,8 @@ def check_manifests(
     # 2.
     book = AddressBook.from_json(content["book"])
     program.require_book(book)
-    same("chain of the address book", got=book.chain_id, expected=history.chain_id)
-    same("gate of the address book", got=book.gate, expected=history.gate)
+    same("chain of the address book", got=book.chain_id, expected=place.chain_id)
+    same("gate of the address book", got=book.gate, expected=place.gate)
     # 3.
     engine = EngineManifest.from_json(content["engine"])
     same("engine manifest", got=engine.hash, expected=mandate.engine)
@@ -170,10 +182,10 @@ def check_request(
 ) -> tuple[Asked, ...]:
     """Second part of step 6: the requests follow from program and observation.
 
-    1. the program asks as often as there are receipts, and the decision's time is the
-       program's;
+    1. the decision's time is the program's;
     2. the decision before is the one that `previous` names;
-    3. the requests rebuilt, with the answers that they state, are those sworn to.
+    3. the program asks as often as there are receipts, and the requests rebuilt, with
+       the answers that they state, are those sworn to.
 
     Raises:
         RejectedError: one of them does not hold.
@@ -182,8 +194,6 @@ def check_request(
     """
     decision, program = bundle.decision, manifests.program
     # 1.
-    expected = program.inferences
-    same("inferences of the program", got=len(bundle.receipts), expected=expected)
     until = observation.timestamp + program.validity_seconds
     same("time of the decision", got=decision.valid_until, expected=until)
     # 2.
@@ -205,6 +215,35 @@ def check_request(
         book=manifests.book,
     )
     # 3.
+    return rebuild_requests(
+        bundle,
+        manifests=manifests,
+        observation=observation,
+        mandate=mandate,
+        previous=previous,
+    )
+
+
+def rebuild_requests(
+    bundle: EvidenceBundle,
+    *,
+    manifests: Manifests,
+    observation: Observation,
+    mandate: Mandate,
+    previous: PreviousSummary | None,
+) -> tuple[Asked, ...]:
+    """Return the requests that follow, with the answers that they themselves state.
+
+    Args:
+        previous: what they say of the decision before.
+
+    Raises:
+        RejectedError: they cannot be built, or are not those sworn to.
+        AuditUnavailableError: withheld, where the program asks questions.
+    """
+    decision, program = bundle.decision, manifests.program
+    expected = program.inferences
+    same("inferences of the program", got=len(bundle.receipts), expected=expected)
     answers = stated_answers(section(bundle, "requests")) if program.questions else ()
     same("answers", got=len(answers), expected=len(program.questions))
     requests = []

@@ -7,7 +7,7 @@ engine; it does not say that another answer would have been worse.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from affiant.agents.derive import (
     Asked,
@@ -24,7 +24,7 @@ from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.replayer import Replayer
 from affiant.encoding import Digest, canonical_json, to_hex
 from affiant.inference.receipt import tokens_hash
-from affiant.inference.replay import SwornInference
+from affiant.inference.replay import ReplayVerdict, SwornInference
 from affiant.inference.trace import Trace
 from affiant.onchain.decision import bounds_hash, calls_hash
 from affiant.onchain.evidence import EvidenceBundle
@@ -57,7 +57,22 @@ def check_sampling(
                 "output", got=f"{length} tokens", expected=f"1 to {limit}"
             )
     # 2.
-    seeds = tuple(
+    seeds = seeds_of(bundle, program=program, mandate=mandate)
+    said = [to_hex(seed) for seed in seeds if seed is not None]
+    if not said:
+        words = "The program is greedy: there is no draw, and no seed to choose."
+    elif len(said) == 1:
+        words = f"The seed {said[0]} follows from head and anchor."
+    else:
+        words = f"The {len(said)} seeds follow from head, anchor and number."
+    return seeds, words
+
+
+def seeds_of(
+    bundle: EvidenceBundle, *, program: Program, mandate: Mandate
+) -> tuple[Digest | None, ...]:
+    """Return the seed of each inference of a program; None where it is greedy."""
+    return tuple(
         derive_seed(
             program.sampling,
             chain_id=bundle.chain_id,
@@ -69,14 +84,6 @@ def check_sampling(
         )
         for index in range(program.inferences)
     )
-    said = [to_hex(seed) for seed in seeds if seed is not None]
-    if not said:
-        words = "The program is greedy: there is no draw, and no seed to choose."
-    elif len(said) == 1:
-        words = f"The seed {said[0]} follows from head and anchor."
-    else:
-        words = f"The {len(said)} seeds follow from head, anchor and number."
-    return seeds, words
 
 
 def check_tokens(
@@ -103,11 +110,29 @@ def check_tokens(
     # 2.
     sworn = sworn_inferences(bundle, program=manifests.program, seeds=seeds)
     # 3.
+    return verdicts_in_words(
+        (model.replay(item, manifest=manifests.engine) for item in sworn),
+        lengths=[len(item.output_ids) for item in sworn],
+    )
+
+
+def verdicts_in_words(
+    verdicts: Iterable[ReplayVerdict], *, lengths: Sequence[int]
+) -> str:
+    """Return in one sentence that all replays agree.
+
+    Args:
+        verdicts: one per inference; none is asked for after one that does not agree.
+        lengths: output tokens of each inference.
+
+    Raises:
+        AuditRejectedError: one is inconsistent.
+        AuditUnavailableError: one cannot tell.
+    """
     grades = set()
-    for index, item in enumerate(sworn):
-        verdict = model.replay(item, manifest=manifests.engine)
+    for index, verdict in enumerate(verdicts):
         grades.add(verdict.grade)
-        what = "tokens" if len(sworn) == 1 else f"tokens of inference {index + 1}"
+        what = "tokens" if len(lengths) == 1 else f"tokens of inference {index + 1}"
         reasons = "; ".join(verdict.reasons) or "no reason given"
         if verdict.grade == "inconclusive":
             raise AuditUnavailableError(what, reason=f"inconclusive: {reasons}")
@@ -115,15 +140,14 @@ def check_tokens(
             raise AuditRejectedError(
                 what, got=f"inconsistent: {reasons}", expected="the model's own tokens"
             )
-    count = sum(len(item.output_ids) for item in sworn)
-    inferences = "" if len(sworn) == 1 else f" of {len(sworn)} inferences"
+    inferences = "" if len(lengths) == 1 else f" of {len(lengths)} inferences"
     if grades == {"exact"}:
         return (
-            f"All {count} tokens{inferences} and their fingerprints come out exactly "
-            "the same, in the same profile."
+            f"All {sum(lengths)} tokens{inferences} and their fingerprints come out "
+            "exactly the same, in the same profile."
         )
     return (
-        f"All {count} tokens{inferences} are consistent with this model in an "
+        f"All {sum(lengths)} tokens{inferences} are consistent with this model in an "
         "independent engine, within its calibration."
     )
 

@@ -54,36 +54,37 @@ class EvidenceFileAudit:
         }
 
 
-def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
-    """Verify one evidence file.
+def verified_evidence(path: str | Path) -> EvidenceBundle:
+    """Return the bundle of one evidence file, once it is shown to be what was sworn.
 
     1. it is one intact frame around one canonical bundle;
     2. sections, root, receipts, calls, bounds and signature fit the decision;
     3. if the file is named after a digest, it is that decision's.
 
     Raises:
+        RejectedError: names what does not hold.
         AuditUnavailableError: the file cannot be read.
     """
     place = Path(path)
-    try:
-        with place.open("rb") as file:
-            data = file.read(MAX_COMPRESSED_BYTES + 1)
-    except OSError as error:
-        raise AuditUnavailableError(
-            f"evidence file {place.name}", reason=error.strerror or str(error)
-        ) from error
+    # 1.
+    bundle = EvidenceBundle.from_bytes(_read(place))
+    # 2. and 3.
+    _verify(bundle, name=place.name)
+    return bundle
+
+
+def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
+    """Verify one evidence file, as `verified_evidence`, and say how it went.
+
+    Raises:
+        AuditUnavailableError: the file cannot be read.
+    """
+    place = Path(path)
+    data = _read(place)
     bundle: EvidenceBundle | None = None
     try:
-        # 1.
         bundle = EvidenceBundle.from_bytes(data)
-        # 2.
-        digest = verify_evidence(bundle)
-        # 3.
-        named = _NAME.fullmatch(place.name)
-        if named and named[1] != digest.hex():
-            raise MalformedError(
-                "name of the file", got=f"0x{named[1]}", expected=to_hex(digest)
-            )
+        digest = _verify(bundle, name=place.name)
     except RejectedError as error:
         return EvidenceFileAudit(
             path=str(path),
@@ -105,6 +106,26 @@ def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
         damaged="",
         detail=f"Intact, and signed by {bundle.node}{_withheld(bundle.withheld)}.",
     )
+
+
+def _read(place: Path) -> bytes:
+    try:
+        with place.open("rb") as file:
+            return file.read(MAX_COMPRESSED_BYTES + 1)
+    except OSError as error:
+        raise AuditUnavailableError(
+            f"evidence file {place.name}", reason=error.strerror or str(error)
+        ) from error
+
+
+def _verify(bundle: EvidenceBundle, *, name: str) -> Digest:
+    digest = verify_evidence(bundle)
+    named = _NAME.fullmatch(name)
+    if named and named[1] != digest.hex():
+        raise MalformedError(
+            "name of the file", got=f"0x{named[1]}", expected=to_hex(digest)
+        )
+    return digest
 
 
 def _withheld(names: Sequence[str]) -> str:

@@ -226,7 +226,7 @@ class _Walk:
     def _request(self) -> str:
         bundle = self._require_bundle()
         self.manifests = check_evidence.check_manifests(
-            bundle, mandate=self.mandate, history=self.court.history
+            bundle, mandate=self.mandate, place=self.court.history
         )
         self.asked = check_evidence.check_request(
             bundle,
