@@ -109,6 +109,9 @@ class Reach:
     """In the order of the reads."""
     fields: tuple[FieldOrigin, ...]
     """In the order of the request."""
+    lines: Mapping[str, tuple[int, ...]]
+    """Lines of the prompt, from 0, that move with what is no read: as
+    `FieldOrigin.others`."""
 
 
 def find_reach(situation: Situation) -> Reach:
@@ -125,14 +128,20 @@ def find_reach(situation: Situation) -> Reach:
         for read, recorded in enumerate(situation.observation.reads)
         for word in range(len(recorded.returndata) // WORD)
     )
-    others = {
-        name: {
+    others: dict[str, set[str]] = {}
+    lines: dict[str, tuple[int, ...]] = {}
+    for name, outcomes in _other_outcomes(situation, mandate_id=mandate_id):
+        others[name] = {
             path
             for changed in outcomes
             for path in _differing(before.request, changed.request)
         }
-        for name, outcomes in _other_outcomes(situation, mandate_id=mandate_id)
-    }
+        moved = {
+            number
+            for changed in outcomes
+            for number in _differing(before.prompt, changed.prompt)
+        }
+        lines[name] = tuple(sorted(moved))
     shown = shown_fields(before.asked)
     return Reach(
         words=words,
@@ -148,6 +157,7 @@ def find_reach(situation: Situation) -> Reach:
             )
             for path, value in before.request.items()
         ),
+        lines=lines,
     )
 
 

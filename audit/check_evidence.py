@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from affiant.agents.derive import Asked, derive_previous, derive_prompt, derive_request
 from affiant.agents.program import Program
@@ -39,6 +39,9 @@ from affiant.onchain.observation import Observation
 
 FindEvidence = Callable[[Digest], EvidenceBundle]
 """Returns the verified evidence of a decision, or raises as `EvidenceStore.get`."""
+
+
+Model = TypeVar("Model", bound=Replayer)
 
 
 class Place(Protocol):
@@ -307,7 +310,7 @@ def check_prompt(
     )
 
 
-def require_model(replayer: Replayer | None, *, model: Digest, what: str) -> Replayer:
+def require_model(replayer: Model | None, *, model: Digest, what: str) -> Model:
     """Return the replayer if it has the sworn model.
 
     Raises:

@@ -161,25 +161,35 @@ def sworn_inferences(
         AuditUnavailableError: tokens or traces are withheld.
         AuditRejectedError, MalformedError: a trace is not the sworn one, or none.
     """
-    tokens, traces = section(bundle, "tokens"), section(bundle, "traces")
-    found = []
-    for index, (receipt, seed) in enumerate(zip(bundle.receipts, seeds, strict=True)):
-        trace = Trace.from_json(traces[index])
-        same("trace", got=trace.root, expected=receipt.trace)
-        terms = program.terms(index)
-        found.append(
-            SwornInference(
-                receipt=receipt,
-                prompt_ids=tuple(tokens[index]["prompt"]),
-                output_ids=tuple(tokens[index]["output"]),
-                trace=trace,
-                schema=terms.schema,
-                sampling=program.sampling,
-                seed=seed,
-                max_tokens=terms.max_tokens,
-            )
-        )
-    return tuple(found)
+    return tuple(
+        sworn_inference(bundle, program=program, index=index, seed=seed)
+        for index, seed in enumerate(seeds)
+    )
+
+
+def sworn_inference(
+    bundle: EvidenceBundle, *, program: Program, index: int, seed: Digest | None
+) -> SwornInference:
+    """Return what evidence states of inference number `index`.
+
+    Raises:
+        AuditUnavailableError: tokens or traces are withheld.
+        AuditRejectedError, MalformedError: the trace is not the sworn one, or none.
+    """
+    tokens, receipt = section(bundle, "tokens")[index], bundle.receipts[index]
+    trace = Trace.from_json(section(bundle, "traces")[index])
+    same("trace", got=trace.root, expected=receipt.trace)
+    terms = program.terms(index)
+    return SwornInference(
+        receipt=receipt,
+        prompt_ids=tuple(tokens["prompt"]),
+        output_ids=tuple(tokens["output"]),
+        trace=trace,
+        schema=terms.schema,
+        sampling=program.sampling,
+        seed=seed,
+        max_tokens=terms.max_tokens,
+    )
 
 
 def check_consequences(

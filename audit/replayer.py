@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 EngineChoice = Literal["auto", "same", "transformers"]
 """Which engine replays."""
 
+ENGINES: dict[str, EngineChoice] = {
+    "auto": "auto",
+    "same": "same",
+    "transformers": "transformers",
+}
+"""The choices by their names on a command line."""
+
 MAX_THREADS = 64
 """Most CPU threads that a sworn manifest can make an auditor start."""
 
