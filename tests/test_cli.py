@@ -44,6 +44,7 @@ CASES = (
     Case("unknown command", ("fly",), 2, "fly"),
     Case("audit of nothing", ("audit",), 2, "--chain-url"),
     Case("missing evidence", ("audit", "no-such-file"), 3, "no-such-file"),
+    Case("nothing to explain", ("explain", "no-such-file"), 3, "no-such-file"),
     Case("missing model", ("model", "commit", "no-such-folder"), 1, "no-such-folder"),
     Case(
         "missing mandate",
@@ -83,6 +84,7 @@ def test_ends_with_its_status_and_says_why(case: Case) -> None:
         ("node",),
         ("agent", "run"),
         ("audit",),
+        ("explain",),
         ("model", "commit"),
         ("mandate", "show"),
     ],
