@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from affiant.agents.derive import Asked, derive_previous, derive_prompt, derive_request
 from affiant.agents.program import Program
@@ -42,16 +42,6 @@ FindEvidence = Callable[[Digest], EvidenceBundle]
 
 
 Model = TypeVar("Model", bound=Replayer)
-
-
-class Place(Protocol):
-    """Something that knows on which chain and at which gate it is."""
-
-    @property
-    def chain_id(self) -> int: ...
-
-    @property
-    def gate(self) -> Address: ...
 
 
 @dataclass(frozen=True)
@@ -136,7 +126,7 @@ def check_observation(
 
 
 def check_manifests(
-    bundle: EvidenceBundle, *, mandate: Mandate, place: Place
+    bundle: EvidenceBundle, *, mandate: Mandate, chain_id: int, gate: Address
 ) -> Manifests:
     """First part of step 6: program, address book, engine and model are as sworn.
 
@@ -158,8 +148,8 @@ def check_manifests(
     # 2.
     book = AddressBook.from_json(content["book"])
     program.require_book(book)
-    same("chain of the address book", got=book.chain_id, expected=place.chain_id)
-    same("gate of the address book", got=book.gate, expected=place.gate)
+    same("chain of the address book", got=book.chain_id, expected=chain_id)
+    same("gate of the address book", got=book.gate, expected=gate)
     # 3.
     engine = EngineManifest.from_json(content["engine"])
     same("engine manifest", got=engine.hash, expected=mandate.engine)

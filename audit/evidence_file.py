@@ -67,7 +67,7 @@ def verified_evidence(path: str | Path) -> EvidenceBundle:
     """
     place = Path(path)
     # 1.
-    bundle = EvidenceBundle.from_bytes(_read(place))
+    bundle = EvidenceBundle.from_bytes(read_evidence_file(place))
     # 2. and 3.
     _verify(bundle, name=place.name)
     return bundle
@@ -80,7 +80,7 @@ def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
         AuditUnavailableError: the file cannot be read.
     """
     place = Path(path)
-    data = _read(place)
+    data = read_evidence_file(place)
     bundle: EvidenceBundle | None = None
     try:
         bundle = EvidenceBundle.from_bytes(data)
@@ -108,13 +108,18 @@ def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
     )
 
 
-def _read(place: Path) -> bytes:
+def read_evidence_file(path: Path) -> bytes:
+    """Return the content of an evidence file, up to just over the largest allowed.
+
+    Raises:
+        AuditUnavailableError: it cannot be read.
+    """
     try:
-        with place.open("rb") as file:
+        with path.open("rb") as file:
             return file.read(MAX_COMPRESSED_BYTES + 1)
     except OSError as error:
         raise AuditUnavailableError(
-            f"evidence file {place.name}", reason=error.strerror or str(error)
+            f"evidence file {path.name}", reason=error.strerror or str(error)
         ) from error
 
 

@@ -226,7 +226,10 @@ class _Walk:
     def _request(self) -> str:
         bundle = self._require_bundle()
         self.manifests = check_evidence.check_manifests(
-            bundle, mandate=self.mandate, place=self.court.history
+            bundle,
+            mandate=self.mandate,
+            chain_id=self.court.history.chain_id,
+            gate=self.court.history.gate,
         )
         self.asked = check_evidence.check_request(
             bundle,

@@ -6,9 +6,9 @@ and judges nothing; `replay` judges. Three numbers per token, which differ:
 - *probability*: the softmax over all tokens that the grammar allows there, of the raw
   logits divided by the temperature. A greedy program has none and takes 1: its
   probabilities say what the model thought, not that anything was drawn.
-- *margin*: by how much the token's score beats the next one's, in logits. The score is
-  the quantised logit; where tokens are sampled, plus the temperature times the public
-  noise. It is negative where the token is not the canonical one.
+- *margin*: by how much the token's score beats the best of the others, in logits. The
+  score is the quantised logit; where tokens are sampled, plus the temperature times the
+  public noise. It is negative where the token is not the canonical one.
 - *surprise*: −log2 of the probability, in bits; it adds up over tokens.
 
 Sampling draws among candidates only (top 64 within 8 logits); `beyond` says how much
@@ -24,7 +24,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from affiant.inference.measure import margin_below
 from affiant.inference.retrace import Retrace
 from affiant.inference.sampler import Draw, Offered, gumbel_units, offer, scores
 from affiant.inference.sampler_reference import UNITS, noise_key
@@ -70,7 +69,7 @@ class Choice:
     margin: float | None
     """In logits, see the module's header; None where nothing else could be chosen."""
     runner_up: int | None
-    """The token that would have been chosen without this one; None likewise."""
+    """The token of the best score but for this one; None likewise."""
     greedy: int
     """The allowed token of the largest quantised logit."""
     canonical: int
@@ -122,7 +121,6 @@ def explain_choices(
             token=output_ids[position],
             canonical=canonical,
             again=again,
-            all_logits=logits,
             draw=Draw(sampling, seed=seed, position=position),
             most=most,
         )
@@ -155,7 +153,6 @@ def _choice(
     token: int,
     canonical: int,
     again: Retrace,
-    all_logits: NDArray[np.float32],
     draw: Draw,
     most: int,
 ) -> Choice:
@@ -165,12 +162,8 @@ def _choice(
     found = _Row(row, allowed=allowed, draw=draw)
     margin: float | None = -math.inf
     runner_up: int | None = canonical
-    if token == canonical:
+    if not forbidden:
         margin, runner_up = found.lead(token)
-    elif not forbidden:
-        margin = -margin_below(
-            draw.position, again=again, logits=all_logits, token=token, draw=draw
-        )
     order = np.lexsort((allowed, -found.probability))
     kept = [int(index) for index in order[:most]]
     at = int(np.searchsorted(allowed, token))
@@ -201,6 +194,7 @@ class _Row:
         self, row: NDArray[np.float32], *, allowed: NDArray[np.int64], draw: Draw
     ) -> None:
         temperature = draw.sampling.temperature
+        self._draw = draw
         self.allowed = allowed
         self.logits = row[allowed].astype(np.float64)
         # Columns stand for allowed ids, ascending: ties fall as they do over all ids.
@@ -232,9 +226,19 @@ class _Row:
         if not others.any():
             return None, None
         ids, rest = self.allowed[others], self._scores[others]
-        own = float(self._scores[self.allowed == token][0])
-        second = int(ids[rest == rest.max()].min())
-        return (own - float(rest.max())) / UNITS, second
+        best = int(ids[rest == rest.max()].min())
+        return (self._score(token) - float(rest.max())) / UNITS, best
+
+    def _score(self, token: int) -> float:
+        """Return a token's score in grid units, as if it were a candidate."""
+        index = int(np.searchsorted(self.allowed, token))
+        if np.isfinite(self._scores[index]) or not np.isfinite(self.logits[index]):
+            return float(self._scores[index])
+        temperature = self._draw.sampling.temperature
+        units = np.array([round(self.logits[index] * UNITS)])
+        alone = Offered(np.array([token]), units, np.array([1]))
+        scale = 1 if temperature is None else temperature.denominator
+        return float(scores(alone, [self._draw])[0]) / scale
 
     def alternative(self, index: int) -> Alternative:
         """Return the allowed token number `index` as an alternative."""

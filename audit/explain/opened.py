@@ -157,7 +157,9 @@ class _Opening:
 
     def _requests(self) -> str:
         bundle, mandate = self.bundle, self.bundle.mandate
-        self.manifests = check_manifests(bundle, mandate=mandate, place=bundle)
+        self.manifests = check_manifests(
+            bundle, mandate=mandate, chain_id=bundle.chain_id, gate=bundle.gate
+        )
         observation = Observation.from_json(section(bundle, "observation"))
         previous = self._previous()
         self.asked = rebuild_requests(
