@@ -7,7 +7,7 @@ engine; it does not say that another answer would have been worse.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from affiant.agents.derive import (
     Asked,
@@ -24,7 +24,7 @@ from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.replayer import Replayer
 from affiant.encoding import Digest, canonical_json, to_hex
 from affiant.inference.receipt import tokens_hash
-from affiant.inference.replay import SwornInference
+from affiant.inference.replay import ReplayVerdict, SwornInference
 from affiant.inference.trace import Trace
 from affiant.onchain.decision import bounds_hash, calls_hash
 from affiant.onchain.evidence import EvidenceBundle
@@ -57,7 +57,22 @@ def check_sampling(
                 "output", got=f"{length} tokens", expected=f"1 to {limit}"
             )
     # 2.
-    seeds = tuple(
+    seeds = seeds_of(bundle, program=program, mandate=mandate)
+    said = [to_hex(seed) for seed in seeds if seed is not None]
+    if not said:
+        words = "The program is greedy: there is no draw, and no seed to choose."
+    elif len(said) == 1:
+        words = f"The seed {said[0]} follows from head and anchor."
+    else:
+        words = f"The {len(said)} seeds follow from head, anchor and number."
+    return seeds, words
+
+
+def seeds_of(
+    bundle: EvidenceBundle, *, program: Program, mandate: Mandate
+) -> tuple[Digest | None, ...]:
+    """Return the seed of each inference of a program; None where it is greedy."""
+    return tuple(
         derive_seed(
             program.sampling,
             chain_id=bundle.chain_id,
@@ -69,14 +84,6 @@ def check_sampling(
         )
         for index in range(program.inferences)
     )
-    said = [to_hex(seed) for seed in seeds if seed is not None]
-    if not said:
-        words = "The program is greedy: there is no draw, and no seed to choose."
-    elif len(said) == 1:
-        words = f"The seed {said[0]} follows from head and anchor."
-    else:
-        words = f"The {len(said)} seeds follow from head, anchor and number."
-    return seeds, words
 
 
 def check_tokens(
@@ -85,8 +92,8 @@ def check_tokens(
     manifests: Manifests,
     seeds: Sequence[Digest | None],
     replayer: Replayer | None,
-) -> str:
-    """Step 8: grammar masks and every token of every inference, from one prefill each.
+) -> tuple[tuple[ReplayVerdict, ...], str]:
+    """Step 8: every token of every inference, from one prefill each; and how it was.
 
     1. the auditor's folder commits to the sworn model;
     2. the traces are the sworn ones;
@@ -103,11 +110,28 @@ def check_tokens(
     # 2.
     sworn = sworn_inferences(bundle, program=manifests.program, seeds=seeds)
     # 3.
+    verdicts = [model.replay(item, manifest=manifests.engine) for item in sworn]
+    lengths = [len(item.output_ids) for item in sworn]
+    return tuple(verdicts), verdicts_in_words(verdicts, lengths=lengths)
+
+
+def verdicts_in_words(
+    verdicts: Iterable[ReplayVerdict], *, lengths: Sequence[int]
+) -> str:
+    """Return in one sentence that all replays agree.
+
+    Args:
+        verdicts: one per inference; none is asked for after one that does not agree.
+        lengths: output tokens of each inference.
+
+    Raises:
+        AuditRejectedError: one is inconsistent.
+        AuditUnavailableError: one cannot tell.
+    """
     grades = set()
-    for index, item in enumerate(sworn):
-        verdict = model.replay(item, manifest=manifests.engine)
+    for index, verdict in enumerate(verdicts):
         grades.add(verdict.grade)
-        what = "tokens" if len(sworn) == 1 else f"tokens of inference {index + 1}"
+        what = "tokens" if len(lengths) == 1 else f"tokens of inference {index + 1}"
         reasons = "; ".join(verdict.reasons) or "no reason given"
         if verdict.grade == "inconclusive":
             raise AuditUnavailableError(what, reason=f"inconclusive: {reasons}")
@@ -115,15 +139,14 @@ def check_tokens(
             raise AuditRejectedError(
                 what, got=f"inconsistent: {reasons}", expected="the model's own tokens"
             )
-    count = sum(len(item.output_ids) for item in sworn)
-    inferences = "" if len(sworn) == 1 else f" of {len(sworn)} inferences"
+    inferences = "" if len(lengths) == 1 else f" of {len(lengths)} inferences"
     if grades == {"exact"}:
         return (
-            f"All {count} tokens{inferences} and their fingerprints come out exactly "
-            "the same, in the same profile."
+            f"All {sum(lengths)} tokens{inferences} and their fingerprints come out "
+            "exactly the same, in the same profile."
         )
     return (
-        f"All {count} tokens{inferences} are consistent with this model in an "
+        f"All {sum(lengths)} tokens{inferences} are consistent with this model in an "
         "independent engine, within its calibration."
     )
 
@@ -137,25 +160,35 @@ def sworn_inferences(
         AuditUnavailableError: tokens or traces are withheld.
         AuditRejectedError, MalformedError: a trace is not the sworn one, or none.
     """
-    tokens, traces = section(bundle, "tokens"), section(bundle, "traces")
-    found = []
-    for index, (receipt, seed) in enumerate(zip(bundle.receipts, seeds, strict=True)):
-        trace = Trace.from_json(traces[index])
-        same("trace", got=trace.root, expected=receipt.trace)
-        terms = program.terms(index)
-        found.append(
-            SwornInference(
-                receipt=receipt,
-                prompt_ids=tuple(tokens[index]["prompt"]),
-                output_ids=tuple(tokens[index]["output"]),
-                trace=trace,
-                schema=terms.schema,
-                sampling=program.sampling,
-                seed=seed,
-                max_tokens=terms.max_tokens,
-            )
-        )
-    return tuple(found)
+    return tuple(
+        sworn_inference(bundle, program=program, index=index, seed=seed)
+        for index, seed in enumerate(seeds)
+    )
+
+
+def sworn_inference(
+    bundle: EvidenceBundle, *, program: Program, index: int, seed: Digest | None
+) -> SwornInference:
+    """Return what evidence states of inference number `index`.
+
+    Raises:
+        AuditUnavailableError: tokens or traces are withheld.
+        AuditRejectedError, MalformedError: the trace is not the sworn one, or none.
+    """
+    tokens, receipt = section(bundle, "tokens")[index], bundle.receipts[index]
+    trace = Trace.from_json(section(bundle, "traces")[index])
+    same("trace", got=trace.root, expected=receipt.trace)
+    terms = program.terms(index)
+    return SwornInference(
+        receipt=receipt,
+        prompt_ids=tuple(tokens["prompt"]),
+        output_ids=tuple(tokens["output"]),
+        trace=trace,
+        schema=terms.schema,
+        sampling=program.sampling,
+        seed=seed,
+        max_tokens=terms.max_tokens,
+    )
 
 
 def check_consequences(

@@ -20,7 +20,6 @@ from affiant.audit.replayer import Replayer
 from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.errors import AffiantError, RejectedError
 from affiant.inference.drift import Drift, drift_of
-from affiant.inference.profile import Profile
 from affiant.inference.replay import ReplayVerdict
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_check import verify_evidence
@@ -104,15 +103,12 @@ class Replays:
         }
 
 
-def replay_files(
-    paths: Sequence[Path], *, replayer: Replayer, profiles: Sequence[Profile] = ()
-) -> Replays:
+def replay_files(paths: Sequence[Path], *, replayer: Replayer) -> Replays:
     """Replay every inference of every file, and add up each node's.
 
     Args:
         paths: evidence files, in any order.
         replayer: the auditor's own model.
-        profiles: those that the replayer was given, for the cumulative test.
     """
     files = tuple(_replay(path, replayer=replayer) for path in paths)
     nodes = sorted({file.node for file in files if file.node is not None})
@@ -123,7 +119,7 @@ def replay_files(
             key=lambda file: file.slot or 0,
         )
         verdicts = [verdict for file in own for verdict in file.verdicts]
-        drift = drift_of(verdicts, profiles=profiles)
+        drift = drift_of(verdicts, profiles=replayer.profiles)
         if drift.inferences:
             drifts.append((node, drift))
     return Replays(files=files, drifts=tuple(drifts))

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 EngineChoice = Literal["auto", "same", "transformers"]
 """Which engine replays."""
 
+ENGINES: dict[str, EngineChoice] = {
+    "auto": "auto",
+    "same": "same",
+    "transformers": "transformers",
+}
+"""The choices by their names on a command line."""
+
 MAX_THREADS = 64
 """Most CPU threads that a sworn manifest can make an auditor start."""
 
@@ -43,6 +50,11 @@ class Replayer(Protocol):
     @property
     def root(self) -> Digest:
         """Root of the folder's commitment."""
+        ...
+
+    @property
+    def profiles(self) -> Sequence[Profile]:
+        """Calibrations that its verdicts may rest on."""
         ...
 
     def encode(self, text: str) -> list[int]:
@@ -112,6 +124,11 @@ class FolderReplayer:
         """Root of the folder's commitment."""
         return self._root
 
+    @property
+    def profiles(self) -> Sequence[Profile]:
+        """Calibrations that the auditor believes."""
+        return self._profiles
+
     def encode(self, text: str) -> list[int]:
         """Return the token ids of `text`."""
         return self._words().encode(text)
@@ -146,7 +163,7 @@ class FolderReplayer:
         from affiant.inference.replay import replay
 
         return replay(
-            self._engine_for(manifest),
+            self.engine_for(manifest),
             sworn,
             model=self._root,
             profiles=self._profiles,
@@ -170,8 +187,13 @@ class FolderReplayer:
                 ) from error
         return self._tokenizer
 
-    def _engine_for(self, manifest: EngineManifest) -> Engine:
-        """Return the engine that replays what `manifest` generated."""
+    def engine_for(self, manifest: EngineManifest) -> Engine:
+        """Return the engine that replays what `manifest` generated; loaded once.
+
+        Raises:
+            AuditUnavailableError: none loads, or not in the profile that was insisted
+                on.
+        """
         if self._choice != "transformers":
             try:
                 same = self._engine(manifest.engine, manifest=manifest)

@@ -28,6 +28,7 @@ from affiant.audit.story import tell
 from affiant.encoding import ZERO_DIGEST, Digest
 from affiant.errors import RejectedError, UnavailableError
 from affiant.inference.receipt import InferenceReceipt
+from affiant.inference.replay import ReplayVerdict
 from affiant.onchain.chain_types import Block
 from affiant.onchain.decision import Call, Decision
 from affiant.onchain.events import ExecutedDecision
@@ -74,6 +75,7 @@ class _Walk:
         self.manifests: Manifests | None = None
         self.asked: tuple[Asked, ...] | None = None
         self.seeds: tuple[Digest | None, ...] = ()
+        self.replays: tuple[ReplayVerdict, ...] = ()
         self.steps: list[Step] = []
 
     def go(self) -> Examined:
@@ -266,12 +268,13 @@ class _Walk:
         manifests = self._need(self.manifests, step=6)
         if not self._passed(7):
             raise AuditUnavailableError("tokens", reason="step 7 was not passed")
-        return check_inference.check_tokens(
+        self.replays, sentence = check_inference.check_tokens(
             self._require_bundle(),
             manifests=manifests,
             seeds=self.seeds,
             replayer=self.court.replayer,
         )
+        return sentence
 
     def _consequences(self) -> str:
         return check_inference.check_consequences(
@@ -401,6 +404,7 @@ class _Walk:
             facts=found,
             manifests=self.manifests,
             reread=self._passed(5),
+            replays=self.replays,
         )
 
     def _coordinates(

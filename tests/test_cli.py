@@ -44,6 +44,7 @@ CASES = (
     Case("unknown command", ("fly",), 2, "fly"),
     Case("audit of nothing", ("audit",), 2, "--chain-url"),
     Case("missing evidence", ("audit", "no-such-file"), 3, "no-such-file"),
+    Case("nothing to explain", ("explain", "no-such-file"), 3, "no-such-file"),
     Case("replay without a model", ("replay", "no-such-file"), 2, "--model"),
     Case(
         "replay with a missing model",
@@ -102,6 +103,7 @@ def test_ends_with_its_status_and_says_why(case: Case) -> None:
         ("node",),
         ("agent", "run"),
         ("audit",),
+        ("explain",),
         ("model", "commit"),
         ("mandate", "show"),
     ],

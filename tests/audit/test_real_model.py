@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from affiant.agents import Hold, VerifiedAgent
+from affiant.agents import Hold, Question, VerifiedAgent
 from affiant.audit.auditor import audit_mandate
 from affiant.audit.result import AuditReport, Status, Verdict
 from affiant.encoding import keccak256
@@ -27,10 +27,14 @@ SLOTS = 2
 
 
 class Holder(VerifiedAgent):
-    """May only hold: a random model's other plans could hardly be carried out."""
+    """May only hold: a random model's other plans could hardly be carried out.
+
+    It asks a question first, so that each decision has two inferences.
+    """
 
     objective = "Say something."
     actions = (Hold,)
+    questions = (Question("Is anything the matter?", max_tokens=24),)
     max_tokens = 512
     validity_seconds = 3600
 
@@ -122,7 +126,10 @@ def test_every_token_replays(run: Run) -> None:
     assert len(report.decisions) == SLOTS
     for audit in report.decisions:
         assert [step.status for step in audit.steps] == [Status.PASS] * 10, audit.steps
+        assert "of 2 inferences" in audit.steps[7].detail
         assert "exactly the same" in audit.steps[7].detail
+        ((question, _),) = audit.story.asked
+        assert question == "Is anything the matter?"
     assert report.verdict is Verdict.ACCEPTED
 
 
@@ -163,7 +170,7 @@ def test_the_command_replays_files_offline(run: Run) -> None:
     done = _affiant("replay", *files, "--model", run.model, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert [len(file["inferences"]) for file in found["files"]] == [1] * SLOTS
+    assert [len(file["inferences"]) for file in found["files"]] == [2] * SLOTS
     assert {file["inferences"][0]["grade"] for file in found["files"]} == {"exact"}
     assert found["drift"] == []
 

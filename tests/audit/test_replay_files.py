@@ -11,10 +11,6 @@ import pytest
 
 from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.replay_files import Replays, replay_files
-from affiant.encoding import keccak256
-from affiant.inference.measure import Measures
-from affiant.inference.profile import Exactness, LengthClass, Limits, Profile
-from affiant.inference.replay import ReplayVerdict, SwornInference
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_errors import EvidenceCorruptError
 
@@ -96,61 +92,18 @@ def test_an_edited_file_is_refused(
     assert found.rejected and found.files[0].verdicts == ()
 
 
-class Elsewhere:
-    """A replayer on another engine, which finds every inference a little off."""
-
-    def __init__(self, inner: Any, *, profile: Profile, distance: float) -> None:
-        self._inner, self._profile, self._distance = inner, profile, distance
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def replay(self, sworn: SwornInference, *, manifest: Any) -> ReplayVerdict:
-        measures = Measures(
-            tokens=len(sworn.output_ids),
-            mismatches=0,
-            worst_margin=0.0,
-            mean_margin=0.0,
-            fingerprint=self._distance,
-            worst_window=self._distance,
-        )
-        return ReplayVerdict(
-            grade="consistent",
-            same_profile=False,
-            measures=measures,
-            profile=self._profile.hash,
-            reasons=(),
-        )
-
-
 @pytest.mark.parametrize(("distance", "drifts"), [(0.0005, False), (0.9, True)])
 def test_a_nodes_inferences_are_added_up(
-    chronicle: Any, files: list[Path], distance: float, drifts: bool
+    chronicle: Any,
+    files: list[Path],
+    make_elsewhere: Any,
+    distance: float,
+    drifts: bool,
 ) -> None:
-    manifest = chronicle.world.engine.manifest
-    limits = Limits(worst_margin=1, mean_margin=1, fingerprint=1, worst_window=1)
-    known = LengthClass(
-        least=1,
-        most=4096,
-        calibrated=400,
-        judged=400,
-        exceeded=0,
-        false_positives=0.01,
-        limits=limits,
-        drift=tuple(0.001 * (step + 1) for step in range(400)),
-    )
-    profile = Profile(
-        model=keccak256(b"model"),
-        generator=manifest,
-        replayer=manifest,
-        prompts=keccak256(b"prompts"),
-        exactness=Exactness(inferences=1, tokens=1, exact=1, rollbacks=0),
-        classes=(known,),
-    )
-    replayer = Elsewhere(chronicle.replayer(), profile=profile, distance=distance)
+    replayer = make_elsewhere(chronicle, distance=distance)
 
     def run(paths: list[Path]) -> Replays:
-        return replay_files(paths, replayer=replayer, profiles=[profile])
+        return replay_files(paths, replayer=replayer)
 
     found = run(files)
     ((node, drift),) = found.drifts

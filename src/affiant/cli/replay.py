@@ -51,15 +51,14 @@ def replay(
     from affiant.audit.replay_files import replay_files
     from affiant.audit.replayer import FolderReplayer
 
-    profiles = read_profiles(profile or [])
     replayer = FolderReplayer(
         model,
         engine=engine,
-        profiles=profiles,
+        profiles=read_profiles(profile or []),
         progress=lambda text: log.print(text, markup=False),
     )
     try:
-        found = replay_files(evidence, replayer=replayer, profiles=profiles)
+        found = replay_files(evidence, replayer=replayer)
     finally:
         replayer.close()
     if as_json:
