@@ -28,6 +28,12 @@ DEPLOYED = (
     "NodeRegistry",
     "ModelRegistry",
     "OwnedAccount",
+    "EpochDrawdown",
+    "HealthFactorFloor",
+    "OracleAgainstTwap",
+    "RecipientIsAccount",
+    "SafeSettings",
+    "SpendRate",
     "SettableFeed",
     "Siphon",
     "StickyToken",
@@ -40,12 +46,18 @@ EXPLAINED = (
     "IOwnedAccount",
     "INodeRegistry",
     "IModelRegistry",
+    "EpochDrawdown",
+    "HealthFactorFloor",
+    "OracleAgainstTwap",
+    "RecipientIsAccount",
+    "SafeSettings",
+    "SpendRate",
 )
-"""Interfaces whose errors `docs/errors.md` explains, in its order."""
+"""Interfaces and rules whose errors `docs/errors.md` explains, in its order."""
 
 ERRORS_HEADER = """# Contract errors
 
-Generated from the interfaces' NatSpec by `python -m affiant.onchain.build_artifacts`;
+Generated from the contracts' NatSpec by `python -m affiant.onchain.build_artifacts`;
 do not edit.
 A refusal changes nothing: the transaction reverts, and the head, the unaudited outflow
 and every balance are as before.

@@ -27,8 +27,14 @@ INTERFACES = (
     ("INodeRegistry", "NodeRegistry", "the node registry"),
     ("IModelRegistry", "ModelRegistry", "the model registry"),
     ("IOwnedAccount", "Account", "an owned account"),
+    ("EpochDrawdown", "Drawdown", "the rule against losses that add up"),
+    ("HealthFactorFloor", "Health", "the health-factor rule"),
+    ("OracleAgainstTwap", "Twap", "the rule that holds feeds against a pool"),
+    ("RecipientIsAccount", "Recipient", "the rule about recipients"),
+    ("SafeSettings", "Safe", "the rule about a Safe's modules and guard"),
+    ("SpendRate", "Spend", "the spend-rate rule"),
 )
-"""Interface, prefix of its classes, and what to call the contract."""
+"""Interface or rule, prefix of its classes, and what to call the contract."""
 
 HEADER = '''"""One exception class per error of our contracts, and `decode_revert`.
 

@@ -10,6 +10,12 @@ error some revert bytes are, and trusts nobody.
     ├── NodeRegistryError      refused by the node registry
     ├── ModelRegistryError     refused by the model registry
     ├── AccountError           refused by an owned account
+    ├── DrawdownError          refused by the rule against losses that add up
+    ├── HealthError            refused by the health-factor rule
+    ├── TwapError              refused by the rule that holds feeds against a pool
+    ├── RecipientError         refused by the rule about recipients
+    ├── SafeError              refused by the rule about a Safe's modules and guard
+    ├── SpendError             refused by the spend-rate rule
     └── the errors of `reverts`
 """
 
@@ -1500,6 +1506,253 @@ class AccountPartyZeroError(AccountError):
     REMEDY = "Deploy again with both."
 
 
+class DrawdownError(ContractError):
+    """Refused by the rule against losses that add up."""
+
+
+class DrawdownDrawdownExceededError(DrawdownError):
+    """`DrawdownExceeded`, selector 0x9f87abfa."""
+
+    NAME = "DrawdownExceeded"
+    FIELDS = (("lost", "uint256"), ("limit", "uint256"))
+    SELECTOR = bytes.fromhex("9f87abfa")
+    MEANING = "With this decision, the epoch's losses would pass the limit."
+    REMEDY = "Wait for the next epoch."
+
+    lost: int
+    limit: int
+
+
+class DrawdownEpochTooShortError(DrawdownError):
+    """`EpochTooShort`, selector 0xb994192a."""
+
+    NAME = "EpochTooShort"
+    FIELDS = (("length", "uint64"), ("least", "uint64"))
+    SELECTOR = bytes.fromhex("b994192a")
+    MEANING = "The epoch is too short."
+    REMEDY = "At least an hour."
+
+    length: int
+    least: int
+
+
+class HealthError(ContractError):
+    """Refused by the health-factor rule."""
+
+
+class HealthFloorTooLowError(HealthError):
+    """`FloorTooLow`, selector 0x2364fbd5."""
+
+    NAME = "FloorTooLow"
+    FIELDS = (("floor", "uint256"), ("least", "uint256"))
+    SELECTOR = bytes.fromhex("2364fbd5")
+    MEANING = "Below 1 an account is liquidated."
+    REMEDY = "Choose a floor above it."
+
+    floor: int
+    least: int
+
+
+class HealthHealthTooLowError(HealthError):
+    """`HealthTooLow`, selector 0x6368d1b1."""
+
+    NAME = "HealthTooLow"
+    FIELDS = (("health", "uint256"), ("earlier", "uint256"), ("floor", "uint256"))
+    SELECTOR = bytes.fromhex("6368d1b1")
+    MEANING = (
+        "The decision would leave the health factor below the floor and below "
+        "what it was."
+    )
+    REMEDY = "Borrow less, repay, or supply more."
+
+    health: int
+    earlier: int
+    floor: int
+
+
+class TwapError(ContractError):
+    """Refused by the rule that holds feeds against a pool."""
+
+
+class TwapAnswerUnusableError(TwapError):
+    """`AnswerUnusable`, selector 0xd16b5fa9."""
+
+    NAME = "AnswerUnusable"
+    FIELDS = (("feed", "address"), ("answer", "int256"), ("updated_at", "uint256"))
+    SELECTOR = bytes.fromhex("d16b5fa9")
+    MEANING = "A feed gives no usable price."
+    REMEDY = "Wait for the feed."
+
+    feed: Address
+    answer: int
+    updated_at: int
+
+
+class TwapPriceOutOfRangeError(TwapError):
+    """`PriceOutOfRange`, selector 0xdd407666."""
+
+    NAME = "PriceOutOfRange"
+    FIELDS = (("tick", "int256"),)
+    SELECTOR = bytes.fromhex("dd407666")
+    MEANING = "The price is so high or low that it has too few digits."
+    REMEDY = "Use a pool of tokens of comparable units."
+
+    tick: int
+
+
+class TwapPricesDisagreeError(TwapError):
+    """`PricesDisagree`, selector 0x273a7ea3."""
+
+    NAME = "PricesDisagree"
+    FIELDS = (
+        ("oracle", "uint256"),
+        ("average", "uint256"),
+        ("max_deviation", "uint256"),
+    )
+    SELECTOR = bytes.fromhex("273a7ea3")
+    MEANING = (
+        "Feeds and pool disagree. Prices of the first token in the second's "
+        "base units, times 2^128."
+    )
+    REMEDY = "Wait until they agree; find out which of them is wrong."
+
+    oracle: int
+    average: int
+    max_deviation: int
+
+
+class TwapTermsInvalidError(TwapError):
+    """`TermsInvalid`, selector 0xe37af9c0."""
+
+    NAME = "TermsInvalid"
+    FIELDS = (
+        ("window", "uint256"),
+        ("deviation", "uint256"),
+        ("up", "uint256"),
+        ("down", "uint256"),
+    )
+    SELECTOR = bytes.fromhex("e37af9c0")
+    MEANING = (
+        "Window, deviation or decimals make no sense, or are not the contracts' own."
+    )
+    REMEDY = "At least half an hour; 1 to 5 000 basis points; decimals as they are."
+
+    window: int
+    deviation: int
+    up: int
+    down: int
+
+
+class RecipientError(ContractError):
+    """Refused by the rule about recipients."""
+
+
+class RecipientArgumentMissingError(RecipientError):
+    """`ArgumentMissing`, selector 0x55085eb0."""
+
+    NAME = "ArgumentMissing"
+    FIELDS = (("call", "uint256"), ("word", "uint16"), ("length", "uint256"))
+    SELECTOR = bytes.fromhex("55085eb0")
+    MEANING = "The call has no such argument."
+    REMEDY = "Check the place, or the call."
+
+    call: int
+    word: int
+    length: int
+
+
+class RecipientNoPlaceError(RecipientError):
+    """`NoPlace`, selector 0x0ac92287."""
+
+    NAME = "NoPlace"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("0ac92287")
+    MEANING = "Terms without a place would check nothing."
+    REMEDY = "Name at least one."
+
+
+class RecipientRecipientNotAccountError(RecipientError):
+    """`RecipientNotAccount`, selector 0xec4d3b97."""
+
+    NAME = "RecipientNotAccount"
+    FIELDS = (
+        ("call", "uint256"),
+        ("word", "uint16"),
+        ("got", "bytes32"),
+        ("account", "address"),
+    )
+    SELECTOR = bytes.fromhex("ec4d3b97")
+    MEANING = "The argument is somebody else."
+    REMEDY = "Let the proceeds come to the account."
+
+    call: int
+    word: int
+    got: bytes
+    account: Address
+
+
+class SafeError(ContractError):
+    """Refused by the rule about a Safe's modules and guard."""
+
+
+class SafeGuardUnexpectedError(SafeError):
+    """`GuardUnexpected`, selector 0x4c7572f9."""
+
+    NAME = "GuardUnexpected"
+    FIELDS = (("guard", "address"), ("named", "address"))
+    SELECTOR = bytes.fromhex("4c7572f9")
+    MEANING = "The Safe has a guard that the terms do not name, and would not be asked."
+    REMEDY = "Remove the guard, or name it in the terms: the mandate passes it by."
+
+    guard: Address
+    named: Address
+
+
+class SafeModuleUnexpectedError(SafeError):
+    """`ModuleUnexpected`, selector 0x0b13efb2."""
+
+    NAME = "ModuleUnexpected"
+    FIELDS = (("module", "address"), ("gate", "address"))
+    SELECTOR = bytes.fromhex("0b13efb2")
+    MEANING = "A module other than the gate is enabled, or there is none."
+    REMEDY = "Disable it (`disableModule`), by the Safe's owners."
+
+    module: Address
+    gate: Address
+
+
+class SpendError(ContractError):
+    """Refused by the spend-rate rule."""
+
+
+class SpendCapacityOutOfRangeError(SpendError):
+    """`CapacityOutOfRange`, selector 0x051c8e41."""
+
+    NAME = "CapacityOutOfRange"
+    FIELDS = (("capacity", "uint256"), ("most", "uint256"))
+    SELECTOR = bytes.fromhex("051c8e41")
+    MEANING = "The capacity is zero, or more than this rule counts."
+    REMEDY = "Choose one that means something."
+
+    capacity: int
+    most: int
+
+
+class SpendSpendTooFastError(SpendError):
+    """`SpendTooFast`, selector 0x0dab5ac2."""
+
+    NAME = "SpendTooFast"
+    FIELDS = (("level", "uint256"), ("capacity", "uint256"))
+    SELECTOR = bytes.fromhex("0dab5ac2")
+    MEANING = (
+        "The decision would put more at risk than has been freed since the last ones."
+    )
+    REMEDY = "Wait, or decide smaller."
+
+    level: int
+    capacity: int
+
+
 ERRORS: dict[bytes, type[ContractError]] = {
     kind.SELECTOR: kind
     for kind in (
@@ -1611,6 +1864,21 @@ ERRORS: dict[bytes, type[ContractError]] = {
         AccountOperationUnsupportedError,
         AccountOwnerCallFailedError,
         AccountPartyZeroError,
+        DrawdownDrawdownExceededError,
+        DrawdownEpochTooShortError,
+        HealthFloorTooLowError,
+        HealthHealthTooLowError,
+        TwapAnswerUnusableError,
+        TwapPriceOutOfRangeError,
+        TwapPricesDisagreeError,
+        TwapTermsInvalidError,
+        RecipientArgumentMissingError,
+        RecipientNoPlaceError,
+        RecipientRecipientNotAccountError,
+        SafeGuardUnexpectedError,
+        SafeModuleUnexpectedError,
+        SpendCapacityOutOfRangeError,
+        SpendSpendTooFastError,
     )
 }
 """Every class by its selector."""

@@ -15,6 +15,10 @@ interface Vm {
         external
         returns (address);
     function getCode(string calldata artifact) external view returns (bytes memory);
+    function envOr(string calldata name, string calldata otherwise)
+        external
+        view
+        returns (string memory);
     function warp(uint256 timestamp) external;
     function roll(uint256 number) external;
     function getBlockNumber() external view returns (uint256);
@@ -86,4 +90,5 @@ interface Vm {
         returns (uint256);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
     function toString(uint256 value) external pure returns (string memory);
+    function writeLine(string calldata path, string calldata line) external;
 }

@@ -80,19 +80,25 @@ contract SpendRateTest is RuleFixture {
             time += _fold(waits[i], 0, 1 days / 2);
             vm.warp(time);
             times[i] = time;
-            IRule.Act memory act;
-            act.valueAtRisk = _fold(values[i], 0, uint256(capacity) * 5 / 4);
-            try rule.beforeCalls(act, terms) returns (bytes4 yes) {
-                vm.assertEq(yes, IRule.beforeCalls.selector, "yes");
-                spent[i] = act.valueAtRisk;
-            } catch (bytes memory reason) {
-                vm.assertEq(bytes4(reason), SpendRate.SpendTooFast.selector, "reason");
-            }
+            spent[i] = _spend(terms, _fold(values[i], 0, uint256(capacity) * 5 / 4));
             uint256 day;
             for (uint256 j = 0; j <= i; j++) {
                 if (time - times[j] < 1 days) day += spent[j];
             }
             vm.assertLe(day, uint256(capacity) + perDay, "a day");
+        }
+    }
+
+    /// @dev Ask for `value`; tell what was allowed, which is all or nothing.
+    function _spend(bytes memory terms, uint256 value) private returns (uint256) {
+        IRule.Act memory act;
+        act.valueAtRisk = value;
+        try rule.beforeCalls(act, terms) returns (bytes4 yes) {
+            vm.assertEq(yes, IRule.beforeCalls.selector, "yes");
+            return value;
+        } catch (bytes memory reason) {
+            vm.assertEq(bytes4(reason), SpendRate.SpendTooFast.selector, "reason");
+            return 0;
         }
     }
 
