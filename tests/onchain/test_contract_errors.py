@@ -30,8 +30,15 @@ CONTRACTS = {
     "NodeRegistry": "NodeRegistry",
     "ModelRegistry": "ModelRegistry",
     "OwnedAccount": "Account",
+    "EpochDrawdown": "Drawdown",
+    "HealthFactorFloor": "Health",
+    "OracleAgainstTwap": "Twap",
+    "RecipientIsAccount": "Recipient",
+    "SafeSettings": "Safe",
+    "SpendRate": "Spend",
 }
 SAMPLES: dict[str, object] = {
+    "uint16": 7,
     "address": "0x" + "11" * 20,
     "bool": True,
     "bytes": b"\x01\x02",
