@@ -40,6 +40,7 @@ interface Vm {
     function assume(bool condition) external pure;
     function snapshotState() external returns (uint256 id);
     function revertToState(uint256 id) external returns (bool success);
+    function revertToStateAndDelete(uint256 id) external returns (bool success);
 
     function assertEq(uint256 got, uint256 expected, string calldata why) external pure;
     function assertEq(int256 got, int256 expected, string calldata why) external pure;
