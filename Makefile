@@ -46,8 +46,11 @@ test: lint ## Every fast test: Solidity, Python, vLLM, anvil
 	@contracts/forge test
 	@$(BIN)/python -m pytest -q -m "not slow and not gpu"
 
-test-long: setup ## Slow proofs and long fuzzing
+test-long: setup ## Slow tests and long fuzzing, with 10 000 adversaries
+	@mkdir -p .cache/forge/adversaries
+	@rm -f .cache/forge/adversaries/thefts.txt
 	@FOUNDRY_PROFILE=long contracts/forge test
+	@$(BIN)/python tests/contracts/adversaries.py .cache/forge/adversaries/thefts.txt
 	@$(BIN)/python -m pytest -q -m "slow"
 
 check: lint ## Under a minute, before every commit: lint and the pure tests

@@ -95,9 +95,15 @@ def worst_case(
 
 
 def decisions_per_day(mandate: Mandate, *, block_seconds: float) -> int:
-    """Return how many slots any span of a day can touch; 0 without slots."""
+    """Return how many decisions any span of a day can see executed; 0 without slots.
+
+    One for each slot that the span touches, and one that was queued before it.
+    """
     slot_seconds = mandate.cadence * block_seconds
-    return math.ceil(DAY / slot_seconds) + 1 if slot_seconds else 0
+    if not slot_seconds:
+        return 0
+    queued = any(rung.delay for rung in mandate.ladder)
+    return math.ceil(DAY / slot_seconds) + 1 + queued
 
 
 def reachable_tier(mandate: Mandate) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from pathlib import Path
 
@@ -44,6 +45,7 @@ from affiant.onchain.mandate import (
     Workload,
 )
 from affiant.onchain.signature import join_signatures
+from affiant.onchain.worst_case import RuleLimit, worst_case
 
 HERE = Path(__file__).resolve().parent
 """Folder of the vectors."""
@@ -282,6 +284,57 @@ def tick_vectors() -> JsonValue:
         ]
 
 
+def worst_case_vectors() -> JsonValue:
+    """Return the content of `worst-case.json`: what is printed to an owner."""
+    rung = {"limit": 0, "tier": 0, "endorsements": 0, "delay": 0}
+    shapes: list[tuple[int, int, int, int, list[dict[str, int]], list[int]]] = [
+        # cadence, seconds per block, loss limit, endorsers, ladder, rules per day
+        (5, 12, 20, 0, [{"limit": 10_000}], []),
+        (120, 60, 500, 0, [{"limit": 1_000}], []),
+        (120, 60, 500, 0, [{"limit": 1_000}, {"limit": 9_000, "tier": 1}], []),
+        (250, 60, 500, 2, [{"limit": 1_000}, {"limit": 5_000, "endorsements": 1}], []),
+        (
+            250,
+            60,
+            500,
+            2,
+            [{"limit": 100}, {"limit": 9_000, "endorsements": 2, "delay": 3600}],
+            [],
+        ),
+        (199, 13, 100, 3, [{"limit": 1_000, "endorsements": 1}], [700]),
+        (199, 13, 100, 0, [{"limit": 90}], [700, 50]),
+        (2, 1, 1, 0, [{"limit": 2**40}], []),
+    ]
+    cases: list[JsonValue] = []
+    for cadence, seconds, loss, endorsers, ladder, rules in shapes:
+        rungs = tuple(
+            Rung(**{**rung, **item, "limit": item["limit"] * 10**8}) for item in ladder
+        )
+        mandate = replace(
+            mandates()["bare"],
+            cadence=cadence,
+            max_loss=loss * 10**8,
+            ladder=rungs,
+            nodes=(NodePermit(name_address("node"), 0),),
+            workloads=(),
+            endorsers=tuple(sorted(name_address(f"e{i}") for i in range(endorsers))),
+        )
+        limits = [RuleLimit("a rule", daily * 10**8) for daily in rules]
+        worst = worst_case(mandate, block_seconds=seconds, rules=limits)
+        cases.append(
+            {
+                "encoded": to_hex(encode([MANDATE_ABI], [mandate.abi_values()])),
+                "blockSeconds": seconds,
+                "rules": str(min((limit.daily for limit in limits), default=2**255)),
+                "decisions": str(worst.decisions),
+                "perDecision": str(worst.per_decision),
+                "unendorsed": str(worst.unendorsed),
+                "daily": str(worst.daily),
+            }
+        )
+    return {"count": len(cases), "cases": cases}
+
+
 def _endorsed(digest: Digest) -> dict[str, JsonValue]:
     signatures = [
         bytes(Account.unsafe_sign_hash(digest, secret).signature)
@@ -302,6 +355,7 @@ def texts() -> dict[Path, str]:
         "decision": decision_vectors(),
         "checkpoint": checkpoint_vectors(),
         "ticks": tick_vectors(),
+        "worst-case": worst_case_vectors(),
     }
     return {
         HERE / f"{name}.json": json.dumps(content, indent=1) + "\n"
