@@ -31,8 +31,9 @@ def main() -> int:
         return 1
     middle, best = shares[len(shares) // 2], shares[-1]
     print(
-        f"{len(shares):,} adversaries had {executed:,} decisions executed; the best took "
-        f"{best:.4f} of the bound that was printed, half of them at most {middle:.4f}."
+        f"{len(shares):,} adversaries had {executed:,} decisions executed; the best "
+        f"took {best:.4f} of the bound that was printed, "
+        f"half of them at most {middle:.4f}."
     )
     return 0 if best <= 1 else 1
 
