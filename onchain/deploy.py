@@ -1,30 +1,47 @@
 """Deploys our contracts from the code that the package carries.
 
-It decides that what was deployed is what the package carries (the gate names the
-registries just deployed), and nothing about whether anybody should use it: the
-contracts are not audited by others. It trusts the endpoint to tell contract addresses,
-and checks them.
+Addresses are deterministic (`create2.py`): the same on every chain, whoever pays, so
+that what is there already is found and never deployed twice. It decides that what is
+there is what the package carries, and nothing about whether anybody should use it: the
+contracts are not audited by others. It trusts the endpoint to tell code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
+from eth_typing import HexStr
 
-from affiant.encoding import keccak256, to_hex
+from affiant.encoding import Digest, keccak256, to_hex
 from affiant.errors import RejectedError
 from affiant.onchain.account import AccountClient
 from affiant.onchain.artifacts import load_artifact
 from affiant.onchain.chain import Chain
+from affiant.onchain.chain_types import TransactionReceipt
+from affiant.onchain.create2 import PROXY, SALT, create2_address, first_created
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import Address
 from affiant.onchain.sending import CONFIRM_SECONDS
 
 GAS_LIMIT = 16_000_000
 """Gas given to each deployment; under EIP-7825's cap of 2^24."""
+
+
+CHECKS = "MandateChecks"
+"""The contract that is asked about every mandate at its grant."""
+
+RULES = (
+    "EpochDrawdown",
+    "HealthFactorFloor",
+    "OracleAgainstTwap",
+    "RecipientIsAccount",
+    "SafeSettings",
+    "SpendRate",
+)
+"""The rules that come with Affiant."""
 
 
 class DeploymentError(RejectedError):
@@ -44,37 +61,122 @@ class AffiantAddresses:
     gate: Address
     node_registry: Address
     model_registry: Address
+    mandate_checks: Address
+    rules: Mapping[str, Address]
+    """By the contract's name."""
+
+
+@dataclass(frozen=True)
+class PlannedContract:
+    """One of our contracts, before anybody has deployed it."""
+
+    name: str
+    address: Address
+    """Where it will be, on every chain (see `create2.py`)."""
+    init_code: bytes
+    """Creation code with the constructor's arguments; empty: the gate creates it."""
+
+
+@dataclass(frozen=True)
+class FoundContract:
+    """One of our contracts, as a chain has it."""
+
+    name: str
+    address: Address
+    code_hash: Digest | None
+    """keccak256 of the runtime code there; None: there is none."""
+
+
+def plan_affiant(*, salt: bytes = SALT) -> tuple[PlannedContract, ...]:
+    """Return all that makes up Affiant on a chain, in the order of deployment."""
+    models, checks = (_planned(name, salt) for name in ("ModelRegistry", CHECKS))
+    arguments = encode(["address", "address"], [models.address, checks.address])
+    gate = _planned("DecisionGate", salt, arguments)
+    nodes = PlannedContract("NodeRegistry", first_created(gate.address), b"")
+    rules = (_planned(name, salt) for name in RULES)
+    return (models, checks, gate, nodes, *rules)
+
+
+def addresses_of(plan: Sequence[PlannedContract]) -> AffiantAddresses:
+    """Return the addresses by what they are for."""
+    by_name = {planned.name: planned.address for planned in plan}
+    return AffiantAddresses(
+        gate=by_name["DecisionGate"],
+        node_registry=by_name["NodeRegistry"],
+        model_registry=by_name["ModelRegistry"],
+        mandate_checks=by_name[CHECKS],
+        rules={name: by_name[name] for name in RULES},
+    )
+
+
+def find_affiant(
+    chain: Chain, plan: Sequence[PlannedContract]
+) -> tuple[FoundContract, ...]:
+    """Return what the chain has at every planned address.
+
+    Raises:
+        DeploymentError: there is other code at one of them.
+        ChainUnavailableError.
+    """
+    found = []
+    for planned in plan:
+        code = chain.code(planned.address)
+        if code:
+            _check_code(planned.name, code)
+        found.append(
+            FoundContract(
+                planned.name, planned.address, keccak256(code) if code else None
+            )
+        )
+    return tuple(found)
 
 
 def deploy_affiant(
-    chain: Chain, deployer: LocalAccount, *, timeout: float = CONFIRM_SECONDS
+    chain: Chain,
+    deployer: LocalAccount,
+    *,
+    salt: bytes = SALT,
+    timeout: float = CONFIRM_SECONDS,
 ) -> AffiantAddresses:
-    """Deploy the gate and what it depends on; return where they are.
+    """Deploy what is not there yet of gate, registries and rules; say where it is.
 
     Raises:
-        DeploymentError: a creation failed, or the result is not ours.
+        DeploymentError: the chain has no deployment proxy, a creation failed, or the
+            result is not ours.
         ReceiptTimeoutError, TransactionRefusedError, ChainUnavailableError.
     """
-    models = deploy_contract(chain, deployer, name="ModelRegistry", timeout=timeout)
-    checks = deploy_contract(chain, deployer, name="MandateChecks", timeout=timeout)
-    gate = deploy_contract(
-        chain,
-        deployer,
-        name="DecisionGate",
-        types=["address", "address"],
-        arguments=[models, checks],
-        timeout=timeout,
-    )
-    nodes = GateClient(chain, gate).node_registry()
-    code = chain.code(nodes)
-    expected = load_artifact("NodeRegistry").deployed_bytecode
-    if not _same_code(code, expected):
+    plan = plan_affiant(salt=salt)
+    if not chain.code(PROXY):
         raise DeploymentError(
-            "NodeRegistry",
-            got=f"code {to_hex(keccak256(code))}, {len(code)} bytes",
-            expected=f"the package's, {len(expected)} bytes",
+            "the deterministic deployment proxy", got="no code", expected=f"at {PROXY}"
         )
-    return AffiantAddresses(gate=gate, node_registry=nodes, model_registry=models)
+    for planned, found in zip(plan, find_affiant(chain, plan), strict=True):
+        if found.code_hash is None and planned.init_code:
+            _transact(
+                chain,
+                deployer,
+                name=planned.name,
+                to=PROXY,
+                data=salt + planned.init_code,
+                timeout=timeout,
+            )
+    for contract in find_affiant(chain, plan):
+        if contract.code_hash is None:
+            raise DeploymentError(
+                contract.name, got="no code", expected=f"at {contract.address}"
+            )
+    addresses = addresses_of(plan)
+    nodes = GateClient(chain, addresses.gate).node_registry()
+    if nodes != addresses.node_registry:
+        raise DeploymentError(
+            "NodeRegistry", got=nodes, expected=addresses.node_registry
+        )
+    return addresses
+
+
+def _planned(name: str, salt: bytes, arguments: bytes = b"") -> PlannedContract:
+    init_code = load_artifact(name).bytecode + arguments
+    return PlannedContract(name, create2_address(init_code, salt=salt), init_code)
 
 
 def deploy_account(
@@ -129,7 +231,24 @@ def deploy_contract(
         DeploymentError: the creation failed, or other code is there.
         ReceiptTimeoutError, TransactionRefusedError, ChainUnavailableError.
     """
-    artifact = load_artifact(name)
+    code = load_artifact(name).bytecode + encode(list(types), list(arguments))
+    receipt = _transact(chain, deployer, name=name, to=None, data=code, timeout=timeout)
+    address = receipt.contract_address
+    if address is None:
+        raise DeploymentError(name, got="no address", expected="a contract")
+    _check_code(name, chain.code(address, block_hash=receipt.block_hash))
+    return address
+
+
+def _transact(
+    chain: Chain,
+    deployer: LocalAccount,
+    *,
+    name: str,
+    to: Address | None,
+    data: bytes,
+    timeout: float,
+) -> TransactionReceipt:
     chain.verify_chain_id()
     fees = chain.fees()
     signed = deployer.sign_transaction(
@@ -137,8 +256,10 @@ def deploy_contract(
             "type": 2,
             "chainId": chain.chain_id,
             "nonce": chain.nonce(Address(deployer.address)),
+            # Empty: a creation.
+            "to": HexStr("" if to is None else to),
             "value": 0,
-            "data": artifact.bytecode + encode(list(types), list(arguments)),
+            "data": data,
             "gas": GAS_LIMIT,
             "maxFeePerGas": fees.max_fee,
             "maxPriorityFeePerGas": fees.priority_fee,
@@ -146,19 +267,21 @@ def deploy_contract(
     )
     transaction = chain.send_raw(bytes(signed.raw_transaction))
     receipt = chain.wait_receipt(transaction, timeout=timeout)
-    address = receipt.contract_address
-    if not receipt.succeeded or address is None:
+    if not receipt.succeeded:
         raise DeploymentError(
             name, got=f"a failed creation, {to_hex(transaction)}", expected="a contract"
         )
-    code = chain.code(address, block_hash=receipt.block_hash)
-    if not _same_code(code, artifact.deployed_bytecode):
+    return receipt
+
+
+def _check_code(name: str, code: bytes) -> None:
+    expected = load_artifact(name).deployed_bytecode
+    if not _same_code(code, expected):
         raise DeploymentError(
             name,
             got=f"code {to_hex(keccak256(code))}, {len(code)} bytes",
-            expected=f"the package's, {len(artifact.deployed_bytecode)} bytes",
+            expected=f"the package's, {len(expected)} bytes",
         )
-    return address
 
 
 def _same_code(code: bytes, artifact: bytes) -> bool:

@@ -8,7 +8,8 @@ trusts nobody, least of all a mandate that looks friendly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from affiant.encoding import to_hex
 from affiant.onchain.address_book import AddressBook
@@ -38,6 +39,7 @@ def mandate_in_words(
     *,
     block_seconds: float = BLOCK_SECONDS,
     rules: Sequence[RuleLimit] = (),
+    rule_names: Mapping[Address, str] = MappingProxyType({}),
 ) -> list[str]:
     """Return what `mandate` permits and forbids, one statement per line.
 
@@ -45,13 +47,14 @@ def mandate_in_words(
         book: gives names to addresses.
         block_seconds: seconds between blocks, for the figures per day.
         rules: what the mandate's rules bound per day, where that is known.
+        rule_names: what known rules are called, by address.
 
     Raises:
         ValueError: `block_seconds` is not positive.
     """
     if not block_seconds > 0:
         raise ValueError(f"block_seconds {block_seconds}: expected more than 0")
-    names = book_names(book)
+    names = {**rule_names, **book_names(book)}
     return [
         f"Mandate {to_hex(mandate.id)} for account {mandate.account} on chain "
         f"{book.chain_id}, enforced by the gate {book.gate}.",

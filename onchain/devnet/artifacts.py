@@ -61,7 +61,19 @@ PROTOCOL_PATHS: Mapping[str, str] = {
 }
 """Where each protocol contract lies under `node_modules`."""
 
-OWN_CONTRACTS = ("SettableFeed", "NodeRegistry", "ModelRegistry", "DecisionGate")
+OWN_CONTRACTS = (
+    "SettableFeed",
+    "NodeRegistry",
+    "ModelRegistry",
+    "MandateChecks",
+    "DecisionGate",
+    "EpochDrawdown",
+    "HealthFactorFloor",
+    "OracleAgainstTwap",
+    "RecipientIsAccount",
+    "SafeSettings",
+    "SpendRate",
+)
 """Ours: the devnet's feed, and what makes up Affiant."""
 
 
@@ -117,7 +129,8 @@ def read_artifacts(*, node_modules: Path) -> Artifacts:
         MalformedError: a file is no artifact.
     """
     contracts = {
-        name: _read(name, node_modules / path) for name, path in PROTOCOL_PATHS.items()
+        name: read_artifact(name, node_modules / path)
+        for name, path in PROTOCOL_PATHS.items()
     }
     for name in OWN_CONTRACTS:
         code = load_artifact(name).bytecode.hex()
@@ -125,7 +138,13 @@ def read_artifacts(*, node_modules: Path) -> Artifacts:
     return Artifacts(contracts=contracts)
 
 
-def _read(name: str, path: Path) -> Artifact:
+def read_artifact(name: str, path: Path) -> Artifact:
+    """Read one contract's artifact, as npm installed it.
+
+    Raises:
+        ToolMissingError: the package is not installed.
+        MalformedError: the file is no artifact.
+    """
     try:
         size = path.stat().st_size
         if size > MAX_ARTIFACT_BYTES:

@@ -317,6 +317,8 @@ def _deploy(
 
 def _code() -> bytes:
     here = Path(__file__).resolve().parent
-    others = (here.parent / name for name in ("address_book.py", "deploy.py"))
+    others = (
+        here.parent / name for name in ("address_book.py", "create2.py", "deploy.py")
+    )
     sources = sorted([*here.glob("*.py"), *others])
     return b"".join(keccak256(source.read_bytes()) for source in sources)

@@ -85,7 +85,8 @@ def settle(
         compare(rpc, source_book)
     # The source's blocks may be too small for our gate.
     rpc.request("evm_setBlockGasLimit", hex(BLOCK_GAS))
-    affiant = deploy_ours(rpc, chain_id=chain_id)
+    # The source may have our contracts, in use: the fork's are at other addresses.
+    affiant = deploy_ours(rpc, chain_id=chain_id, salt=chain_id.to_bytes(32, "big"))
     if source_book is None:
         return AddressBook(
             chain_id=chain_id,

@@ -13,6 +13,7 @@ from affiant.onchain.address_book import (
     TokenEntry,
 )
 from affiant.onchain.chain import Chain
+from affiant.onchain.create2 import SALT
 from affiant.onchain.deploy import AffiantAddresses, deploy_affiant
 from affiant.onchain.devnet.aave import deploy_aave, read_reserve
 from affiant.onchain.devnet.accounts import DEPLOYER
@@ -73,8 +74,13 @@ def build(rpc: DevnetRpc, *, artifacts: Artifacts, chain_id: int) -> AddressBook
     )
 
 
-def deploy_ours(rpc: DevnetRpc, *, chain_id: int) -> AffiantAddresses:
+def deploy_ours(
+    rpc: DevnetRpc, *, chain_id: int, salt: bytes = SALT
+) -> AffiantAddresses:
     """Deploy Affiant's contracts as anybody would, by signed transactions.
+
+    Args:
+        salt: another one than Affiant's own gives other addresses.
 
     Raises:
         DeploymentError: a creation failed.
@@ -82,6 +88,6 @@ def deploy_ours(rpc: DevnetRpc, *, chain_id: int) -> AffiantAddresses:
     """
     chain = Chain.connect(rpc.url, expected_chain_id=chain_id)
     try:
-        return deploy_affiant(chain, Account.from_key(DEPLOYER.key))
+        return deploy_affiant(chain, Account.from_key(DEPLOYER.key), salt=salt)
     finally:
         chain.close()

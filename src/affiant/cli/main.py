@@ -9,7 +9,16 @@ from typing import Annotated, NoReturn
 import typer
 
 from affiant import __version__
-from affiant.cli import audit, explain, mandate, model, replay, running
+from affiant.cli import (
+    audit,
+    deploying,
+    explain,
+    leaving,
+    mandate,
+    model,
+    replay,
+    running,
+)
 from affiant.cli.console import (
     EXIT_MISUSE,
     EXIT_REJECTED,
@@ -53,6 +62,8 @@ app.command()(replay.replay)
 app.command()(replay.calibrate)
 app.add_typer(model.model_app, name="model")
 app.add_typer(mandate.mandate_app, name="mandate")
+app.command()(deploying.deploy)
+app.command("exit")(leaving.leave)
 
 
 def main() -> NoReturn:
