@@ -9,53 +9,78 @@ mandate, when nothing is written for the first time, and twice, to show that it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
+from beside import approval_of, measure_beside, swap_as
 from eth_account import Account
 from table import Row, publish
 
 from affiant.demo.lab import Lab
 from affiant.demo.scripted import scripted_lab
-from affiant.onchain.abi import encode_call
-from affiant.onchain.chain_types import CallRequest
+from affiant.encoding import keccak256
 from affiant.onchain.devnet.accounts import DEV_ACCOUNTS
 from affiant.onchain.gate import encode_execute
-from affiant.onchain.mandate import Address
+from affiant.onchain.mandate import Address, Mandate, Permission
 from affiant.onchain.sending import send
+from affiant.onchain.signature import join_signatures
 
-CASES: dict[str, Sequence[str] | None] = {
-    "2 tracked tokens": ("WETH", "USDC"),
-    "the demo's mandate, 9 tracked": None,
+SNAPSHOTS = Path(__file__).resolve().parent.parent / (
+    "tests/contracts/snapshots/execute.json"
+)
+"""What forge measured and holds its tests to."""
+
+UNTRACKED = {
+    "hold, nothing tracked: overhead": "a recorded hold, nothing tracked",
+    "call, nothing tracked moves: overhead": "a call, nothing but native tracked",
 }
-"""Tokens tracked by each case's mandate."""
+"""Cases without tokens and feeds, by the snapshot's name."""
+
+ENDORSER_SECRETS = tuple(keccak256(f"bench endorser {i}".encode()) for i in range(2))
+"""Keys of the endorsers whose signatures are counted."""
+
+LISTED = 10
+"""Allow-list entries put before the one that is used."""
 
 
 def bare_swap(lab: Lab) -> int:
     """Return the gas of the same swap sent straight to the router."""
     trader = Account.from_key(DEV_ACCOUNTS[6].key)
-    (call,) = lab.honest.calls
-    account, own = (
-        bytes(12) + bytes.fromhex(address[2:])
-        for address in (lab.mandate.account, trader.address)
-    )
+    sender = Address(trader.address)
     with lab.undone():
         # Both tokens held before, as the account holds them.
-        lab.scenario.fund(
-            Address(trader.address), {"WETH": Decimal(6), "USDC": Decimal(10_000)}
-        )
-        approve = encode_call("approve(address,uint256)", [call.target, 2**255])
-        sender = Address(trader.address)
-        send(lab.chain, CallRequest(call.token, approve, sender), signer=trader)
-        data = call.data.replace(account, own)
-        receipt = send(lab.chain, CallRequest(call.target, data, sender), signer=trader)
+        lab.scenario.fund(sender, {"WETH": Decimal(6), "USDC": Decimal(10_000)})
+        receipt = None
+        for call in (approval_of(lab), swap_as(lab, sender)):
+            receipt = send(lab.chain, replace(call, sender=sender), signer=trader)
+        assert receipt is not None
         return receipt.gas_used
 
 
-def gated_swap(lab: Lab) -> int:
-    """Return the gas of the decision that swaps."""
-    with lab.undone():
-        return lab.gate.execute(lab.honest, operator=lab.operator, blank=True).gas_used
+def gated_swap(lab: Lab, *, endorsements: int = 0) -> int:
+    """Return the gas of the decision that swaps, with so many endorsements."""
+    submission = lab.honest
+    if endorsements:
+        digest = submission.decision.digest(
+            chain_id=lab.devnet.chain_id, gate=lab.gate.address
+        )
+        signatures = [
+            bytes(Account.unsafe_sign_hash(digest, secret).signature)
+            for secret in ENDORSER_SECRETS[:endorsements]
+        ]
+        joined = join_signatures(digest, signatures=signatures)
+        submission = replace(submission, endorsements=joined)
+    costs = set()
+    for _ in range(2):
+        with lab.undone():
+            receipt = lab.gate.execute(submission, operator=lab.operator, blank=True)
+            costs.add(receipt.gas_used)
+    if len(costs) != 1:
+        raise SystemExit("the same execution did not cost the same twice")
+    return costs.pop()
 
 
 def calldata_gas(data: bytes) -> int:
@@ -64,24 +89,68 @@ def calldata_gas(data: bytes) -> int:
     return 4 * zeros + 16 * (len(data) - zeros)
 
 
+def with_endorsers(mandate: Mandate) -> Mandate:
+    """Return the mandate with endorsers, whom its only rung does not ask for."""
+    addresses = [Account.from_key(secret).address for secret in ENDORSER_SECRETS]
+    endorsers = tuple(Address(a) for a in sorted(addresses, key=str.lower))
+    return replace(mandate, endorsers=endorsers, quorum=1)
+
+
+def with_long_list(mandate: Mandate) -> Mandate:
+    """Return the mandate with entries before the one that is used."""
+    (entry,) = mandate.allow_list
+    others = tuple(
+        Permission(entry.target, number.to_bytes(4, "big"))
+        for number in range(1, LISTED + 1)
+    )
+    return replace(mandate, allow_list=(*others, entry))
+
+
+def parts(two: int) -> Iterator[Row]:
+    """Yield what each part costs more than the decision that cost `two`."""
+    with scripted_lab(names=("WETH", "USDC"), change=with_endorsers) as lab:
+        plain = gated_swap(lab)
+        for count in (1, 2):
+            more = gated_swap(lab, endorsements=count) - plain
+            yield Row(f"{count} endorsement(s), each", more / count, "gas", goal=6_500)
+    with scripted_lab(names=("WETH", "USDC", "WBTC")) as lab:
+        yield Row("one more tracked asset", gated_swap(lab) - two, "gas")
+    with scripted_lab(names=("WETH", "USDC"), change=with_long_list) as lab:
+        each = (gated_swap(lab) - two) / LISTED
+        yield Row("one more allow-list entry checked", each, "gas")
+
+
 def main() -> None:
     """Measure and publish."""
     rows = []
-    for name, names in CASES.items():
-        with scripted_lab(names=names) as lab:
-            bare, gated = bare_swap(lab), gated_swap(lab)
-            if gated_swap(lab) != gated:
-                raise SystemExit("the same execution did not cost the same twice")
-            (call,) = lab.honest.calls
-            data = calldata_gas(encode_execute(lab.honest, blank=True)) - calldata_gas(
-                call.data
+    with scripted_lab(names=("WETH", "USDC")) as lab:
+        bare, gated = bare_swap(lab), gated_swap(lab)
+        data = calldata_gas(encode_execute(lab.honest, blank=True)) - calldata_gas(
+            lab.honest.calls[0].data
+        )
+        rows += [
+            Row("bare swap", bare, "gas"),
+            Row("a decision, two tracked assets with feeds", gated, "gas"),
+            Row("over the bare call", gated - bare, "gas", goal=80_000),
+            Row("of which calldata", data, "gas"),
+        ]
+        rows += [
+            Row(f"beside: {name}, over the bare call", gas - bare, "gas")
+            for name, gas in measure_beside(lab)
+        ]
+    rows += parts(gated)
+    with scripted_lab() as lab:
+        rows.append(
+            Row(
+                "the demo's mandate, 9 tracked, over the bare call",
+                gated_swap(lab) - bare,
+                "gas",
             )
-            rows += [
-                Row(f"bare swap ({name})", bare, "gas"),
-                Row(f"executed decision ({name})", gated, "gas"),
-                Row(f"over the bare call ({name})", gated - bare, "gas"),
-                Row(f"of which calldata ({name})", data, "gas"),
-            ]
+        )
+    snapshots = json.loads(SNAPSHOTS.read_text())
+    for name, shown in UNTRACKED.items():
+        gas = int(snapshots[name])
+        rows.append(Row(f"{shown}, over the bare call", gas, "gas", goal=45_000))
     publish("gas", rows, title="One executed decision over the bare call")
 
 

@@ -6,7 +6,7 @@ in its decisions is invented, which the gate cannot know: that is what audits ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -116,12 +116,17 @@ def sworn_swap(
 
 
 @contextmanager
-def scripted_lab(*, names: Sequence[str] | None = None) -> Iterator[Lab]:
+def scripted_lab(
+    *,
+    names: Sequence[str] | None = None,
+    change: Callable[[Mandate], Mandate] | None = None,
+) -> Iterator[Lab]:
     """Hand over a laboratory where one decision was executed and the next one waits.
 
     Args:
         names: tokens whose wallet balances alone are tracked; None: every token of the
             book with its deposits and debts.
+        change: changes the mandate before it is granted.
     """
     with Devnet.start() as devnet:
         chain = Chain.connect(devnet.url, expected_chain_id=devnet.chain_id)
@@ -140,6 +145,8 @@ def scripted_lab(*, names: Sequence[str] | None = None) -> Iterator[Lab]:
         mandate = make_mandate(program, account=account, book=book, now=now)
         if names is not None:
             mandate = _narrowed(mandate, book=book, names=names)
+        if change is not None:
+            mandate = change(mandate)
         gate = GateClient(chain, book.gate)
         account.execute(gate.grant_call(mandate), owner=owner)
         forger = Forger(NodeKey(thief), devnet.chain_id, gate.address)
