@@ -12,7 +12,7 @@ test test-long check: export HF_HUB_OFFLINE = 1
 PURE_TESTS := tests/test_encoding.py tests/test_formats.py tests/agents tests/audit \
 	tests/onchain tests/vectors
 
-.PHONY: help setup demo test test-long check lint format artifacts vectors \
+.PHONY: help setup demo test test-long check lint coverage analyze format artifacts vectors \
 	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \
 	bench-fingerprint up clean
 
@@ -67,6 +67,23 @@ lint: setup ## Format, lint, types, layers, generated files
 	@contracts/forge build --quiet
 	@$(BIN)/python -m affiant.onchain.build_artifacts --check
 	@$(BIN)/python -m affiant.onchain.build_contract_errors --check
+
+coverage: setup ## Every line and branch of the contracts, or the reason why not
+	@mkdir -p .cache/forge
+	@FOUNDRY_PROFILE=coverage FORGE_SNAPSHOT_CHECK=false contracts/forge coverage \
+		--ir-minimum --report lcov --report-file .cache/forge/lcov.info \
+		> .cache/forge/coverage.txt 2>&1 || (tail -40 .cache/forge/coverage.txt; exit 1)
+	@$(BIN)/python tests/contracts/coverage.py .cache/forge/lcov.info
+
+ANALYSIS := .cache/analysis/bin
+.cache/analysis/.installed: contracts/analysis.txt
+	@$(PYTHON) -m venv .cache/analysis
+	@$(ANALYSIS)/python -m pip install --quiet --disable-pip-version-check \
+		--requirement contracts/analysis.txt
+	@touch $@
+
+analyze: setup .cache/analysis/.installed ## Static analysis: nothing unexplained
+	@$(BIN)/python tests/contracts/analyze.py $(ANALYSIS)/slither
 
 format: setup ## Rewrite Python and Solidity in the house format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
