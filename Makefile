@@ -12,7 +12,7 @@ test test-long check: export HF_HUB_OFFLINE = 1
 PURE_TESTS := tests/test_encoding.py tests/test_formats.py tests/agents tests/audit \
 	tests/onchain tests/vectors
 
-.PHONY: help setup demo test test-long check lint coverage analyze format artifacts vectors \
+.PHONY: help setup demo test test-long check lint coverage analyze prove format artifacts vectors \
 	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \
 	bench-fingerprint up clean
 
@@ -84,6 +84,14 @@ ANALYSIS := .cache/analysis/bin
 
 analyze: setup .cache/analysis/.installed ## Static analysis: nothing unexplained
 	@$(BIN)/python tests/contracts/analyze.py $(ANALYSIS)/slither
+
+# halmos looks for forge by name.
+prove: setup .cache/analysis/.installed ## Symbolic proofs, for all arguments
+	@mkdir -p .cache/forge-by-name
+	@ln -sf $(CURDIR)/contracts/forge .cache/forge-by-name/forge
+	@PATH=$(CURDIR)/.cache/forge-by-name:$$PATH FOUNDRY_PROFILE=prove \
+		$(ANALYSIS)/halmos --root . --forge-build-out .cache/forge/proofs \
+		--function check_
 
 format: setup ## Rewrite Python and Solidity in the house format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+/// @title The cheatcodes that halmos and forge share.
+interface ProofVm {
+    function assume(bool condition) external pure;
+    function prank(address sender) external;
+    function deal(address account, uint256 amount) external;
+    function roll(uint256 number) external;
+    function warp(uint256 timestamp) external;
+    function addr(uint256 key) external pure returns (address);
+    function etch(address account, bytes calldata code) external;
+}
+
+/// @title What every proof needs. Functions that begin with `check` are proven for all arguments.
+abstract contract Proof {
+    ProofVm internal constant vm = ProofVm(address(uint160(uint256(keccak256("hevm cheat code")))));
+}
+
+/// @title A token that does what it is told, and nothing else.
+contract PlainToken {
+    uint8 public constant decimals = 18;
+    mapping(address => uint256) public balanceOf;
+    mapping(address => mapping(address => uint256)) public allowance;
+
+    function mint(address to, uint256 amount) external {
+        balanceOf[to] += amount;
+    }
+
+    function approve(address spender, uint256 amount) external returns (bool) {
+        allowance[msg.sender][spender] = amount;
+        return true;
+    }
+
+    function transfer(address to, uint256 amount) external returns (bool) {
+        balanceOf[msg.sender] -= amount;
+        balanceOf[to] += amount;
+        return true;
+    }
+}
