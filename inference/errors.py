@@ -5,7 +5,9 @@
     │   ├── ModelFileMissingError      a shard, the index or the folder is not there
     │   ├── ModelFileTruncatedError    a file is shorter or longer than its header says
     │   ├── SafetensorsHeaderError     a safetensors header is not well formed
-    │   └── ModelIndexError            index and shards disagree
+    │   ├── ModelIndexError            index and shards disagree
+    │   ├── ModelNameError             a name that machines read differently
+    │   └── ModelChangedError          a file came, went or changed meanwhile
     ├── SamplingUnsupportedError   a sampling parameter that replay does not cover
     ├── SchemaUnsupportedError     a plan schema that the grammar backend refuses
     ├── LogitsInvalidError         NaN, infinite or oversized logits
@@ -50,6 +52,14 @@ class SafetensorsHeaderError(ModelFilesError):
 
 class ModelIndexError(ModelFilesError):
     """The shard index and the shards disagree."""
+
+
+class ModelNameError(ModelFilesError):
+    """A file has a name that machines or people read differently."""
+
+
+class ModelChangedError(ModelFilesError):
+    """A file came, went or changed while the folder was hashed."""
 
 
 class SamplingUnsupportedError(RejectedError):
