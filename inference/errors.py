@@ -7,6 +7,7 @@
     │   ├── SafetensorsHeaderError     a safetensors header is not well formed
     │   ├── ModelIndexError            index and shards disagree
     │   ├── ModelNameError             a name that machines read differently
+    │   ├── ModelPointerError          a file leads an engine out of the folder
     │   └── ModelChangedError          a file came, went or changed meanwhile
     ├── SamplingUnsupportedError   a sampling parameter that replay does not cover
     ├── SchemaUnsupportedError     a plan schema that the grammar backend refuses
@@ -56,6 +57,10 @@ class ModelIndexError(ModelFilesError):
 
 class ModelNameError(ModelFilesError):
     """A file has a name that machines or people read differently."""
+
+
+class ModelPointerError(ModelFilesError):
+    """A file leads an engine to something that is not committed to."""
 
 
 class ModelChangedError(ModelFilesError):

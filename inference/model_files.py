@@ -13,6 +13,7 @@ from affiant.inference.chunk_hashing import Extent
 from affiant.inference.errors import ModelFileMissingError, ModelIndexError
 from affiant.inference.model_listing import Listing, list_folder
 from affiant.inference.model_parts import FilePart, Part
+from affiant.inference.model_pointers import require_inside
 from affiant.inference.safetensors_header import read_header, read_index
 
 INDEX_NAME = "model.safetensors.index.json"
@@ -51,6 +52,7 @@ def scan_model(folder: Path) -> ModelScan:
             must be; the subclass says what.
     """
     listing = list_folder(folder)
+    require_inside(folder, listing=listing)
     index = read_index(folder / INDEX_NAME) if INDEX_NAME in listing.files else None
     shards = _shards(folder, listing=listing, index=index)
     placed: list[PlacedPart] = []

@@ -28,7 +28,7 @@ ZERO_DIGEST = Digest(bytes(32))
 
 _HEX32 = re.compile(r"0x[0-9a-f]{64}")
 _STRUCTURE = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
-_MAX_DEPTH = 64
+MAX_DEPTH = 64
 """Deepest nesting accepted from hostile JSON; ours is under ten."""
 
 
@@ -69,9 +69,9 @@ def parse_json(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
 
     # Before parsing: the parser recurses, and where a library has raised Python's
     # recursion limit (py_ecc does, on import) deep nesting overflows the C stack.
-    if _nests_deeper(data, limit=_MAX_DEPTH):
+    if nests_deeper(data, limit=MAX_DEPTH):
         raise MalformedError(
-            what, got="deeper nesting", expected=f"at most {_MAX_DEPTH} levels"
+            what, got="deeper nesting", expected=f"at most {MAX_DEPTH} levels"
         )
 
     def refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -94,8 +94,8 @@ def parse_json(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
     return value
 
 
-def _nests_deeper(data: bytes, *, limit: int) -> bool:
-    """Whether brackets outside of strings nest deeper than `limit`."""
+def nests_deeper(data: bytes, *, limit: int) -> bool:
+    """Say whether brackets outside of strings nest deeper than `limit`."""
     if data.count(b"[") + data.count(b"{") <= limit:
         return False
     depth, inside = 0, False

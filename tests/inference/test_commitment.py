@@ -25,6 +25,7 @@ from affiant.inference.errors import (
     ModelFileTruncatedError,
     ModelIndexError,
     ModelNameError,
+    ModelPointerError,
     SafetensorsHeaderError,
 )
 from affiant.inference.model_files import INDEX_NAME
@@ -379,7 +380,7 @@ CASES = [
     Case(
         "index names a file outside the folder",
         lambda f: change_index(f, lambda m: m.update(z="../x.safetensors")),
-        ModelFileMissingError,
+        ModelPointerError,
     ),
     Case(
         "index is no index",

@@ -44,7 +44,7 @@ FILES = {
     "modeling_custom.py": "import torch\n",
     "params.json": '{"dim": 8}',
     "original/params.json": "{}",
-    "adapter_config.json": '{"r": 8}',
+    "adapter/adapter_config.json": '{"r": 8}',
     "pytorch_model.bin": "weights of another format",
     "LICENSE.py": "import os\n",
     "docs/README.md": "in a subfolder",
