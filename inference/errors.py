@@ -8,7 +8,9 @@
     │   ├── ModelIndexError            index and shards disagree
     │   ├── ModelNameError             a name that machines read differently
     │   ├── ModelPointerError          a file leads an engine out of the folder
+    │   ├── ModelPartMissingError      no such tensor, header, file or chunk
     │   └── ModelChangedError          a file came, went or changed meanwhile
+    ├── ChunkProofError            a chunk is not shown to be in the committed model
     ├── SamplingUnsupportedError   a sampling parameter that replay does not cover
     ├── SchemaUnsupportedError     a plan schema that the grammar backend refuses
     ├── LogitsInvalidError         NaN, infinite or oversized logits
@@ -63,8 +65,28 @@ class ModelPointerError(ModelFilesError):
     """A file leads an engine to something that is not committed to."""
 
 
+class ModelPartMissingError(ModelFilesError):
+    """There is no such part in the model, or no such chunk in the part."""
+
+
 class ModelChangedError(ModelFilesError):
     """A file came, went or changed while the folder was hashed."""
+
+
+class ChunkProofError(RejectedError):
+    """A chunk is not shown to be in the committed model.
+
+    Attributes:
+        field: what does not fit: `length`, `bytes` or `root`.
+        got: what the chunk and its proof give.
+        expected: what they should.
+    """
+
+    def __init__(self, field: str, *, got: str, expected: str) -> None:
+        super().__init__(f"chunk proof `{field}`: got {got}, expected {expected}")
+        self.field = field
+        self.got = got
+        self.expected = expected
 
 
 class SamplingUnsupportedError(RejectedError):
