@@ -81,6 +81,12 @@ CASES = (
         "no-such-file",
     ),
     Case(
+        "missing signature",
+        ("model", "signature", "examples/planner/model", "--public-key", "x"),
+        1,
+        "model.sig",
+    ),
+    Case(
         "a root that is none",
         ("model", "check", "x", "--root", "0x00", "--chunk-file", "x"),
         2,
@@ -127,6 +133,7 @@ def test_ends_with_its_status_and_says_why(case: Case) -> None:
         ("model", "commit"),
         ("model", "prove"),
         ("model", "check"),
+        ("model", "signature"),
         ("mandate", "show"),
     ],
     ids=" ".join,

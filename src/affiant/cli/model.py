@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -149,6 +150,35 @@ def model_check(
         )
 
 
+@model_app.command("signature")
+def model_signature(
+    model: Model,
+    public_key: Annotated[
+        Path, typer.Option(help="The publisher's public key, PEM, on a NIST curve.")
+    ],
+    signature: Annotated[
+        Path | None, typer.Option(help="The signature; model.sig in the folder.")
+    ] = None,
+) -> None:
+    """Check a publisher's signature over every file, and print the model's root."""
+    from affiant.inference.publisher import (
+        MAX_SIGNATURE_BYTES,
+        SIGNATURE_NAME,
+        require_signed,
+    )
+
+    folder = _folder(model)
+    content = read_file(
+        signature or folder / SIGNATURE_NAME, max_bytes=MAX_SIGNATURE_BYTES
+    )
+    commitment = _with_progress(
+        lambda progress: require_signed(
+            folder, signature=content, public_key=public_key, progress=progress
+        )
+    )
+    typer.echo(to_hex(commitment.root))
+
+
 def _folder(model: str) -> Path:
     from affiant.inference.model_folder import model_folder
 
@@ -157,9 +187,15 @@ def _folder(model: str) -> Path:
 
 
 def _commit(folder: Path) -> ModelCommitment:
-    """Commit to `folder` and show how far it is."""
     from affiant.inference.commitment import commit_model
 
+    return _with_progress(lambda progress: commit_model(folder, progress=progress))
+
+
+def _with_progress(
+    commit: Callable[[Callable[[int, int], None]], ModelCommitment],
+) -> ModelCommitment:
+    """Run `commit` and show how many bytes are done."""
     with Progress(
         TextColumn("hashing"),
         BarColumn(),
@@ -168,10 +204,7 @@ def _commit(folder: Path) -> ModelCommitment:
         transient=True,
     ) as bar:
         task = bar.add_task("hashing", total=None)
-        return commit_model(
-            folder,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+        return commit(lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def _read_commitment(path: Path) -> ModelCommitment:
