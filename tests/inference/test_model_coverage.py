@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from affiant.inference.commitment import Change, ModelCommitment, commit_model
@@ -366,6 +368,50 @@ def test_links_are_followed_to_what_they_hold(folder: Path, tmp_path: Path) -> N
     assert {change.name for change in before.diff(commit_model(folder))} == {
         "file:config.json"
     }
+
+
+PATHS = st.sampled_from(
+    [
+        "config.json",
+        "tokenizer.json",
+        "a/config.json",
+        "a/b.jinja",
+        "ab.jinja",
+        ".a",
+        "LICENSE.py",
+        "README.md",
+        ".gitattributes",
+    ]
+)
+CONTENTS = st.sampled_from([b"", b"{}", b"a", b"ab", b"b"])
+FOLDERS = st.dictionaries(PATHS, CONTENTS, max_size=6)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(FOLDERS, FOLDERS)
+def test_roots_are_equal_where_files_are(
+    tmp_path_factory: pytest.TempPathFactory,
+    first: dict[str, bytes],
+    second: dict[str, bytes],
+) -> None:
+    found = []
+    for files in (first, {**first, **second}):
+        root = tmp_path_factory.mktemp("model")
+        save_file({"w": np.ones(2, np.float32)}, root / "model.safetensors")
+        for name, content in files.items():
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).write_bytes(content)
+        counting = {path: files[path] for path in files if path not in LEFT_OUT}
+        found.append((counting, commit_model(root, threads=1)))
+        shutil.rmtree(root)
+    (files, before), (other_files, after) = found
+    changed = {
+        f"file:{path}"
+        for path in files.keys() | other_files.keys()
+        if files.get(path) != other_files.get(path)
+    }
+    assert {change.name for change in before.diff(after)} == changed
+    assert (before.root == after.root) == (not changed)
 
 
 def test_an_unreadable_folder_is_not_an_empty_one(folder: Path) -> None:

@@ -346,7 +346,7 @@ JSON = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_field_can_be_anything_else(
     model: Model, proof: ChunkProof, data: st.DataObject
