@@ -14,7 +14,7 @@ PURE_TESTS := tests/test_encoding.py tests/test_formats.py tests/agents tests/au
 
 .PHONY: help setup demo test test-long check lint format artifacts vectors \
 	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \
-	bench-fingerprint up clean
+	bench-fingerprint bench-commitment up clean
 
 help: ## Say what there is to run
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,7 +27,7 @@ setup: .venv/.installed node_modules/.installed ## Install everything into this 
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing Python packages into .venv (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable ".[node,audit,dev]"
+		--constraint constraints.txt --editable ".[node,audit,signature,dev]"
 	@$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
 
@@ -78,7 +78,7 @@ vectors: setup ## Regenerate the vectors that both languages read
 	@$(BIN)/python tests/vectors/generate.py
 
 bench: bench-loop bench-gas bench-sampler bench-replay bench-detection \
-	bench-fingerprint ## Every benchmark; an hour or more
+	bench-fingerprint bench-commitment ## Every benchmark; an hour or more
 
 bench-loop: setup ## Where a decision's time and memory go
 	@$(BIN)/python bench/loop.py
@@ -97,6 +97,9 @@ bench-fingerprint: setup ## Which numbers in the trace separate best for their b
 
 bench-gas: setup ## Gas of one executed decision over the bare call
 	@$(BIN)/python bench/gas.py
+
+bench-commitment: setup ## How fast a model is committed to, beside plain hashing
+	@$(BIN)/python bench/commitment.py
 
 clean: ## Remove caches and outputs, keep what is installed
 	@rm -rf .cache bench/out demo-out

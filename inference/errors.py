@@ -5,7 +5,13 @@
     │   ├── ModelFileMissingError      a shard, the index or the folder is not there
     │   ├── ModelFileTruncatedError    a file is shorter or longer than its header says
     │   ├── SafetensorsHeaderError     a safetensors header is not well formed
-    │   └── ModelIndexError            index and shards disagree
+    │   ├── ModelIndexError            index and shards disagree
+    │   ├── ModelNameError             a name that machines read differently
+    │   ├── ModelPointerError          a file leads an engine out of the folder
+    │   ├── ModelPartMissingError      no such tensor, header, file or chunk
+    │   └── ModelChangedError          a file came, went or changed meanwhile
+    ├── ChunkProofError            a chunk is not shown to be in the committed model
+    ├── PublisherSignatureError    a publisher did not sign these files
     ├── SamplingUnsupportedError   a sampling parameter that replay does not cover
     ├── SchemaUnsupportedError     a plan schema that the grammar backend refuses
     ├── LogitsInvalidError         NaN, infinite or oversized logits
@@ -16,7 +22,8 @@
     └── KeystoreError              a keystore that cannot be used
         └── KeystorePasswordError      the password does not open it
     UnavailableError
-    └── EngineUnavailableError     no engine: not installed, failed to load, broke down
+    ├── EngineUnavailableError     no engine: not installed, failed to load, broke down
+    └── SignatureToolUnavailableError  model-signing is not installed
 
 Hostile JSON and token ids are refused with `affiant.errors.MalformedError`.
 """
@@ -50,6 +57,54 @@ class SafetensorsHeaderError(ModelFilesError):
 
 class ModelIndexError(ModelFilesError):
     """The shard index and the shards disagree."""
+
+
+class ModelNameError(ModelFilesError):
+    """A file has a name that machines or people read differently."""
+
+
+class ModelPointerError(ModelFilesError):
+    """A file leads an engine to something that is not committed to."""
+
+
+class ModelPartMissingError(ModelFilesError):
+    """There is no such part in the model, or no such chunk in the part."""
+
+
+class ModelChangedError(ModelFilesError):
+    """A file came, went or changed while the folder was hashed."""
+
+
+class ChunkProofError(RejectedError):
+    """A chunk is not shown to be in the committed model.
+
+    Attributes:
+        field: what does not fit: `length`, `bytes` or `root`.
+        got: what the chunk and its proof give.
+        expected: what they should.
+    """
+
+    def __init__(self, field: str, *, got: str, expected: str) -> None:
+        super().__init__(f"chunk proof `{field}`: got {got}, expected {expected}")
+        self.field = field
+        self.got = got
+        self.expected = expected
+
+
+class PublisherSignatureError(RejectedError):
+    """A publisher's key did not sign these files, or not all of them.
+
+    Attributes:
+        field: what does not fit: `signature`, `statement` or `files`.
+        got: what there is.
+        expected: what there should be.
+    """
+
+    def __init__(self, field: str, *, got: str, expected: str) -> None:
+        super().__init__(f"publisher's `{field}`: got {got}, expected {expected}")
+        self.field = field
+        self.got = got
+        self.expected = expected
 
 
 class SamplingUnsupportedError(RejectedError):
@@ -154,5 +209,15 @@ class EngineUnavailableError(UnavailableError):
     def __init__(self, engine: str, *, got: str, expected: str) -> None:
         super().__init__(f"engine `{engine}`: got {got}, expected {expected}")
         self.engine = engine
+        self.got = got
+        self.expected = expected
+
+
+class SignatureToolUnavailableError(UnavailableError):
+    """What checks publishers' signatures is not installed."""
+
+    def __init__(self, tool: str, *, got: str, expected: str) -> None:
+        super().__init__(f"`{tool}`: got {got}, expected {expected}")
+        self.tool = tool
         self.got = got
         self.expected = expected
