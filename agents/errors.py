@@ -16,6 +16,7 @@
     UnavailableError
     ├── NodeUnavailableError      no usable answer from the node in time
     ├── NodeBusyError             the node has no room for another decision
+    ├── ServerBusyError           a service of ours has no room for another request
     ├── DecisionTimeoutError      the node needed too long; ask again later
     ├── JournalError              (`journal`) the agent's memory cannot be used
     └── AnsweredUnavailableError  (`answered`) the node's memory cannot be used
@@ -179,6 +180,15 @@ class NodeBusyError(UnavailableError):
     def __init__(self, *, waiting: int, limit: int) -> None:
         super().__init__(f"decisions waiting: got {waiting}, expected under {limit}")
         self.waiting = waiting
+        self.limit = limit
+
+
+class ServerBusyError(UnavailableError):
+    """A service has no room for another request now."""
+
+    def __init__(self, what: str, *, limit: int) -> None:
+        super().__init__(f"{what} at once: got more, expected at most {limit}")
+        self.what = what
         self.limit = limit
 
 
