@@ -50,7 +50,7 @@ test-long: setup ## Slow proofs and long fuzzing
 	@$(BIN)/python -m pytest -q -m "slow"
 
 check: lint ## Under a minute, before every commit: lint and the pure tests
-	@$(BIN)/python -m pytest -q -m "not anvil and not vllm and not gpu and not slow" \
+	@$(BIN)/python -m pytest -q -m "not anvil and not vllm and not gpu and not process and not slow" \
 		$(PURE_TESTS)
 
 lint: setup ## Format, lint, types, layers, generated files
