@@ -62,12 +62,15 @@ class _StepsError(Exception):
     def _tell(self, digest: Digest, steps: Sequence[Step], *, word: str) -> str:
         self.digest = digest
         self.steps = tuple(steps)
-        problems = [step for step in steps if step.status is not Status.PASS]
-        first = problems[0] if problems else None
-        self.got = (first.got or first.detail) if first else ""
-        self.expected = (first.expected or "") if first else ""
-        reasons = "; ".join(reason_of(step) for step in problems)
-        return f"decision {to_hex(digest)} is not endorsed, {word}: {reasons}"
+        # A step that an error ended; the others were not reached.
+        problems = [step for step in steps if step.error]
+        open_ones = sum(step.status is not Status.PASS for step in steps)
+        self.got = (problems[0].got or problems[0].detail) if problems else ""
+        self.expected = (problems[0].expected or "") if problems else ""
+        reasons = [reason_of(step) for step in problems]
+        if open_ones > len(problems):
+            reasons.append(f"{open_ones - len(problems)} more were not looked at")
+        return f"decision {to_hex(digest)} is not endorsed, {word}: {spelled(reasons)}"
 
 
 class EndorsementRefusedError(_StepsError, RejectedError):
