@@ -216,7 +216,10 @@ class Endorser:
             granted_block=0,
             find=evidence.find,
             replayer=ExactOnly(
-                desk.profiles[bundle.mandate.engine].replayer, secretive=True
+                desk.profiles[bundle.mandate.engine].replayer,
+                secretive=True,
+                # A decision may rest on several inferences.
+                before=deadline.check,
             ),
             required="reproduced",
             audited=None,

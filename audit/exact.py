@@ -7,7 +7,7 @@ It runs nothing itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from affiant.audit.replayer import Replayer
@@ -28,6 +28,8 @@ class ExactOnly:
     secretive: bool = False
     """Whether reasons leave out which tokens were expected: whoever could read them
     would have found somebody to run the model for him, 32 tokens at a time."""
+    before: Callable[[], None] = lambda: None
+    """Called before every replay; what it raises is raised instead."""
 
     @property
     def root(self) -> Digest:
@@ -50,6 +52,7 @@ class ExactOnly:
         self, sworn: SwornInference, *, manifest: EngineManifest
     ) -> ReplayVerdict:
         """Replay, and say *exact*, *inconsistent* (same profile) or *inconclusive*."""
+        self.before()
         verdict = self.inner.replay(sworn, manifest=manifest)
         if not verdict.same_profile:
             reason = (

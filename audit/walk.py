@@ -79,8 +79,8 @@ class Walk:
         self.sound = False
         self.observation: Observation | None = None
         self.manifests: Manifests | None = None
-        self.asked: Asked | None = None
-        self.seed: Digest | None = None
+        self.asked: tuple[Asked, ...] | None = None
+        self.seeds: tuple[Digest | None, ...] = ()
         self.steps: list[Step] = []
         self.waits = waits
         self.now: Block | None = None
@@ -254,7 +254,10 @@ class Walk:
     def _request(self) -> str:
         bundle = self._require_bundle()
         self.manifests = check_evidence.check_manifests(
-            bundle, mandate=self.mandate, history=self.court.history
+            bundle,
+            mandate=self.mandate,
+            chain_id=self.court.history.chain_id,
+            gate=self.court.history.gate,
         )
         self.asked = check_evidence.check_request(
             bundle,
@@ -264,11 +267,14 @@ class Walk:
             find=self.court.find,
         )
         return check_evidence.check_prompt(
-            bundle, asked=self.asked, replayer=self.court.replayer
+            bundle,
+            asked=self.asked,
+            manifests=self.manifests,
+            replayer=self.court.replayer,
         )
 
     def _sampling(self) -> str:
-        self.seed, sentence = check_inference.check_sampling(
+        self.seeds, sentence = check_inference.check_sampling(
             self._require_bundle(),
             manifests=self._need(self.manifests, step=6),
             mandate=self.mandate,
@@ -282,7 +288,7 @@ class Walk:
         return check_inference.check_tokens(
             self._require_bundle(),
             manifests=manifests,
-            seed=self.seed,
+            seeds=self.seeds,
             replayer=self.court.replayer,
         )
 
@@ -290,7 +296,7 @@ class Walk:
         return check_inference.check_consequences(
             self._require_bundle(),
             manifests=self._need(self.manifests, step=6),
-            asked=self._need(self.asked, step=6),
+            asked=self._need(self.asked, step=6)[-1],
             mandate=self.mandate,
             replayer=self.court.replayer,
         )

@@ -118,6 +118,7 @@ SWAP_STORY = Story(
 
 HOLD_STORY = Story(
     saw=(("WETH", "10.6 in the wallet at $2,440.02"), ("USDC", "12,758.6 supplied")),
+    asked=(("Is WETH above its band?", "It is, by 3 %."),),
     why="All shares are within their limits.",
     plan=("hold",),
 )
@@ -329,6 +330,12 @@ def chronicle(_settled: Any, tmp_path_factory: Any) -> Chronicle:
             transactions[name] = receipt.transaction_hash
     world.scenario.next_slot(world.mandate.cadence)
     return Chronicle(world, folder / "node-evidence", bundles, transactions)
+
+
+@pytest.fixture(scope="session")
+def make_replayer() -> type[ScriptedReplayer]:
+    """Replays on a scripted engine."""
+    return ScriptedReplayer
 
 
 # A mandate that names endorsers.

@@ -204,6 +204,7 @@ PROVEN = {
     "another request": 6,
     "another prompt": 6,
     "a longer validity": 6,
+    "an output that the model does not give": 8,
     "a trace that is not sworn": 8,
     "a plan that the tokens do not say": 9,
     "bounds that allow a loss": 9,
