@@ -11,6 +11,7 @@ key.
 from __future__ import annotations
 
 from affiant.audit.auditor import Progress, audit_history
+from affiant.audit.digest_signer import DigestSigner
 from affiant.audit.endorser_errors import (
     CheckpointOpenError,
     CheckpointRefusedError,
@@ -29,7 +30,6 @@ from affiant.onchain.events import MandateHistory, mandate_history
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import Address, Mandate
-from affiant.onchain.registry import KeySigner
 from affiant.onchain.signed_statement import SignedStatement
 
 
@@ -40,7 +40,7 @@ def sign_checkpoint(
     mandate: Digest,
     store: EvidenceStore,
     replayer: Replayer,
-    key: KeySigner,
+    key: DigestSigner,
     signed: SignedMemory,
     anchor: int | None = None,
     from_block: int = 0,
@@ -106,19 +106,19 @@ def sign_checkpoint(
         chain_id=chain.chain_id,
         gate=gate,
         statement=checkpoint,
-        endorser=Address(str(key.address)),
+        endorser=Address(key.address),
         signature=signature,
     )
 
 
-def require_endorser(mandate: Mandate, *, key: KeySigner) -> None:
+def require_endorser(mandate: Mandate, *, key: DigestSigner) -> None:
     """Refuse a key whose word does not count, or who would judge itself.
 
     Raises:
         CheckpointRefusedError: the mandate does not name it as endorser, or names it
             as a node as well.
     """
-    address = Address(str(key.address))
+    address = Address(key.address)
     if address not in mandate.endorsers:
         raise CheckpointRefusedError(
             "endorser",

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from affiant.audit.chain_history import ChainHistory
 from affiant.audit.check_chain import check_named
+from affiant.audit.digest_signer import DigestSigner
 from affiant.audit.endorser_errors import NotEndorsedHereError
 from affiant.audit.errors import AuditRejectedError
 from affiant.audit.history import Present
@@ -25,7 +26,6 @@ from affiant.onchain.evidence import MAX_JSON_ITEMS, EvidenceBundle
 from affiant.onchain.evidence_frame import MAX_PLAIN_BYTES
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.mandate import Address
-from affiant.onchain.registry import KeySigner
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Desk:
     chain: Chain
     """Its own endpoint, with the state of the newest slots' blocks."""
     gate: Address
-    key: KeySigner
+    key: DigestSigner
     store: EvidenceStore
     """Where the evidence of the decision before is found; trusted for nothing."""
     signed: SignedMemory
@@ -92,7 +92,7 @@ class Desk:
     @property
     def address(self) -> Address:
         """The endorser's address."""
-        return Address(str(self.key.address))
+        return Address(self.key.address)
 
     @property
     def model(self) -> Digest:

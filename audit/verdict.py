@@ -23,6 +23,7 @@ from affiant.audit.auditor import Progress
 from affiant.audit.chain_history import ChainHistory
 from affiant.audit.checkpoint import require_endorser
 from affiant.audit.court import Court
+from affiant.audit.digest_signer import DigestSigner
 from affiant.audit.endorser_errors import NotProvenFalseError, reason_of
 from affiant.audit.exact import ExactOnly
 from affiant.audit.replayer import Replayer
@@ -36,7 +37,6 @@ from affiant.onchain.checkpoint import Verdict
 from affiant.onchain.events import MandateHistory, mandate_history
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.mandate import Address
-from affiant.onchain.registry import KeySigner
 from affiant.onchain.signed_statement import SignedStatement
 
 CONDITIONS = {
@@ -73,7 +73,7 @@ def sign_verdict(
     decision: Digest,
     store: EvidenceStore,
     replayer: Replayer,
-    key: KeySigner,
+    key: DigestSigner,
     signed: SignedMemory,
     from_block: int = 0,
     progress: Progress | None = None,
@@ -139,7 +139,7 @@ def sign_verdict(
         chain_id=chain.chain_id,
         gate=gate,
         statement=verdict,
-        endorser=Address(str(key.address)),
+        endorser=Address(key.address),
         signature=signature,
     )
     return statement, proof
