@@ -81,6 +81,9 @@ bench: bench-loop bench-gas ## Every benchmark
 bench-loop: setup ## Where a decision's time and memory go
 	@$(BIN)/python bench/loop.py
 
+bench-endorse: setup ## What one endorsement takes, split by step
+	@$(BIN)/python bench/endorse.py
+
 bench-gas: setup ## Gas of one executed decision over the bare call
 	@$(BIN)/python bench/gas.py
 
