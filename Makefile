@@ -14,7 +14,7 @@ PURE_TESTS := tests/test_encoding.py tests/test_formats.py tests/agents tests/au
 
 .PHONY: help setup demo test test-long check lint format artifacts vectors \
 	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \
-	bench-fingerprint bench-commitment up clean
+	bench-fingerprint bench-commitment bench-endorse up clean
 
 help: ## Say what there is to run
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,7 +51,7 @@ test-long: setup ## Slow proofs and long fuzzing
 	@$(BIN)/python -m pytest -q -m "slow"
 
 check: lint ## Under a minute, before every commit: lint and the pure tests
-	@$(BIN)/python -m pytest -q -m "not anvil and not vllm and not gpu and not slow and not model" \
+	@$(BIN)/python -m pytest -q -m "not anvil and not vllm and not gpu and not slow and not model and not process" \
 		$(PURE_TESTS)
 
 lint: setup ## Format, lint, types, layers, generated files
@@ -78,10 +78,13 @@ vectors: setup ## Regenerate the vectors that both languages read
 	@$(BIN)/python tests/vectors/generate.py
 
 bench: bench-loop bench-gas bench-sampler bench-replay bench-detection \
-	bench-fingerprint bench-commitment ## Every benchmark; an hour or more
+	bench-fingerprint bench-commitment bench-endorse ## Every benchmark; an hour or more
 
 bench-loop: setup ## Where a decision's time and memory go
 	@$(BIN)/python bench/loop.py
+
+bench-endorse: setup ## What one endorsement takes, split by step
+	@$(BIN)/python bench/endorse.py
 
 bench-sampler: setup ## What the canonical sampler and the trace cost, beside plain vLLM
 	@$(BIN)/python bench/sampler.py
