@@ -89,7 +89,11 @@ class Engine(Protocol):
         ...
 
     def encode(self, text: str) -> list[int]:
-        """Return token ids of `text`, without special tokens added."""
+        """Return token ids of `text`: no control token is added, and none is read.
+
+        Raises:
+            TextRefusedError: a control token would come out nevertheless.
+        """
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -97,7 +101,13 @@ class Engine(Protocol):
         ...
 
     def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int] | None:
-        """Return token ids of `messages`; `None` where there is no chat template."""
+        """Return token ids of `messages`; `None` where there is no chat template.
+
+        What messages say MUST stay text, also where it spells a control token.
+
+        Raises:
+            TextRefusedError: the template does not take them.
+        """
         ...
 
     def compile_grammar(self, schema: JsonValue) -> Grammar:

@@ -10,6 +10,8 @@
     ├── SchemaUnsupportedError     a plan schema that the grammar backend refuses
     ├── LogitsInvalidError         NaN, infinite or oversized logits
     ├── ContextExceededError       prompt and output do not fit the engine
+    ├── TextRefusedError           text that would steer the prompt around it
+    ├── ChatTemplateError          a template whose turns a message can imitate
     ├── SelfCheckError             an honest inference did not settle
     │   └── ReleasedTokenError         what was handed out already did not stay
     ├── ReceiptMismatchError       evidence is not what the receipt swears to
@@ -90,6 +92,25 @@ class ContextExceededError(RejectedError):
         super().__init__(f"context: got {got} tokens, expected at most {limit}")
         self.got = got
         self.limit = limit
+
+
+class TextRefusedError(RejectedError):
+    """Text from outside does not fit a prompt, or would steer what is around it."""
+
+    def __init__(self, what: str, *, got: str, expected: str) -> None:
+        super().__init__(f"{what}: got {got}, expected {expected}")
+        self.what = what
+        self.got = got
+        self.expected = expected
+
+
+class ChatTemplateError(RejectedError):
+    """A model's chat template cannot keep its turns apart."""
+
+    def __init__(self, *, got: str, expected: str) -> None:
+        super().__init__(f"chat template: got {got}, expected {expected}")
+        self.got = got
+        self.expected = expected
 
 
 class SelfCheckError(RejectedError):
