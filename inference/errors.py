@@ -8,6 +8,7 @@
     │   └── ModelIndexError            index and shards disagree
     ├── SamplingUnsupportedError   a sampling parameter that replay does not cover
     ├── SchemaUnsupportedError     a plan schema that the grammar backend refuses
+    ├── SchemaLimitError           a schema from outside that is too much, or is bent
     ├── LogitsInvalidError         NaN, infinite or oversized logits
     ├── ContextExceededError       prompt and output do not fit the engine
     ├── TextRefusedError           text that would steer the prompt around it
@@ -69,6 +70,16 @@ class SchemaUnsupportedError(RejectedError):
 
     def __init__(self, *, got: str, expected: str) -> None:
         super().__init__(f"plan schema: got {got}, expected {expected}")
+        self.got = got
+        self.expected = expected
+
+
+class SchemaLimitError(RejectedError):
+    """A schema from outside is too much work, or would not be enforced as written."""
+
+    def __init__(self, where: str, *, got: str, expected: str) -> None:
+        super().__init__(f"{where}: got {got}, expected {expected}"[:600])
+        self.where = where
         self.got = got
         self.expected = expected
 
