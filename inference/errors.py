@@ -19,7 +19,8 @@
     └── KeystoreError              a keystore that cannot be used
         └── KeystorePasswordError      the password does not open it
     UnavailableError
-    └── EngineUnavailableError     no engine: not installed, failed to load, broke down
+    ├── EngineUnavailableError     no engine: not installed, failed to load, broke down
+    └── AbandonedError             nobody waits for the inference any more
 
 Hostile JSON and token ids are refused with `affiant.errors.MalformedError`.
 """
@@ -188,3 +189,10 @@ class EngineUnavailableError(UnavailableError):
         self.engine = engine
         self.got = got
         self.expected = expected
+
+
+class AbandonedError(UnavailableError):
+    """An inference was stopped because nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        super().__init__("inference: got nobody waiting for it, expected somebody")
