@@ -68,7 +68,8 @@ def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None
         capture_output=True,
         text=True,
     ).stdout
-    for command in ("demo", "up", "node", "agent", "audit", "model", "mandate"):
+    commands = ("demo", "up", "node", "serve", "agent", "audit", "model", "mandate")
+    for command in commands:
         assert command in shown
     probe = (
         "import importlib.util, affiant.agents, affiant.onchain.artifacts as a;"

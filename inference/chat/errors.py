@@ -4,6 +4,7 @@
     ├── ChatRequestError             a request that is not what it should be
     │   ├── ParameterUnsupportedError    a parameter that a replay cannot cover
     │   └── ModelUnknownError            another model than the one served
+    ├── ReleasedTextError            tokens stayed, the text they spell did not
     ├── ServiceRefusedError          the service answered with a refusal
     └── CompletionError              an answer that must not be used
         ├── UnswornError                 no completion rides along
@@ -44,6 +45,18 @@ class ParameterUnsupportedError(ChatRequestError):
 
 class ModelUnknownError(ChatRequestError):
     """Another model was asked for than the one served."""
+
+
+class ReleasedTextError(RejectedError):
+    """What was handed out early is not how the whole text begins."""
+
+    def __init__(self, *, got: str, expected: str) -> None:
+        super().__init__(
+            f"released text: got one that begins {got[: len(expected)][-40:]!r}, "
+            f"expected {expected[-40:]!r} there, as it was handed out"
+        )
+        self.got = got
+        self.expected = expected
 
 
 class ServiceRefusedError(RejectedError):
