@@ -16,6 +16,7 @@ from affiant.app_server import (
 )
 from affiant.encoding import JsonValue, to_hex
 from affiant.errors import AffiantError, MalformedError
+from affiant.inference.chat.answer_words import fingerprint, finish_reason, usage
 from affiant.inference.chat.completion import Completion
 from affiant.inference.chat.errors import (
     ChatRequestError,
@@ -97,26 +98,6 @@ def usage_chunk(asked: Asked, completion: Completion) -> dict[str, JsonValue]:
         **chunk(asked, {}),
         "choices": [],
         "usage": usage(completion),
-    }
-
-
-def finish_reason(completion: Completion) -> str:
-    """Return OpenAI's word for how an output ends."""
-    return "stop" if completion.finished else "length"
-
-
-def fingerprint(completion: Completion) -> str:
-    """Return OpenAI's `system_fingerprint`: here the beginning of the engine's hash."""
-    return "fp_" + completion.receipt.engine.hex()[:10]
-
-
-def usage(completion: Completion) -> dict[str, JsonValue]:
-    """Return the token counts."""
-    prompt, output = len(completion.prompt_ids), len(completion.output_ids)
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": output,
-        "total_tokens": prompt + output,
     }
 
 

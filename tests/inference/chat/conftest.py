@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import openai
@@ -38,11 +38,11 @@ def other_key() -> NodeKey:
 Serve = Callable[..., ChatServer]
 
 
-@pytest.fixture
-def serve(
-    engine: TransformersEngine, tiny_commitment: ModelCommitment, node_key: NodeKey
+@contextmanager
+def serving(
+    engine: Any, commitment: ModelCommitment, node_key: NodeKey
 ) -> Iterator[Serve]:
-    """Start services on the tiny model; all are stopped at the end of the test."""
+    """Start services on the tiny model; all are stopped at the end."""
     with ExitStack() as stack:
 
         def start(
@@ -54,7 +54,7 @@ def serve(
         ) -> ChatServer:
             node = ChatNode(
                 engine,
-                model=tiny_commitment.root,
+                model=commitment.root,
                 key=key,
                 name=NAME,
                 limits=limits or ChatLimits(max_tokens=200),
@@ -67,9 +67,21 @@ def serve(
 
 
 @pytest.fixture
-def server(serve: Serve) -> ChatServer:
+def serve(
+    engine: TransformersEngine, tiny_commitment: ModelCommitment, node_key: NodeKey
+) -> Iterator[Serve]:
+    """Start services of the test's own."""
+    with serving(engine, tiny_commitment, node_key) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def server(
+    engine: TransformersEngine, tiny_commitment: ModelCommitment, node_key: NodeKey
+) -> Iterator[ChatServer]:
     """The usual service."""
-    return serve()
+    with serving(engine, tiny_commitment, node_key) as start:
+        yield start()
 
 
 @pytest.fixture
