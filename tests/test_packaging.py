@@ -74,7 +74,7 @@ def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None
     probe = (
         "import importlib.util, affiant.agents, affiant.onchain.artifacts as a;"
         "assert a.load_artifact('DecisionGate').bytecode;"
-        "import affiant.inference.chat.client;"
+        "import affiant.inference.chat.langchain_model;"
         "assert importlib.util.find_spec('torch') is None;"
         "assert importlib.util.find_spec('vllm') is None"
     )

@@ -9,7 +9,7 @@ that a node cannot cut it. Needs no torch, and no tokenizer unless one is given.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -41,6 +41,8 @@ MAX_ANSWER_BYTES = 32 * 1024 * 1024
 """Largest answer accepted, in bytes; 65 536 tokens with their trace fit."""
 MAX_SMALL_BYTES = 64 * 1024
 """Largest answer accepted where no completion is expected, in bytes."""
+CHAT_PATH = "/chat/completions"
+"""Where completions are asked for, after the service's URL."""
 RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses of a service that is away, not of a request that is wrong."""
 
@@ -77,19 +79,13 @@ class ChatClient:
         self._max_bytes = max_bytes
         self._http = HttpEndpoint(self.url, timeout=timeout)
 
-    def complete(
-        self,
-        body: Mapping[str, JsonValue],
-        *,
-        unsafe_early_text: Callable[[str], None] | None = None,
-    ) -> VerifiedAnswer:
+    def complete(self, body: Mapping[str, JsonValue]) -> VerifiedAnswer:
         """Ask, and return the answer once all of it is verified.
 
         Args:
             body: a chat request in OpenAI's form, with its limit of tokens. A nonce is
-                added where there is none.
-            unsafe_early_text: told pieces of a stream as they come, before anybody has
-                sworn to them; what it was told may turn out to be a lie.
+                added where there is none. With `stream`, the connection is kept alive
+                while the service works.
 
         Raises:
             ChatRequestError and others: the request is none (`ChatRequest.from_json`).
@@ -98,26 +94,43 @@ class ChatClient:
             CompletionError, MalformedError, ReceiptMismatchError: the answer failed a
                 check (`verify`).
         """
-        sent = with_nonce(body)
-        request = ChatRequest.from_json(sent)
-        if request.max_tokens is None:
-            raise ChatRequestError(
-                "max_completion_tokens",
-                got="none",
-                expected="a limit, or the node chooses where to cut the answer",
-            )
-        if unsafe_early_text is not None and not request.stream:
-            raise ValueError("unsafe_early_text: got no stream, expected one")
-        shown = self._ask(request, early=unsafe_early_text)
-        completion = verify(
-            shown, request=request, trust=self.trust, tokenizer=self._tokenizer
-        )
-        return VerifiedAnswer(
-            text=shown.text,
-            completion=completion,
-            request=sent,
-            derived=self._tokenizer is not None,
-        )
+        if body.get("stream") is True:
+            pieces = self.unsafe_stream(body)
+            while True:
+                try:
+                    next(pieces)
+                except StopIteration as over:
+                    answer: VerifiedAnswer = over.value
+                    return answer
+        sent, request = _asked(body)
+        answered = self._exchange("POST", CHAT_PATH, request.canonical, self._max_bytes)
+        shown = read_whole(answered, max_bytes=self._max_bytes)
+        return self._verified(shown, sent=sent, request=request)
+
+    def unsafe_stream(
+        self, body: Mapping[str, JsonValue]
+    ) -> Generator[str, None, VerifiedAnswer]:
+        """Ask, yield text as it comes, and return the answer once it is verified.
+
+        Nobody has sworn to what is yielded: if this raises, all of it was worth
+        nothing. Arguments and errors are those of `complete`.
+        """
+        sent, request = _asked({**body, "stream": True})
+        try:
+            with self._http.opened(
+                "POST", path=CHAT_PATH, body=request.canonical
+            ) as opened:
+                if opened.status != 200:
+                    raise self._refusal(opened.status, _small(opened))
+                shown = yield from read_stream(
+                    events(opened.parts, max_bytes=self._max_bytes),
+                    max_bytes=self._max_bytes,
+                )
+        except TimeoutError as error:
+            raise self._late() from error
+        except ConnectionError as error:
+            raise ServiceUnavailableError(self.url, reason=str(error)) from error
+        return self._verified(shown, sent=sent, request=request)
 
     def attestation(self, nonce: Digest | None = None) -> Attestation:
         """Ask the service for its key's word about itself, over a nonce of ours.
@@ -155,26 +168,18 @@ class ChatClient:
         """Close the connections."""
         self.close()
 
-    def _ask(
-        self, request: ChatRequest, *, early: Callable[[str], None] | None
-    ) -> Shown:
-        path = "/chat/completions"
-        if not request.stream:
-            answer = self._exchange("POST", path, request.canonical, self._max_bytes)
-            return read_whole(answer, max_bytes=self._max_bytes)
-        try:
-            with self._http.opened("POST", path=path, body=request.canonical) as opened:
-                if opened.status != 200:
-                    raise self._refusal(opened.status, _small(opened))
-                return read_stream(
-                    events(opened.parts, max_bytes=self._max_bytes),
-                    max_bytes=self._max_bytes,
-                    early=early,
-                )
-        except TimeoutError as error:
-            raise self._late() from error
-        except ConnectionError as error:
-            raise ServiceUnavailableError(self.url, reason=str(error)) from error
+    def _verified(
+        self, shown: Shown, *, sent: dict[str, JsonValue], request: ChatRequest
+    ) -> VerifiedAnswer:
+        completion = verify(
+            shown, request=request, trust=self.trust, tokenizer=self._tokenizer
+        )
+        return VerifiedAnswer(
+            text=shown.text,
+            completion=completion,
+            request=sent,
+            derived=self._tokenizer is not None,
+        )
 
     def _get(self, path: str) -> JsonValue:
         body = self._exchange("GET", path, b"", MAX_SMALL_BYTES)
@@ -210,6 +215,21 @@ class ChatClient:
     def _late(self) -> ServiceUnavailableError:
         reason = f"got no whole answer, expected one within {self._timeout:g} s"
         return ServiceUnavailableError(self.url, reason=reason)
+
+
+def _asked(
+    body: Mapping[str, JsonValue],
+) -> tuple[dict[str, JsonValue], ChatRequest]:
+    """Return what is sent, and what it means."""
+    sent = with_nonce(body)
+    request = ChatRequest.from_json(sent)
+    if request.max_tokens is None:
+        raise ChatRequestError(
+            "max_completion_tokens",
+            got="none",
+            expected="a limit, or the node chooses where to cut the answer",
+        )
+    return sent, request
 
 
 def with_nonce(body: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -6,7 +6,7 @@ in one place. What it shows is neither sworn nor true until `verify` says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 from affiant.encoding import JsonValue, parse_json
@@ -69,17 +69,15 @@ def read_whole(body: bytes, *, max_bytes: int) -> Shown:
 
 
 def read_stream(
-    events: Iterable[bytes],
-    *,
-    max_bytes: int,
-    early: Callable[[str], None] | None = None,
-) -> Shown:
-    """Read an answer that comes in events, until the last one.
+    events: Iterable[bytes], *, max_bytes: int
+) -> Generator[str, None, Shown]:
+    """Read an answer that comes in events; yield its text, return what it showed.
+
+    Nothing of what is yielded is checked, or even sworn to yet.
 
     Args:
         events: the data of each event.
         max_bytes: largest single event.
-        early: told each piece of text as it comes, before anything is checked.
 
     Raises:
         StreamCutError: the stream ended before its last event.
@@ -117,8 +115,8 @@ def read_stream(
             usage = _usage(value.get("usage"))
         elif (piece := _piece(value, first=first)) is not None:
             texts.append(piece)
-            if piece and early is not None:
-                early(piece)
+            if piece:
+                yield piece
         else:
             last = value
     raise StreamCutError(got="an end of the stream")

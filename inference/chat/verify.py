@@ -107,6 +107,41 @@ def verify(
     return completion
 
 
+def verify_kept(
+    text: str,
+    *,
+    request: JsonValue,
+    completion: JsonValue,
+    trust: Trust,
+    tokenizer: AnswerTokenizer | None = None,
+) -> Completion:
+    """Return the completion of an answer that was kept somewhere, or refuse it.
+
+    Args:
+        text: what the answer is said to say.
+        request: the body that was sent.
+        completion: what rode along.
+        trust: whom the caller believes.
+        tokenizer: as in `verify`.
+
+    Raises:
+        As `verify`, and as `ChatRequest.from_json` for what is kept as the request.
+    """
+    found = Completion.from_json(completion)
+    asked = ChatRequest.from_json(request)
+    shown = Shown(
+        id=found.name,
+        created=found.created,
+        model=asked.model,
+        text=text,
+        finish_reason=finish_reason(found),
+        fingerprint=fingerprint(found),
+        usage=None,
+        completion=completion,
+    )
+    return verify(shown, request=asked, trust=trust, tokenizer=tokenizer)
+
+
 def check_asked(completion: Completion, *, request: ChatRequest) -> None:
     """Steps 3 and 4: refuse a completion of another request, or of another reading.
 

@@ -111,11 +111,21 @@ def test_streams_are_verified_before_anything_is_returned(
     client: ChatClient, window: int | None
 ) -> None:
     body = STREAM if window is None else {**STREAM, "affiant": {"release": window}}
-    early: list[str] = []
-    answer = client.complete(body, unsafe_early_text=early.append)
-    assert "".join(early) == answer.text
+    answer = client.complete(body)
     assert answer.completion.self_check.window == window
     assert answer.text == client.complete(BODY).text
+
+
+def test_text_that_nobody_swore_to_is_spelled_unsafe(client: ChatClient) -> None:
+    stream = client.unsafe_stream({**BODY, "affiant": {"release": 4}})
+    pieces = []
+    while True:
+        try:
+            pieces.append(next(stream))
+        except StopIteration as over:
+            assert "".join(pieces) == over.value.text
+            break
+    assert len(pieces) >= 4
 
 
 def test_with_the_model_at_hand_prompt_and_text_are_derived(
@@ -170,10 +180,9 @@ def test_refuses_to_ask_without_a_limit(client: ChatClient) -> None:
 
 def test_refuses_what_is_not_covered_before_asking(server: ChatServer) -> None:
     client = client_of(server, url="http://127.0.0.1:9")
-    with pytest.raises(ParameterUnsupportedError):
-        client.complete({**BODY, "top_p": 0.5})
-    with pytest.raises(ValueError, match="stream"):
-        client.complete(BODY, unsafe_early_text=print)
+    for body in (BODY, STREAM):
+        with pytest.raises(ParameterUnsupportedError):
+            client.complete({**body, "top_p": 0.5})
 
 
 def test_a_nonce_of_the_callers_is_kept() -> None:
