@@ -9,7 +9,8 @@ test test-long check: export HF_HUB_OFFLINE = 1
 
 .DEFAULT_GOAL := help
 # Tests that need neither torch nor a chain.
-PURE_TESTS := tests/test_encoding.py tests/test_formats.py tests/agents tests/audit \
+PURE_TESTS := tests/test_encoding.py tests/test_formats.py \
+	tests/test_completion_format.py tests/agents tests/audit \
 	tests/onchain tests/vectors
 
 .PHONY: help setup demo test test-long check lint format artifacts vectors \

@@ -32,8 +32,8 @@ from pydantic import (
 from affiant.agents.errors import ConfigError
 from affiant.encoding import parse_json
 from affiant.errors import MalformedError
+from affiant.http_exchange import HttpEndpoint
 from affiant.onchain.address_book import AddressBook
-from affiant.onchain.http_exchange import HttpEndpoint
 from affiant.onchain.mandate import Mandate
 
 MAX_FILE_BYTES = 1024 * 1024

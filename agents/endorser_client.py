@@ -23,9 +23,9 @@ from affiant.agents.errors import (
 from affiant.agents.refusal_words import words_of_refusal
 from affiant.encoding import parse_json
 from affiant.errors import AffiantError
+from affiant.http_exchange import HttpEndpoint
 from affiant.onchain.endorsement import Endorsement, ascending
 from affiant.onchain.evidence import EvidenceBundle
-from affiant.onchain.http_exchange import HttpEndpoint
 
 MAX_ANSWER_BYTES = 64 * 1024
 """Largest answer read, in bytes."""

@@ -11,29 +11,18 @@ is nothing to log in to.
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-import uvicorn
-from anyio import CapacityLimiter, fail_after, to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from affiant.agents.errors import ServerBusyError
+from affiant.app_server import AppServer, Bodies, BodiesHeldError
 from affiant.encoding import JsonValue, canonical_json
-from affiant.errors import AffiantError, MalformedError
-
-START_SECONDS = 30.0
-"""Longest that `HttpServer.start` waits for the server to listen."""
-
-STOP_SECONDS = 5
-"""Longest that requests in progress keep `HttpServer.stop` waiting."""
-
-MAX_CONNECTIONS = 512
-"""Most connections open at once; uvicorn turns the next one away with status 503."""
+from affiant.errors import AffiantError
 
 
 @dataclass(frozen=True)
@@ -96,60 +85,16 @@ def server_timing(seconds: Mapping[str, float]) -> str:
     )
 
 
-class _Bodies:
-    """Reads bodies; used by one event loop only, so that nothing needs a lock."""
-
-    def __init__(self, what: str, *, limits: ServiceLimits) -> None:
-        self._what = what
-        self._limits = limits
-        self._held = 0
-
-    async def read(self, request: Request) -> bytes:
-        """Return the whole body, which counts as held until `release`."""
-        limits = self._limits
-        stated = request.headers.get("content-length", "")
-        if stated.isdigit() and int(stated) > limits.body_bytes:
-            raise self._too_large(stated)
-        data = bytearray()
-        try:
-            with fail_after(limits.body_seconds):
-                async for chunk in request.stream():
-                    if len(data) + len(chunk) > limits.body_bytes:
-                        raise self._too_large(f"over {len(data)}")
-                    if self._held + len(chunk) > limits.held_bytes:
-                        raise ServerBusyError(
-                            "bytes of requests", limit=limits.held_bytes
-                        )
-                    self._held += len(chunk)
-                    data += chunk
-        except TimeoutError as error:
-            self.release(data)
-            raise MalformedError(
-                self._what,
-                got="a part of it",
-                expected=f"all of it within {limits.body_seconds:g} s",
-            ) from error
-        except BaseException:
-            self.release(data)
-            raise
-        return bytes(data)
-
-    def release(self, body: bytes | bytearray) -> None:
-        """Give back what `body` took."""
-        self._held -= len(body)
-
-    def _too_large(self, got: str) -> MalformedError:
-        limit = self._limits.body_bytes
-        return MalformedError(
-            self._what, got=f"{got} bytes", expected=f"at most {limit} bytes"
-        )
-
-
 def create_app(service: Service) -> FastAPI:
     """Return the HTTP application of a service."""
     # No schema pages: the service's endpoints are all there is.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    bodies = _Bodies(service.what, limits=service.limits)
+    bodies = Bodies(
+        service.what,
+        max_bytes=service.limits.body_bytes,
+        seconds=service.limits.body_seconds,
+        held_bytes=service.limits.held_bytes,
+    )
     threads = CapacityLimiter(service.limits.requests)
 
     for endpoint in service.endpoints:
@@ -208,19 +153,14 @@ def create_app(service: Service) -> FastAPI:
 
 
 def _handler(
-    endpoint: Endpoint, *, bodies: _Bodies, threads: CapacityLimiter
+    endpoint: Endpoint, *, bodies: Bodies, threads: CapacityLimiter
 ) -> Callable[[Request], object]:
     async def handle(request: Request) -> Response:
-        body = await bodies.read(request)
         try:
-            # Turned away rather than queued: whoever waits costs memory.
-            if threads.available_tokens < 1:
-                raise ServerBusyError("requests", limit=int(threads.total_tokens))
-            answered = await to_thread.run_sync(
-                lambda: endpoint.answer(body), limiter=threads
-            )
-        finally:
-            bodies.release(body)
+            async with bodies.read(request) as body:
+                answered = await _answered(endpoint, body, threads=threads)
+        except BodiesHeldError as error:
+            raise ServerBusyError("bytes of requests", limit=error.limit) from error
         return Response(
             answered.content,
             media_type="application/json",
@@ -230,13 +170,22 @@ def _handler(
     return handle
 
 
+async def _answered(
+    endpoint: Endpoint, body: bytes, *, threads: CapacityLimiter
+) -> Answered:
+    # Turned away rather than queued: whoever waits costs memory.
+    if threads.available_tokens < 1:
+        raise ServerBusyError("requests", limit=int(threads.total_tokens))
+    return await to_thread.run_sync(lambda: endpoint.answer(body), limiter=threads)
+
+
 def _json(value: JsonValue, *, status: int) -> Response:
     return Response(
         canonical_json(value), status_code=status, media_type="application/json"
     )
 
 
-class HttpServer:
+class HttpServer(AppServer):
     """Runs a service in a thread of this process, on one socket."""
 
     def __init__(
@@ -250,55 +199,13 @@ class HttpServer:
         Raises:
             OSError: the address is taken.
         """
-        self._socket = socket.create_server((host, port))
-        bound = self._socket.getsockname()
-        self.url = f"http://{bound[0]}:{bound[1]}"
-        """Where the service answers."""
-        config = uvicorn.Config(
-            create_app(service),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> Self:
-        """Serve in a thread; returns when the server listens.
-
-        Raises:
-            RuntimeError: it did not start.
-        """
-        self._thread.start()
-        waited = threading.Event()
-        for _ in range(int(START_SECONDS / 0.02)):
-            if self._server.started or not self._thread.is_alive():
-                break
-            waited.wait(0.02)
-        if not self._server.started:
-            raise RuntimeError("the server did not start")
-        return self
-
-    def wait(self) -> None:
-        """Serve until `stop` is called, for a command line."""
-        self._thread.join()
-
-    def stop(self) -> None:
-        """Stop serving and wait for the thread; what is served stays usable."""
-        self._server.should_exit = True
-        if self._thread.is_alive():
-            self._thread.join(timeout=2 * STOP_SECONDS)
-        self._socket.close()
+        super().__init__(create_app(service), name=name, host=host, port=port)
 
     def __enter__(self) -> Self:
         """Start."""
-        return self.start()
+        self.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
-
-    def _run(self) -> None:
-        self._server.run(sockets=[self._socket])

@@ -27,10 +27,10 @@ from affiant.encoding import (
     to_hex,
 )
 from affiant.errors import MalformedError
+from affiant.http_exchange import HttpEndpoint
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_check import verify_evidence
 from affiant.onchain.evidence_frame import MAX_PLAIN_BYTES
-from affiant.onchain.http_exchange import HttpEndpoint
 from affiant.onchain.mandate import Address, Mandate, object_fields, parse_address
 
 MAX_SMALL_BYTES = 64 * 1024

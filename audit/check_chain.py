@@ -19,7 +19,7 @@ from affiant.onchain.events import ExecutedDecision
 from affiant.onchain.gate import MandateState, Submission
 from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.registry import NodeRecord, service_of
-from affiant.onchain.signature import recover_signer
+from affiant.signature import recover_signer
 
 
 def same(what: str, *, got: object, expected: object) -> None:

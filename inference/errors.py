@@ -14,8 +14,11 @@
     ├── PublisherSignatureError    a publisher did not sign these files
     ├── SamplingUnsupportedError   a sampling parameter that replay does not cover
     ├── SchemaUnsupportedError     a plan schema that the grammar backend refuses
+    ├── SchemaLimitError           a schema from outside that is too much, or is bent
     ├── LogitsInvalidError         NaN, infinite or oversized logits
     ├── ContextExceededError       prompt and output do not fit the engine
+    ├── TextRefusedError           text that would steer the prompt around it
+    ├── ChatTemplateError          a template whose turns a message can imitate
     ├── SelfCheckError             an honest inference did not settle
     │   └── ReleasedTokenError         what was handed out already did not stay
     ├── ReceiptMismatchError       evidence is not what the receipt swears to
@@ -23,7 +26,8 @@
         └── KeystorePasswordError      the password does not open it
     UnavailableError
     ├── EngineUnavailableError     no engine: not installed, failed to load, broke down
-    └── SignatureToolUnavailableError  model-signing is not installed
+    ├── SignatureToolUnavailableError  model-signing is not installed
+    └── AbandonedError             nobody waits for the inference any more
 
 Hostile JSON and token ids are refused with `affiant.errors.MalformedError`.
 """
@@ -126,6 +130,16 @@ class SchemaUnsupportedError(RejectedError):
         self.expected = expected
 
 
+class SchemaLimitError(RejectedError):
+    """A schema from outside is too much work, or would not be enforced as written."""
+
+    def __init__(self, where: str, *, got: str, expected: str) -> None:
+        super().__init__(f"{where}: got {got}, expected {expected}"[:600])
+        self.where = where
+        self.got = got
+        self.expected = expected
+
+
 class LogitsInvalidError(RejectedError):
     """A row of logits is NaN, infinite, oversized or allows no token."""
 
@@ -145,6 +159,25 @@ class ContextExceededError(RejectedError):
         super().__init__(f"context: got {got} tokens, expected at most {limit}")
         self.got = got
         self.limit = limit
+
+
+class TextRefusedError(RejectedError):
+    """Text from outside does not fit a prompt, or would steer what is around it."""
+
+    def __init__(self, what: str, *, got: str, expected: str) -> None:
+        super().__init__(f"{what}: got {got}, expected {expected}")
+        self.what = what
+        self.got = got
+        self.expected = expected
+
+
+class ChatTemplateError(RejectedError):
+    """A model's chat template cannot keep its turns apart."""
+
+    def __init__(self, *, got: str, expected: str) -> None:
+        super().__init__(f"chat template: got {got}, expected {expected}")
+        self.got = got
+        self.expected = expected
 
 
 class SelfCheckError(RejectedError):
@@ -221,3 +254,10 @@ class SignatureToolUnavailableError(UnavailableError):
         self.tool = tool
         self.got = got
         self.expected = expected
+
+
+class AbandonedError(UnavailableError):
+    """An inference was stopped because nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        super().__init__("inference: got nobody waiting for it, expected somebody")

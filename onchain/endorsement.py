@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from affiant.encoding import Digest, JsonValue, digest_from_hex, from_hex, to_hex
 from affiant.errors import MalformedError
 from affiant.onchain.mandate import Address, object_fields, parse_address
-from affiant.onchain.signature import recover_signer
+from affiant.signature import recover_signer
 
 
 @dataclass(frozen=True)

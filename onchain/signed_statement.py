@@ -20,7 +20,8 @@ from affiant.encoding import Digest, JsonValue, from_hex, to_hex
 from affiant.errors import MalformedError
 from affiant.onchain.checkpoint import Checkpoint, Verdict
 from affiant.onchain.mandate import Address, object_fields, parse_address, parse_integer
-from affiant.onchain.signature import join_signatures, recover_signer
+from affiant.onchain.signature import join_signatures
+from affiant.signature import recover_signer
 
 MAX_STATEMENT_BYTES = 16 * 1024
 """Largest file of a signed statement, in bytes."""

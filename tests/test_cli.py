@@ -129,6 +129,7 @@ def test_ends_with_its_status_and_says_why(case: Case) -> None:
         ("demo",),
         ("up",),
         ("node",),
+        ("serve",),
         ("agent", "run"),
         ("audit",),
         ("explain",),

@@ -21,7 +21,7 @@ from affiant.errors import UnavailableError
 from affiant.onchain.checkpoint import Checkpoint
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.mandate import NodePermit
-from affiant.onchain.signature import recover_signer
+from affiant.signature import recover_signer
 
 pytestmark = pytest.mark.anvil
 

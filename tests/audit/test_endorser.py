@@ -34,7 +34,7 @@ from affiant.onchain.evidence_frame import MAX_COMPRESSED_BYTES, MAX_PLAIN_BYTES
 from affiant.onchain.evidence_sections import SECTIONS
 from affiant.onchain.mandate import Address
 from affiant.onchain.registry import NodeRegistryClient
-from affiant.onchain.signature import recover_signer
+from affiant.signature import recover_signer
 
 pytestmark = pytest.mark.anvil
 

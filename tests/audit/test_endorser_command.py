@@ -22,8 +22,8 @@ from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.gate import Submission
 from affiant.onchain.observation import ChainView
 from affiant.onchain.registry import NodeRegistryClient
-from affiant.onchain.signature import recover_signer
 from affiant.onchain.signed_statement import SignedStatement
+from affiant.signature import recover_signer
 
 pytestmark = [pytest.mark.anvil, pytest.mark.process]
 

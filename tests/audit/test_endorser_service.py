@@ -17,7 +17,8 @@ from affiant.agents.errors import EndorserRefusedError, EndorserUnavailableError
 from affiant.audit.desk import EndorserLimits
 from affiant.audit.endorser_service import EndorserServer
 from affiant.encoding import to_hex
-from affiant.onchain.signature import recover_signer, split_signatures
+from affiant.onchain.signature import split_signatures
+from affiant.signature import recover_signer
 
 pytestmark = pytest.mark.anvil
 

@@ -26,7 +26,7 @@ from affiant.errors import AffiantError
 from affiant.onchain.checkpoint import Verdict
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_sections import SECTIONS
-from affiant.onchain.signature import recover_signer
+from affiant.signature import recover_signer
 
 OTHER = Digest(b"\x11" * 32)
 

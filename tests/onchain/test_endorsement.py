@@ -46,7 +46,7 @@ def test_hostile_json_is_refused(change: dict[str, Any]) -> None:
 
 
 def test_the_other_half_of_the_curve_is_refused() -> None:
-    from affiant.onchain.signature import CURVE_ORDER
+    from affiant.signature import CURVE_ORDER
 
     good = KEYS[0].sign(DIGEST)
     high = CURVE_ORDER - int.from_bytes(good[32:64], "big")
