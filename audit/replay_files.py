@@ -140,7 +140,7 @@ def _replay(path: Path, *, replayer: Replayer) -> ReplayedFile:
     try:
         data = read_evidence_file(path)
         # Frames of evidence begin with Zstandard's magic number.
-        is_answer = data.startswith(b"{")
+        is_answer = data[:64].lstrip().startswith(b"{")
         if is_answer:
             data = read_evidence_file(path, max_bytes=MAX_KEPT_BYTES)
     except AffiantError as failure:
