@@ -23,6 +23,7 @@ from affiant.audit.endorser_errors import (
     NotEndorsedHereError,
     SignedUnavailableError,
 )
+from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.result import Status
 from affiant.encoding import Digest, keccak256, to_hex
 from affiant.errors import AffiantError, MalformedError
@@ -807,6 +808,24 @@ def test_a_clock_that_jumps_signs_nothing_late_and_holds_up_nobody(
         assert failed(error) == [] and "more than 120 s" in str(error)
         stage.replayer.during = None
     # Whether the slot is over, the chain says, and no clock.
+    endorser.endorse(bundle.to_bytes())
+
+
+def test_a_replay_that_ends_without_a_verdict_refuses_nothing_for_good(
+    stage: Any,
+) -> None:
+    """The engine's process was killed, or hung and was: it tells nothing."""
+    bundle = stage.sworn()
+    endorser = stage.endorser()
+
+    def die() -> None:
+        raise AuditUnavailableError("replay process", reason="it ended with status -9")
+
+    stage.replayer.during = die
+    error = refuse(stage, endorser, bundle.to_bytes(), EndorsementOpenError, replays=1)
+    assert failed(error) == [] and skipped(error) == [8]
+    assert "status -9" in str(error)
+    stage.replayer.during = None
     endorser.endorse(bundle.to_bytes())
 
 
