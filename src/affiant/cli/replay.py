@@ -104,15 +104,15 @@ def _print(found: Replays, console: Console) -> None:
 
 def calibrate(
     model: Annotated[Path, typer.Option(help="The model's folder.")],
+    evidence: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Evidence files whose prompts are asked."),
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="Folder for the profile, named by its hash.")
     ] = Path("profiles"),
     prompts: Annotated[
         Path | None, typer.Option(help="Questions, one JSON object a line.")
-    ] = None,
-    evidence: Annotated[
-        list[Path] | None,
-        typer.Option(help="Evidence whose prompts are asked; may be repeated."),
     ] = None,
     engine: Annotated[Engines, typer.Option(help="What generates.")] = "vllm",
     dtype: Annotated[
