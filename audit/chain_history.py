@@ -16,6 +16,7 @@ from affiant.errors import MalformedError
 from affiant.onchain.abi import decode_exactly, encode_call
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import Block, parse_quantity
+from affiant.onchain.errors import AnchorReorgedError
 from affiant.onchain.gate import GateClient, MandateState
 from affiant.onchain.gate_events import HALTED_TOPIC, WITHDRAWN_TOPIC
 from affiant.onchain.mandate import NATIVE, Address, Mandate
@@ -54,6 +55,21 @@ class ChainHistory:
         if number not in self._blocks:
             self._blocks[number] = self._chain.block_by_number(number)
         return self._blocks[number]
+
+    def newest(self) -> Block:
+        """Return the newest block, if the endpoint also has it at its height.
+
+        Raises:
+            AuditUnavailableError: it has another one there, or none: two views of the
+                chain behind one endpoint, or a reorganisation this very moment.
+        """
+        latest = self._chain.latest_block()
+        try:
+            return self._chain.verify_canonical(
+                number=latest.number, block_hash=latest.hash
+            )
+        except AnchorReorgedError as error:
+            raise AuditUnavailableError("newest block", reason=str(error)) from error
 
     def standing(self, mandate: Digest, *, block: Block) -> MandateState:
         """Return what the gate stored of `mandate` after `block`."""

@@ -178,6 +178,8 @@ def sworn_inference(
     tokens, receipt = section(bundle, "tokens")[index], bundle.receipts[index]
     trace = Trace.from_json(section(bundle, "traces")[index])
     same("trace", got=trace.root, expected=receipt.trace)
+    length = len(tokens["output"])
+    same("tokens in the trace", got=len(trace.entries), expected=length)
     terms = program.terms(index)
     return SwornInference(
         receipt=receipt,

@@ -81,3 +81,11 @@ class History(Protocol):
     def transaction_count(self, block: Block) -> int:
         """Return how many transactions `block` holds."""
         ...
+
+
+class Present(History, Protocol):
+    """A chain's past and its newest block."""
+
+    def newest(self) -> Block:
+        """Return the newest block; it MUST be the canonical one at its height."""
+        ...

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from affiant.inference.replay import ReplayVerdict, SwornInference
     from affiant.inference.tokenizer import ModelTokenizer
 
+EngineName = Literal["vllm", "transformers"]
+"""An engine of ours."""
+
 EngineChoice = Literal["auto", "same", "transformers"]
 """Which engine replays."""
 
@@ -125,7 +128,7 @@ class FolderReplayer:
         return self._root
 
     @property
-    def profiles(self) -> Sequence[Profile]:
+    def profiles(self) -> tuple[Profile, ...]:
         """Calibrations that the auditor believes."""
         return self._profiles
 
@@ -169,6 +172,24 @@ class FolderReplayer:
             profiles=self._profiles,
         )
 
+    def prepare(
+        self, name: EngineName, *, dtype: str | None = None, threads: int = 2
+    ) -> EngineManifest:
+        """Load an engine ahead of any replay; return the profile that it replays in.
+
+        Args:
+            name: which engine.
+            dtype: float32 on a CPU and bfloat16 on a GPU where not given.
+            threads: CPU threads.
+
+        Raises:
+            AuditUnavailableError: it does not load.
+        """
+        engine = self._loaded(name, dtype=dtype, threads=threads)
+        manifest = engine.manifest
+        self._engines[(name, manifest.dtype, manifest.threads)] = engine
+        return manifest
+
     def close(self) -> None:
         """Drop the loaded models."""
         for engine in self._engines.values():
@@ -209,32 +230,38 @@ class FolderReplayer:
     def _engine(self, name: str, *, manifest: EngineManifest) -> Engine:
         key = (name, manifest.dtype, manifest.threads)
         if key not in self._engines:
-            if self._progress is not None:
-                self._progress(f"loading the model in {name} ({manifest.dtype})")
-            try:
-                self._engines[key] = _load(self._folder, name, manifest=manifest)
-            except (ImportError, ValueError, AffiantError) as error:
-                raise AuditUnavailableError(
-                    "replay engine", reason=str(error)[:300]
-                ) from error
+            # On an accelerator the number of threads changes nothing and is stated
+            # as 0.
+            self._engines[key] = self._loaded(
+                name, dtype=manifest.dtype, threads=manifest.threads or 2
+            )
         return self._engines[key]
 
+    def _loaded(self, name: str, *, dtype: str | None, threads: int) -> Engine:
+        if self._progress is not None:
+            numbers = "" if dtype is None else f" ({dtype})"
+            self._progress(f"loading the model in {name}{numbers}")
+        try:
+            return _load(self._folder, name, dtype=dtype, threads=threads)
+        except (ImportError, ValueError, AffiantError) as error:
+            raise AuditUnavailableError(
+                "replay engine", reason=str(error)[:300]
+            ) from error
 
-def _load(folder: Path, name: str, *, manifest: EngineManifest) -> Engine:
-    """Load `folder` into an engine, as near to `manifest` as this machine comes."""
-    # On an accelerator the number of threads changes nothing and is stated as 0.
-    threads = manifest.threads or 2
+
+def _load(folder: Path, name: str, *, dtype: str | None, threads: int) -> Engine:
+    """Load `folder` into an engine, as near to what is asked as this machine comes."""
     if threads > MAX_THREADS:
         raise ValueError(f"threads: got {threads}, expected at most {MAX_THREADS}")
     if name == "vllm":
         from affiant.inference.vllm_engine import VllmEngine
         from affiant.inference.vllm_process import VllmSettings
 
-        settings = VllmSettings(dtype=manifest.dtype, threads=threads)
+        settings = VllmSettings(dtype=dtype, threads=threads)
         return VllmEngine.load(folder, settings=settings)
     from affiant.inference.transformers_engine import TransformersEngine
 
-    return TransformersEngine.load(folder, dtype=manifest.dtype, threads=threads)
+    return TransformersEngine.load(folder, dtype=dtype or "float32", threads=threads)
 
 
 def replayer_of(

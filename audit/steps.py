@@ -69,9 +69,16 @@ def take(number: int, check: Check) -> Step:
             _cut(str(error)),
             got=_value(error, "got"),
             expected=_value(error, "expected"),
+            error=type(error).__name__,
         )
     except UnavailableError as error:
-        return Step(number, name, Status.SKIPPED, _cut(str(error)))
+        return Step(
+            number,
+            name,
+            Status.SKIPPED,
+            _cut(str(error)),
+            error=type(error).__name__,
+        )
 
 
 def skip(number: int, reason: str) -> Step:

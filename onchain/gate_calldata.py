@@ -40,7 +40,7 @@ from affiant.onchain.mandate import (
     Workload,
     parse_address,
 )
-from affiant.onchain.signature import SIGNATURE_BYTES, recover_signer
+from affiant.signature import SIGNATURE_BYTES, recover_signer
 
 _TYPES = (DECISION_ABI, CALL_ABI + "[]", "int256[]", "bytes")
 

@@ -36,6 +36,21 @@ contract DecisionGateGrantTest is GateFixture {
         vm.assertEq(state.account, address(account), "account");
     }
 
+    function test_mandateOf_tellsWhatWasGranted() public {
+        Mandate memory mandate = _mandate();
+        _grant(mandate);
+        vm.assertEq(
+            keccak256(abi.encode(gate.mandateOf(hashMandate(mandate)))),
+            keccak256(abi.encode(mandate)),
+            "mandate"
+        );
+    }
+
+    function test_mandateOf_reverts_whenUnknown() public {
+        vm.expectRevert(_error(IDecisionGate.MandateUnknown.selector, keccak256("unknown")));
+        gate.mandateOf(keccak256("unknown"));
+    }
+
     function test_grant_reverts_whenNotAccount() public {
         Mandate memory mandate = _mandate();
         vm.expectRevert(

@@ -28,12 +28,11 @@ contract PlainFeed {
     }
 }
 
-/// @title The gate: what executed was live, on the head, committed to, and sworn to.
-/// @notice One mandate (one key, one asset, one listed function), and for all decisions of at most
-///         one call: whatever fields, bound and signature are submitted.
+/// @title The gate: without a live mandate nothing executes.
+/// @notice One mandate (one key, one asset, one listed function), and all decisions of one call.
 contract DecisionGateProof is Proof {
     address private constant OWNER = address(0xA11CE);
-    uint256 private constant NODE = 0xA0DE;
+    address private constant NODE = address(0xA0DE);
     uint32 private constant CADENCE = 5;
     uint256 private constant BLOCK = 1003;
 
@@ -41,7 +40,6 @@ contract DecisionGateProof is Proof {
     OwnedAccount private account;
     PlainToken private token;
     bytes32 private id;
-    address private node;
 
     function setUp() public {
         vm.roll(BLOCK);
@@ -50,8 +48,7 @@ contract DecisionGateProof is Proof {
         account = new OwnedAccount(OWNER, address(gate));
         token = new PlainToken();
         token.mint(address(account), 1000e18);
-        node = vm.addr(NODE);
-        vm.prank(node);
+        vm.prank(NODE);
         NodeRegistry(gate.nodeRegistry()).announce("model", "engine", 1_900_000_000);
         Mandate memory mandate = _mandate();
         id = hashMandate(mandate);
@@ -59,48 +56,7 @@ contract DecisionGateProof is Proof {
         account.execute(address(gate), 0, abi.encodeCall(IDecisionGate.grant, (mandate)));
     }
 
-    function check_nothingExecutes_unlessSworn(
-        Decision calldata sworn,
-        uint256 amount,
-        int256 bound,
-        bytes32 r,
-        bytes32 s,
-        uint8 v
-    ) public {
-        Decision memory decision = sworn;
-        decision.mandate = id;
-        Call[] memory calls = new Call[](1);
-        calls[0] = Call(
-            address(token), 0, abi.encodeCall(PlainToken.transfer, (OWNER, amount)), address(0), 0
-        );
-        int256[] memory bounds = new int256[](1);
-        bounds[0] = bound;
-        bytes32 head = gate.headOf(id);
-        uint256 before = token.balanceOf(address(account));
-
-        try gate.execute(decision, calls, bounds, abi.encodePacked(r, s, v)) returns (
-            bytes32 digest
-        ) {
-            // On the head, or blank; in the newest slot; not over.
-            assert(decision.previous == head || decision.previous == 0);
-            assert(decision.slot == BLOCK / CADENCE);
-            assert(decision.validUntil >= block.timestamp);
-            // Committed to, or blank: then the digest that was sworn has them.
-            assert(decision.calls == keccak256(abi.encode(calls)) || decision.calls == 0);
-            assert(decision.bounds == keccak256(abi.encode(bounds)) || decision.bounds == 0);
-            // Sworn to by the permitted key.
-            assert(ecrecover(digest, v, r, s) == node);
-            assert(gate.headOf(id) == digest);
-            // And no worse than sworn.
-            int256 change = int256(token.balanceOf(address(account))) - int256(before);
-            assert(change >= bound);
-        } catch {
-            assert(gate.headOf(id) == head);
-            assert(token.balanceOf(address(account)) == before);
-        }
-    }
-
-    /// @dev The same decision, revoked: nothing executes, whoever signed.
+    /// @dev Whatever decision of one call, bound and signature: nothing executes.
     function check_nothingExecutes_onceRevoked(
         Decision calldata sworn,
         uint256 amount,
@@ -133,7 +89,7 @@ contract DecisionGateProof is Proof {
         mandate.expiry = 1_900_000_000;
         mandate.maxLoss = 1000e8;
         mandate.nodes = new NodePermit[](1);
-        mandate.nodes[0] = NodePermit(node, 0);
+        mandate.nodes[0] = NodePermit(NODE, 0);
         mandate.ladder = new Rung[](1);
         mandate.ladder[0] = Rung(1000e8, 0, 0, 0);
         mandate.allowList = new Permission[](1);

@@ -12,6 +12,7 @@ import {
     FalseReturnToken,
     FeeOnTransferToken,
     MissingReturnToken,
+    ShortReturnToken,
     TestToken
 } from "../mocks/TestToken.sol";
 import {Venue} from "../mocks/Venue.sol";
@@ -45,6 +46,11 @@ contract MoneyAttacksTest is AttackTable {
             "a token answers false to its approval",
             IDecisionGate.ApprovalFailed.selector,
             _falseApproval
+        );
+        _add(
+            "a token answers one byte to its approval",
+            IDecisionGate.ApprovalFailed.selector,
+            _shortApproval
         );
         _addInner("a token without return values is not paid", failed, bytes4(0), _missingReturn);
         _add("a token hides its balance meanwhile", IDecisionGate.BalanceUnreadable.selector, _mute);
@@ -181,6 +187,12 @@ contract MoneyAttacksTest is AttackTable {
 
     function _falseApproval() private returns (Attempt memory) {
         FalseReturnToken token = new FalseReturnToken();
+        token.mint(address(account), 100e18);
+        return _submitted(_foreignDraft(address(token), 1e18));
+    }
+
+    function _shortApproval() private returns (Attempt memory) {
+        ShortReturnToken token = new ShortReturnToken();
         token.mint(address(account), 100e18);
         return _submitted(_foreignDraft(address(token), 1e18));
     }

@@ -4,9 +4,9 @@ pragma solidity ^0.8.30;
 import {IDecisionGate} from "../../../contracts/IDecisionGate.sol";
 import {IMandateChecks} from "../../../contracts/IMandateChecks.sol";
 import {Checkpoint} from "../../../contracts/types/Checkpoint.sol";
-import {Permission, Rule, hashMandate} from "../../../contracts/types/Mandate.sol";
+import {Permission, Rule, Workload, hashMandate} from "../../../contracts/types/Mandate.sol";
 import {Verdict} from "../../../contracts/types/Verdict.sol";
-import {RuleDouble} from "../mocks/Doubles.sol";
+import {AttestationDouble, RuleDouble} from "../mocks/Doubles.sol";
 import {TestToken} from "../mocks/TestToken.sol";
 import {AttackTable} from "./AttackTable.sol";
 
@@ -80,18 +80,21 @@ contract PowersAttacksTest is AttackTable {
 
     /* WHAT NO MANDATE CAN LIST */
 
+    AttestationDouble private attestation = new AttestationDouble();
+
     function test_attacks_byListing() public {
         bytes4 target = IMandateChecks.TargetForbidden.selector;
         RuleDouble rule = new RuleDouble();
-        address[6] memory forbidden = [
+        address[7] memory forbidden = [
             address(gate),
             address(account),
             address(registry),
             address(models),
             address(wethFeed),
-            address(rule)
+            address(rule),
+            address(attestation)
         ];
-        for (uint256 i = 0; i < 6; i++) {
+        for (uint256 i = 0; i < 7; i++) {
             _listing("a target that is relied on", forbidden[i], bytes4(0x12345678), target, rule);
         }
         string[18] memory signatures = [
@@ -163,6 +166,8 @@ contract PowersAttacksTest is AttackTable {
         Submission memory s = _draft(_laddered());
         s.mandate.rules = new Rule[](1);
         s.mandate.rules[0] = Rule(address(rule), "");
+        s.mandate.workloads = new Workload[](1);
+        s.mandate.workloads[0] = Workload(address(attestation), keccak256("measurement"));
         s.mandate.allowList[0] = Permission(target, selector);
         vm.prank(address(account));
         (bool success, bytes memory reason) =

@@ -55,6 +55,17 @@ contract FalseReturnToken is TestToken(18) {
     }
 }
 
+/// @title Answers one byte to `approve`: neither nothing nor true.
+contract ShortReturnToken is TestToken(18) {
+    function approve(address spender, uint256 amount) external override returns (bool) {
+        allowance[msg.sender][spender] = amount;
+        assembly {
+            mstore8(0, 1)
+            return(0, 1)
+        }
+    }
+}
+
 /// @title Keeps a hundredth of every transfer.
 contract FeeOnTransferToken is TestToken(18) {
     function _move(address from, address to, uint256 amount) internal override {
