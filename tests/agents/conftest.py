@@ -251,12 +251,19 @@ class World:
 
     def mandate_for(self, **changes: Any) -> Mandate:
         """Return the world's mandate, changed; it is not granted."""
-        return replace(self.mandate, **changes)
+        return replace(self.mandate, **with_quorum(changes))
 
     def grant(self, mandate: Mandate) -> None:
         AccountClient(self.chain, mandate.account).execute(
             self.gate.grant_call(mandate), owner=self.owner
         )
+
+
+def with_quorum(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return changes of a mandate in which endorsers, if any, have a quorum of one."""
+    if "endorsers" not in changes:
+        return changes
+    return {"quorum": int(bool(changes["endorsers"])), **changes}
 
 
 def make_mandate(
@@ -353,7 +360,7 @@ def settle(devnet: Devnet, *, gate: Address | None = None, **changes: Any) -> Wo
         scenario=scenario,
         chain=chain,
         book=book,
-        mandate=replace(mandate, **changes),
+        mandate=replace(mandate, **with_quorum(changes)),
         owner=owner,
         operator=operator,
         key=key,
