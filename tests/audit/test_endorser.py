@@ -458,7 +458,7 @@ def _stop(stage: Any, _: EvidenceBundle) -> None:
     _as_account(
         stage,
         stage.world.gate.stop_call(
-            stage.mandate, until=until, sender=stage.mandate.account
+            stage.mandate.id, until=until, sender=stage.mandate.account
         ),
     )
 
