@@ -27,13 +27,22 @@ DEPLOYED = (
     "NodeRegistry",
     "ModelRegistry",
     "OwnedAccount",
+    "TdxVerifier",
     "SettableFeed",
     "Siphon",
     "StickyToken",
 )
 """Contracts that somebody deploys; the last three only on a devnet."""
 
-EXPLAINED = ("IDecisionGate", "IOwnedAccount", "INodeRegistry", "IModelRegistry")
+EXPLAINED = (
+    "IDecisionGate",
+    "IOwnedAccount",
+    "INodeRegistry",
+    "IModelRegistry",
+    "ITdxVerifier",
+    "ICertificateReader",
+    "ICollateralReader",
+)
 """Interfaces whose errors `docs/errors.md` explains, in its order."""
 
 ERRORS_HEADER = """# Contract errors

@@ -26,6 +26,9 @@ INTERFACES = (
     ("INodeRegistry", "NodeRegistry", "the node registry"),
     ("IModelRegistry", "ModelRegistry", "the model registry"),
     ("IOwnedAccount", "Account", "an owned account"),
+    ("ITdxVerifier", "Tdx", "a TDX verifier"),
+    ("ICertificateReader", "Certificate", "a reader of certificates"),
+    ("ICollateralReader", "Collateral", "a reader of collateral"),
 )
 """Interface, prefix of its classes, and what to call the contract."""
 
