@@ -35,13 +35,14 @@ from affiant.agents.journal import Entry, Journal
 from affiant.agents.node_client import NodeClient
 from affiant.agents.program import Program
 from affiant.agents.progress import Progress, RunResult
+from affiant.agents.questions import Question
 from affiant.agents.schedule import POLL_SECONDS, SlotSchedule
 from affiant.agents.steps import AgentSteps, Surroundings, described
 from affiant.agents.submit import Submitter
 from affiant.encoding import Digest, to_hex
 from affiant.errors import AffiantError, UnavailableError
-from affiant.inference.engine import GREEDY, Sampling
 from affiant.inference.keys import unlock_keystore
+from affiant.inference.sampling import GREEDY, Sampling
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
 from affiant.onchain.evidence_store import EvidenceStore
@@ -63,6 +64,9 @@ class VerifiedAgent:
     """What the agent is for, in the owner's words; at most 1000 characters."""
     actions: ClassVar[tuple[Kit, ...]]
     """Action kits that a plan may use."""
+    questions: ClassVar[tuple[Question, ...]] = ()
+    """What the model is asked before the plan; each is an inference of its own, and its
+    answer stands in the requests that follow."""
     sampling: ClassVar[Sampling] = GREEDY
     """How tokens are chosen; plans are greedy unless there is a reason."""
     max_tokens: ClassVar[int] = 256
@@ -108,6 +112,7 @@ class VerifiedAgent:
             objective=cls.objective,
             kits=cls.actions,
             observes=view.names,
+            questions=cls.questions,
             book=book,
             model=model,
             engine=engine,

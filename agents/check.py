@@ -26,6 +26,7 @@ from affiant.agents.errors import (
 from affiant.agents.live import live_head
 from affiant.agents.previous import previous_evidence
 from affiant.agents.program import Program
+from affiant.agents.questions import answer_of, stated_answers
 from affiant.encoding import JsonValue, canonical_json, keccak256, to_hex
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
@@ -50,13 +51,14 @@ def check_decision(
 
     The bundle was verified, and is of this mandate, by `NodeClient`.
 
-    1. one inference; the manifests are the program's, the book's, the engine's, and
-       the model's summary is of the model that the mandate names;
+    1. as many inferences as the program asks; the manifests are the program's, the
+       book's, the engine's, and the model's summary is of the model that the mandate
+       names;
     2. `previous` is the gate's head, the slot is the newest and the time is not up;
     3. the observation is the chain's, at the anchor;
     4. what follows from it, and from the plan, can be derived at all;
-    5. the request is the one that follows; with a tokenizer, the prompt's tokens too;
-    6. with a tokenizer, the plan is what the output's tokens say;
+    5. the requests are those that follow; with a tokenizer, the prompts' tokens too;
+    6. with a tokenizer, answers and plan are what the outputs' tokens say;
     7. calls and bounds are those that follow; so is the validity.
 
     Args:
@@ -74,7 +76,7 @@ def check_decision(
     decision = bundle.decision
     slot = decision.slot
     # 1.
-    _require_equal("inferences", got=len(bundle.receipts), expected=1)
+    _require_equal("inferences", got=len(bundle.receipts), expected=program.inferences)
     manifests = bundle.content("manifests")
     _require_json(
         "program manifest", got=manifests["program"], expected=program.to_manifest()
@@ -115,6 +117,8 @@ def check_decision(
             else to_hex(mismatch.actual)[:200],
         )
     # 4.
+    answers = stated_answers(bundle.content("requests"))
+    _require_equal("answers", got=len(answers), expected=len(program.questions))
     before = previous_evidence(head, mandate=mandate, store=store)
     derived = derive(
         program,
@@ -126,22 +130,27 @@ def check_decision(
         previous=derive_previous(
             program, head=head, mandate=mandate, bundle=before, book=book
         ),
+        answers=answers,
         text=plan_text(bundle.content("plan")),
     )
     # 5.
-    _require_equal(
-        "request",
-        got=to_hex(bundle.receipts[0].request),
-        expected=to_hex(derived.request_hash),
-    )
-    tokens = bundle.content("tokens")[0]
-    if tokenizer is not None:
-        prompt = derive_prompt(derived.request, tokenizer=tokenizer)
-        _require_equal("prompt", got=tokens["prompt"], expected=list(prompt))
-        # 6.
-        said = derive_plan(
-            tokenizer.decode(tokens["output"]), program=program, book=book
+    for receipt, asked in zip(bundle.receipts, derived.asked, strict=True):
+        _require_equal(
+            "request", got=to_hex(receipt.request), expected=to_hex(asked.request_hash)
         )
+    if tokenizer is not None:
+        tokens = bundle.content("tokens")
+        for item, asked in zip(tokens, derived.asked, strict=True):
+            prompt = derive_prompt(asked.request, tokenizer=tokenizer)
+            _require_equal("prompt", got=item["prompt"], expected=list(prompt))
+        # 6.
+        texts = [tokenizer.decode(item["output"]) for item in tokens]
+        _require_equal(
+            "answers",
+            got=list(answers),
+            expected=[answer_of(text) for text in texts[:-1]],
+        )
+        said = derive_plan(texts[-1], program=program, book=book)
         _require_json("plan", got=derived.plan.to_json(), expected=said.to_json())
     # 7.
     _require_json(

@@ -2,7 +2,7 @@
 
 This is what is measured in a TEE: from chain state to calldata without a hand in
 between. It takes no prompt, no observation and no calls. It reads the chain itself, at
-the slot's anchor, asks the model once, derives the calls, and swears to all of it. It
+the slot's anchor, asks the model, derives the calls, and swears to all of it. It
 does not submit anything and does not judge whether the plan is wise. It trusts its own
 engine and chain endpoint; whoever does not trust them replays.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from affiant.agents.answered import AnsweredSlots
@@ -32,6 +32,8 @@ from affiant.agents.phases import Phases
 from affiant.agents.plan import Plan
 from affiant.agents.previous import previous_evidence
 from affiant.agents.program import Program
+from affiant.agents.questions import answer_of
+from affiant.agents.request import PreviousSummary
 from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.inference.engine import Engine
 from affiant.inference.infer import Inference, infer
@@ -68,6 +70,14 @@ class Serving:
     """Random bytes for evidence salts; nothing sworn depends on what they are."""
 
 
+@dataclass(frozen=True)
+class Said:
+    """One request, and what the model said to it."""
+
+    asked: Asked
+    inference: Inference
+
+
 def decide(
     *,
     program: Program,
@@ -83,7 +93,7 @@ def decide(
     2. the mandate is live at its gate, and `slot` is the newest;
     3. the previous decision's evidence is at hand, where there was one;
     4. everything the program observes is read at the anchor, by its hash;
-    5. request, prompt, one inference;
+    5. per question of the program, and for the plan: request, prompt, inference;
     6. plan, calls, bounds;
     7. seal the evidence, sign, keep, store.
 
@@ -130,44 +140,22 @@ def decide(
             block=anchor,
         )
     # 5.
-    with phases.phase("request"):
-        asked = derive_request(
-            program,
-            observation=observation,
-            book=book,
-            mandate=mandate,
-            slot=slot,
-            anchor_hash=anchor.hash,
-            previous=previous,
-        )
-        prompt_ids = derive_prompt(asked.request, tokenizer=serving.engine)
-    seed = derive_seed(
-        program.sampling,
-        chain_id=book.chain_id,
-        gate=book.gate,
+    said = _ask(
+        program,
+        book=book,
         mandate=mandate,
-        previous=head,
-        anchor_hash=anchor.hash,
-        index=0,
+        slot=slot,
+        head=head,
+        observation=observation,
+        previous=previous,
+        serving=serving,
+        phases=phases,
     )
-    with phases.phase("infer"):
-        inference = infer(
-            serving.engine,
-            model=serving.model,
-            request=asked.request_bytes,
-            prompt_ids=prompt_ids,
-            schema=program.schema,
-            max_tokens=program.max_tokens,
-            sampling=program.sampling,
-            seed=seed,
-        )
-    for name, seconds in inference.timings.to_json().items():
-        phases.add(name, seconds)
     # 6.
     with phases.phase("compile"):
-        plan = derive_plan(inference.text, program=program, book=book)
+        plan = derive_plan(said[-1].inference.text, program=program, book=book)
         calls, bounds = derive_calls(
-            plan, found=asked.facts, book=book, mandate=mandate
+            plan, found=said[-1].asked.facts, book=book, mandate=mandate
         )
     # 7.
     with phases.phase("seal"):
@@ -178,8 +166,7 @@ def decide(
             slot=slot,
             head=head,
             observation=observation,
-            asked=asked,
-            inference=inference,
+            said=said,
             plan=plan,
             calls=calls,
             bounds=bounds,
@@ -190,6 +177,61 @@ def decide(
         bundle = serving.answered.keep(bundle)
         serving.store.put(bundle)
     return bundle
+
+
+def _ask(
+    program: Program,
+    *,
+    book: AddressBook,
+    mandate: Mandate,
+    slot: int,
+    head: Digest,
+    observation: Observation,
+    previous: PreviousSummary | None,
+    serving: Serving,
+    phases: Phases,
+) -> tuple[Said, ...]:
+    """Ask every question of the program, and for the plan."""
+    said: list[Said] = []
+    answers: list[str] = []
+    for index in range(program.inferences):
+        with phases.phase("request"):
+            asked = derive_request(
+                program,
+                observation=observation,
+                book=book,
+                mandate=mandate,
+                slot=slot,
+                anchor_hash=observation.block_hash,
+                previous=previous,
+                answers=answers,
+            )
+            prompt_ids = derive_prompt(asked.request, tokenizer=serving.engine)
+        terms = program.terms(index)
+        with phases.phase("infer"):
+            inference = infer(
+                serving.engine,
+                model=serving.model,
+                request=asked.request_bytes,
+                prompt_ids=prompt_ids,
+                schema=terms.schema,
+                max_tokens=terms.max_tokens,
+                sampling=program.sampling,
+                seed=derive_seed(
+                    program.sampling,
+                    chain_id=book.chain_id,
+                    gate=book.gate,
+                    mandate=mandate,
+                    previous=head,
+                    anchor_hash=observation.block_hash,
+                    index=index,
+                ),
+            )
+        for name, seconds in inference.timings.to_json().items():
+            phases.add(name, seconds)
+        said.append(Said(asked, inference))
+        answers.append(answer_of(inference.text))
+    return tuple(said)
 
 
 def check_served(
@@ -229,8 +271,7 @@ def _seal(
     slot: int,
     head: Digest,
     observation: Observation,
-    asked: Asked,
-    inference: Inference,
+    said: Sequence[Said],
     plan: Plan,
     calls: tuple[Call, ...],
     bounds: tuple[int, ...],
@@ -247,17 +288,19 @@ def _seal(
             },
             "observation": observation.to_json(),
             "plan": plan.to_json(),
-            "requests": [asked.request],
+            "requests": [item.asked.request for item in said],
             "tokens": [
                 {
-                    "prompt": list(inference.prompt_ids),
-                    "output": list(inference.output_ids),
+                    "prompt": list(item.inference.prompt_ids),
+                    "output": list(item.inference.output_ids),
                 }
+                for item in said
             ],
-            "traces": [inference.trace.to_json()],
+            "traces": [item.inference.trace.to_json() for item in said],
         },
         salts={name: serving.salt(SALT_BYTES) for name in SECTIONS},
     )
+    receipts = tuple(item.inference.receipt for item in said)
     decision = Decision(
         mandate=mandate.id,
         program=program.hash,
@@ -265,7 +308,7 @@ def _seal(
         anchor_hash=observation.block_hash,
         previous=head,
         observation=observation.hash,
-        receipts=receipts_hash([inference.receipt]),
+        receipts=receipts_hash(receipts),
         calls=calls_hash(calls),
         bounds=bounds_hash(bounds),
         evidence=sealed.root,
@@ -281,7 +324,7 @@ def _seal(
         mandate=mandate,
         calls=calls,
         bounds=bounds,
-        receipts=(inference.receipt,),
+        receipts=receipts,
         leaves=sealed.leaves,
         sections=sealed.sections,
     )

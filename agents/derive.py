@@ -18,10 +18,10 @@ from affiant.agents.errors import PlanRefusedError, PreviousMissingError
 from affiant.agents.plan import Plan, parse_plan
 from affiant.agents.program import Program
 from affiant.agents.prompt import chat_messages, render_prompt
-from affiant.agents.request import PreviousSummary, build_request
+from affiant.agents.request import Answer, PreviousSummary, build_request
 from affiant.encoding import Digest, JsonValue, canonical_json, keccak256, to_hex
 from affiant.errors import RejectedError
-from affiant.inference.engine import Sampling
+from affiant.inference.sampling import Sampling
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.decision import Call, inference_seed
 from affiant.onchain.evidence import EvidenceBundle
@@ -57,6 +57,7 @@ class Asked:
 
     facts: Facts
     request: dict[str, JsonValue]
+    """The request of one inference."""
 
     @property
     def request_bytes(self) -> bytes:
@@ -74,8 +75,8 @@ class Derived:
     """Everything that follows from observation and model text."""
 
     facts: Facts
-    request: dict[str, JsonValue]
-    request_hash: Digest
+    asked: tuple[Asked, ...]
+    """One per inference; the last asks for the plan."""
     plan: Plan
     calls: tuple[Call, ...]
     bounds: tuple[int, ...]
@@ -131,19 +132,25 @@ def derive_request(
     slot: int,
     anchor_hash: Digest,
     previous: PreviousSummary | None,
+    answers: Sequence[str] = (),
 ) -> Asked:
-    """Return the facts of `observation` and the request that follows from them.
+    """Return the facts of `observation` and the next request that follows from them.
 
     Args:
         anchor_hash: hash of the slot's first block.
         previous: as `derive_previous` gives it.
+        answers: to the program's questions so far, as `answer_of` gives them. With all
+            of them the request asks for the plan, before that for the next answer.
 
     Raises:
         NotServedError: `book` is not the program's.
         ObservationError: another account or block, or the reads are not exactly the
             planned ones.
         RejectedError: they make no request.
+        ValueError: more answers than questions.
     """
+    questions = [question.ask for question in program.questions]
+    given = zip(questions[: len(answers)], answers, strict=True)
     program.require_book(book)
     observation.require(
         account=mandate.account,
@@ -158,6 +165,8 @@ def derive_request(
         mandate_id=mandate.id,
         slot=slot,
         previous=previous,
+        question=next(iter(questions[len(answers) :]), None),
+        answers=[Answer(question, answer) for question, answer in given],
     )
     return Asked(facts=found, request=request)
 
@@ -245,34 +254,43 @@ def derive(
     slot: int,
     anchor_hash: Digest,
     previous: PreviousSummary | None,
+    answers: Sequence[str],
     text: str,
 ) -> Derived:
     """Derive everything from the observation and from what the model said.
 
-    1. facts and request; 2. plan; 3. calls and bounds.
+    1. facts and requests; 2. plan; 3. calls and bounds.
+
+    Args:
+        answers: one per question of the program, as `answer_of` gives them.
+        text: what the model said as its plan.
 
     Raises:
         PlanRefusedError: the text is no plan, or cannot be carried out.
         RejectedError: as `derive_request`.
     """
     # 1.
-    asked = derive_request(
-        program,
-        observation=observation,
-        book=book,
-        mandate=mandate,
-        slot=slot,
-        anchor_hash=anchor_hash,
-        previous=previous,
+    asked = tuple(
+        derive_request(
+            program,
+            observation=observation,
+            book=book,
+            mandate=mandate,
+            slot=slot,
+            anchor_hash=anchor_hash,
+            previous=previous,
+            answers=answers[:count],
+        )
+        for count in range(program.inferences)
     )
     # 2.
     plan = derive_plan(text, program=program, book=book)
     # 3.
-    calls, bounds = derive_calls(plan, found=asked.facts, book=book, mandate=mandate)
+    found = asked[-1].facts
+    calls, bounds = derive_calls(plan, found=found, book=book, mandate=mandate)
     return Derived(
-        facts=asked.facts,
-        request=asked.request,
-        request_hash=asked.request_hash,
+        facts=found,
+        asked=asked,
         plan=plan,
         calls=calls,
         bounds=bounds,

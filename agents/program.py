@@ -7,10 +7,10 @@ it was made from. Manifests from outside are hostile: names, kits, template and 
 must be exactly ones that this version knows.
 
     hash = keccak256(canonical JSON of
-        {"format": "affiant-program/1", "objective", "actions": [{"name", "version"}],
-         "observes": [name], "template", "templateVersion", "schema",
-         "sampling": {"temperature"}, "maxTokens", "model", "engine", "book",
-         "validitySeconds"})
+        {"format": "affiant-program/2", "objective", "actions": [{"name", "version"}],
+         "observes": [name], "questions": [{"ask", "maxTokens"}], "template",
+         "templateVersion", "schema", "sampling": {"temperature"}, "maxTokens",
+         "model", "engine", "book", "validitySeconds"})
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from functools import cached_property
 from affiant.agents.errors import NotServedError, ProgramDefinitionError
 from affiant.agents.plan import plan_schema
 from affiant.agents.prompt import TEMPLATE, TEMPLATE_VERSION
+from affiant.agents.questions import Question, parse_questions
 from affiant.agents.request import MAX_OBJECTIVE_CHARS
 from affiant.encoding import (
     Digest,
@@ -32,13 +33,13 @@ from affiant.encoding import (
     to_hex,
 )
 from affiant.errors import MalformedError
-from affiant.inference.engine import Sampling
+from affiant.inference.sampling import Sampling
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.kits import KITS, Kit
 from affiant.onchain.mandate import NATIVE, object_fields, parse_integer
 from affiant.onchain.observation import planned_reads
 
-FORMAT = "affiant-program/1"
+FORMAT = "affiant-program/2"
 """Version tag of the manifest."""
 
 MAX_OBSERVES = 64
@@ -51,9 +52,19 @@ MAX_VALIDITY_SECONDS = 7 * 24 * 3600
 """Longest time for which a decision may stay executable, in seconds."""
 
 _FIELDS = (
-    "format objective actions observes template templateVersion schema sampling "
-    "maxTokens model engine book validitySeconds"
+    "format objective actions observes questions template templateVersion schema "
+    "sampling maxTokens model engine book validitySeconds"
 ).split()
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How one inference of a program is generated."""
+
+    schema: JsonValue | None
+    """What masks the output; None for free text."""
+    max_tokens: int
+    """Most tokens of the output."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,8 @@ class Program:
     """Action kits that a plan may use, in the order of the manifest."""
     observes: tuple[str, ...]
     """Names of what is read at the anchor, in order."""
+    questions: tuple[Question, ...]
+    """What the model is asked before the plan, in order."""
     schema: JsonValue
     """JSON schema of a plan, by which the model's grammar is made."""
     sampling: Sampling
@@ -94,6 +107,7 @@ class Program:
                 {"name": kit.name, "version": kit.version} for kit in self.kits
             ],
             "observes": list(self.observes),
+            "questions": [question.to_json() for question in self.questions],
             "template": TEMPLATE,
             "templateVersion": TEMPLATE_VERSION,
             "schema": self.schema,
@@ -118,6 +132,7 @@ class Program:
         sampling: Sampling,
         max_tokens: int,
         validity_seconds: int,
+        questions: Sequence[Question] = (),
     ) -> Program:
         """Make a program from what a `VerifiedAgent` subclass says.
 
@@ -131,6 +146,7 @@ class Program:
                 objective=objective,
                 kits=tuple(kits),
                 observes=tuple(observes),
+                questions=tuple(questions),
                 schema=plan_schema(kits, book),
                 sampling=sampling,
                 max_tokens=max_tokens,
@@ -173,6 +189,7 @@ class Program:
             objective=_objective(item["objective"]),
             kits=_kits(item["actions"]),
             observes=_observes(item["observes"]),
+            questions=parse_questions(item["questions"]),
             schema=item["schema"],
             sampling=Sampling.from_json(item["sampling"]),
             max_tokens=_within(
@@ -187,6 +204,23 @@ class Program:
                 limit=MAX_VALIDITY_SECONDS,
             ),
         )
+
+    @property
+    def inferences(self) -> int:
+        """How often the model is asked in one slot: every question, and the plan."""
+        return len(self.questions) + 1
+
+    def terms(self, index: int) -> Terms:
+        """Return the terms of inference number `index`, from 0; the last is the plan's.
+
+        Raises:
+            ValueError: there is no such inference.
+        """
+        if not 0 <= index < self.inferences:
+            raise ValueError(f"inference {index} of {self.inferences}")
+        if index == len(self.questions):
+            return Terms(schema=self.schema, max_tokens=self.max_tokens)
+        return Terms(schema=None, max_tokens=self.questions[index].max_tokens)
 
     def require_book(self, book: AddressBook) -> None:
         """Refuse an address book that is not this program's.

@@ -20,14 +20,24 @@ manifest, and a change of wording is a new version.
     Last: swap
     Actions: swap, supply, withdraw, hold
     Plan:
+
+Where a program asks questions first, each ends its prompt with
+
+    Question: Is WETH above its band?
+    Answer:
+
+and every later prompt holds it, with its answer, before `Actions:`, as
+
+    Asked: Is WETH above its band?
+    Answered: It is, by 3 %.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 
+from affiant.agents.one_line import one_line
 from affiant.agents.plan_errors import RequestError
 from affiant.agents.request import REQUEST_FORMAT
 from affiant.encoding import JsonValue
@@ -35,7 +45,7 @@ from affiant.encoding import JsonValue
 TEMPLATE = "affiant-plan"
 """Name of the template, for the program's manifest."""
 
-TEMPLATE_VERSION = 1
+TEMPLATE_VERSION = 2
 """Version of its wording, for the program's manifest."""
 
 MAX_PROMPT_CHARS = 16_000
@@ -49,6 +59,12 @@ SYSTEM_TEXT = (
 )
 """First part of the system message for instruct models; one line per action follows."""
 
+QUESTION_TEXT = (
+    "You advise on an on-chain portfolio. Answer the question at the end in one or two "
+    "short plain sentences, from the numbers given."
+)
+"""System message of a question, for instruct models."""
+
 _MAX_NAME_CHARS = 32
 _SIGNIFICANT_DIGITS = 6
 
@@ -61,9 +77,6 @@ _ACTION_LINES = {
     "balance to take back}",
     "hold": '{"action": "hold"}, alone: change nothing',
 }
-
-_CONTROL_TOKEN_START = re.compile(r"<(?=[^\s\d=<])|\[(?=[A-Z/])|｜")
-"""Where tokenizers' control tokens begin: <s>, <|end|>, [INST], <｜User｜>."""
 
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9./_-]")
 
@@ -83,7 +96,7 @@ def render_prompt(request: Mapping[str, JsonValue]) -> str:
     portfolio = request["portfolio"]
     previous = request["previous"]
     lines = [
-        f"Objective: {_one_line(request['objective'])}",
+        f"Objective: {one_line(request['objective'])}",
         *(_token_line(token) for token in portfolio["tokens"]),
         f"Total {portfolio['total'].partition('.')[0]}",
         *(_pool_line(pool) for pool in request["pools"]),
@@ -92,8 +105,15 @@ def render_prompt(request: Mapping[str, JsonValue]) -> str:
             for market in request["lending"]
         ),
         "Last: " + ("none" if previous is None else _names(previous["actions"])),
-        f"Actions: {_names(request['actions'])}",
-        "Plan:\n",
+        *(
+            line
+            for item in request["answers"]
+            for line in (
+                f"Asked: {one_line(item['question'])}",
+                f"Answered: {one_line(item['answer'])}",
+            )
+        ),
+        *_closing(request),
     ]
     text = "\n".join(lines)
     if len(text) > MAX_PROMPT_CHARS:
@@ -112,6 +132,11 @@ def chat_messages(request: Mapping[str, JsonValue]) -> list[dict[str, str]]:
         RequestError: as `render_prompt`.
     """
     prompt = render_prompt(request)
+    if request["question"] is not None:
+        return [
+            {"role": "system", "content": QUESTION_TEXT},
+            {"role": "user", "content": prompt},
+        ]
     actions = [
         _ACTION_LINES.get(name, f'{{"action": "{_name(name)}", ...}}')
         for name in request["actions"]
@@ -120,6 +145,12 @@ def chat_messages(request: Mapping[str, JsonValue]) -> list[dict[str, str]]:
         {"role": "system", "content": SYSTEM_TEXT + "\n".join(actions)},
         {"role": "user", "content": prompt},
     ]
+
+
+def _closing(request: Mapping[str, JsonValue]) -> list[str]:
+    if request["question"] is not None:
+        return [f"Question: {one_line(request['question'])}", "Answer:\n"]
+    return [f"Actions: {_names(request['actions'])}", "Plan:\n"]
 
 
 def _token_line(token: Mapping[str, JsonValue]) -> str:
@@ -151,19 +182,6 @@ def _name(name: JsonValue) -> str:
         str(name),
     )
     return safe[:_MAX_NAME_CHARS]
-
-
-def _one_line(text: str) -> str:
-    """Return `text` on one line, without controls, and unable to spell a control token.
-
-    Unicode categories C (controls, bidirectional overrides, surrogates) and Z
-    (separators) become single spaces.
-    """
-    plain = "".join(
-        " " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text
-    )
-    apart = _CONTROL_TOKEN_START.sub(lambda found: f"{found[0]} ", plain)
-    return " ".join(apart.split())
 
 
 def _shortened(decimal: str) -> str:

@@ -15,7 +15,7 @@ its own share of the same total. Values are in the feeds' quote currency.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Fact = TypeVar("Fact")
 
-REQUEST_FORMAT = "affiant-request/1"
+REQUEST_FORMAT = "affiant-request/2"
 """Version tag of the request. Another rounding or another field is another version."""
 
 MAX_OBJECTIVE_CHARS = 1000
@@ -70,6 +70,15 @@ class PreviousSummary:
         return cls(slot=slot, actions=plan.action_names)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the model said to an earlier question of the same slot."""
+
+    question: str
+    answer: str
+    """As `affiant.agents.questions.answer_of` gives it."""
+
+
 def build_request(
     program_manifest: Mapping[str, JsonValue],
     *,
@@ -78,8 +87,10 @@ def build_request(
     mandate_id: Digest,
     slot: int,
     previous: PreviousSummary | None,
+    question: str | None = None,
+    answers: Sequence[Answer] = (),
 ) -> dict[str, JsonValue]:
-    """Return the request of one slot. The same arguments give the same bytes.
+    """Return a request of one slot. The same arguments give the same bytes.
 
     Args:
         program_manifest: the program's JSON; its `objective` and `actions` are used.
@@ -88,6 +99,8 @@ def build_request(
         mandate_id: 32 bytes.
         slot: the slot decided on.
         previous: the decision that the mandate's head names; None for the first.
+        question: what is asked; None asks for the plan.
+        answers: what was asked before in this slot, in order.
 
     Returns:
         Strings, integers, lists and objects only; no fraction is a JSON number.
@@ -126,6 +139,10 @@ def build_request(
         "previous": None
         if previous is None
         else {"slot": previous.slot, "actions": list(previous.actions)},
+        "question": question,
+        "answers": [
+            {"question": item.question, "answer": item.answer} for item in answers
+        ],
     }
 
 

@@ -107,8 +107,9 @@ def load_engine(folder: Path, *, name: EngineName, dtype: str | None) -> Engine:
     """
     if name == "vllm":
         from affiant.inference.vllm_engine import VllmEngine
+        from affiant.inference.vllm_process import VllmSettings
 
-        return VllmEngine.load(folder, dtype=dtype)
+        return VllmEngine.load(folder, settings=VllmSettings(dtype=dtype))
     from affiant.inference.transformers_engine import TransformersEngine
 
     return TransformersEngine.load(folder, dtype=dtype or "float32")

@@ -88,6 +88,9 @@ def _left(audit: DecisionAudit) -> list[Markup]:
 def _right(audit: DecisionAudit) -> list[Markup]:
     story = audit.story
     parts = [element("h4", "What the model planned, and why")]
+    for question, answer in story.asked:
+        parts.append(element("p", element("b", question)))
+        parts.append(element("blockquote", answer))
     if story.why:
         parts.append(element("blockquote", story.why))
     if story.plan:

@@ -7,11 +7,12 @@ run a model.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from affiant.agents.derive import Asked, derive_previous, derive_prompt, derive_request
 from affiant.agents.program import Program
+from affiant.agents.questions import answer_of, stated_answers
 from affiant.audit.check_chain import same
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.history import History
@@ -166,20 +167,23 @@ def check_request(
     observation: Observation,
     mandate: Mandate,
     find: FindEvidence,
-) -> Asked:
-    """Second part of step 6: the request follows from program and observation.
+) -> tuple[Asked, ...]:
+    """Second part of step 6: the requests follow from program and observation.
 
-    1. the program asks once, and the decision's time is the program's;
+    1. the program asks as often as there are receipts, and the decision's time is the
+       program's;
     2. the decision before is the one that `previous` names;
-    3. the request rebuilt is the one that was sworn.
+    3. the requests rebuilt, with the answers that they state, are those sworn to.
 
     Raises:
         RejectedError: one of them does not hold.
-        AuditUnavailableError: the evidence of the decision before cannot be had.
+        AuditUnavailableError: the evidence of the decision before cannot be had, or
+            the requests of a program with questions are withheld.
     """
     decision, program = bundle.decision, manifests.program
     # 1.
-    same("inferences of the program", got=len(bundle.receipts), expected=1)
+    expected = program.inferences
+    same("inferences of the program", got=len(bundle.receipts), expected=expected)
     until = observation.timestamp + program.validity_seconds
     same("time of the decision", got=decision.valid_until, expected=until)
     # 2.
@@ -201,38 +205,66 @@ def check_request(
         book=manifests.book,
     )
     # 3.
-    asked = derive_request(
-        program,
-        observation=observation,
-        book=manifests.book,
-        mandate=mandate,
-        slot=decision.slot,
-        anchor_hash=decision.anchor_hash,
-        previous=previous,
-    )
-    expected = asked.request_hash
-    same("request", got=bundle.receipts[0].request, expected=expected)
-    return asked
+    answers = stated_answers(section(bundle, "requests")) if program.questions else ()
+    same("answers", got=len(answers), expected=len(program.questions))
+    requests = []
+    for count, receipt in enumerate(bundle.receipts):
+        asked = derive_request(
+            program,
+            observation=observation,
+            book=manifests.book,
+            mandate=mandate,
+            slot=decision.slot,
+            anchor_hash=decision.anchor_hash,
+            previous=previous,
+            answers=answers[:count],
+        )
+        same("request", got=receipt.request, expected=asked.request_hash)
+        requests.append(asked)
+    return tuple(requests)
 
 
 def check_prompt(
-    bundle: EvidenceBundle, *, asked: Asked, replayer: Replayer | None
+    bundle: EvidenceBundle,
+    *,
+    asked: Sequence[Asked],
+    manifests: Manifests,
+    replayer: Replayer | None,
 ) -> str:
-    """Last part of step 6: the prompt's token ids follow from the request.
+    """Last part of step 6: prompts follow from requests, answers from output tokens.
+
+    1. each prompt's token ids are those of its request;
+    2. each answer that a later request states is what the model said.
 
     Raises:
         RejectedError: they do not.
-        AuditUnavailableError: no folder of the sworn model to take the tokenizer from.
+        AuditUnavailableError: no folder of the sworn model to take the tokenizer from,
+            or tokens withheld.
     """
-    receipt = bundle.receipts[0]
     tokenizer = require_model(
-        replayer, model=receipt.model, what="prompt token ids (the request is rebuilt)"
+        replayer,
+        model=bundle.receipts[0].model,
+        what="prompt token ids (the request is rebuilt)",
     )
-    ids = derive_prompt(asked.request, tokenizer=tokenizer)
-    same("prompt", got=receipt.prompt, expected=tokens_hash(ids))
+    # 1.
+    count = 0
+    for receipt, item in zip(bundle.receipts, asked, strict=True):
+        ids = derive_prompt(item.request, tokenizer=tokenizer)
+        same("prompt", got=receipt.prompt, expected=tokens_hash(ids))
+        count += len(ids)
+    if not manifests.program.questions:
+        return (
+            f"The program's request and its {count} prompt tokens are rebuilt and are "
+            "those sworn to."
+        )
+    # 2.
+    outputs = [item["output"] for item in section(bundle, "tokens")]
+    for index, answer in enumerate(stated_answers([asked[-1].request])):
+        said = answer_of(tokenizer.decode(outputs[index]))
+        same(f"answer to question {index + 1}", got=answer, expected=said)
     return (
-        f"The program's request and its {len(ids)} prompt tokens are rebuilt and are "
-        "those sworn to."
+        f"The program's {len(asked)} requests and their {count} prompt tokens are "
+        "rebuilt and are those sworn to; every answer is what the tokens say."
     )
 
 

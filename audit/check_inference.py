@@ -7,6 +7,8 @@ engine; it does not say that another answer would have been worse.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from affiant.agents.derive import (
     Asked,
     derive_calls,
@@ -15,12 +17,14 @@ from affiant.agents.derive import (
     plan_text,
 )
 from affiant.agents.plan import Plan
+from affiant.agents.program import Program
 from affiant.audit.check_chain import same
 from affiant.audit.check_evidence import Manifests, require_model, section
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.replayer import Replayer
 from affiant.encoding import Digest, canonical_json, to_hex
 from affiant.inference.receipt import tokens_hash
+from affiant.inference.replay import SwornInference
 from affiant.inference.trace import Trace
 from affiant.onchain.decision import bounds_hash, calls_hash
 from affiant.onchain.evidence import EvidenceBundle
@@ -29,53 +33,65 @@ from affiant.onchain.mandate import Mandate
 
 def check_sampling(
     bundle: EvidenceBundle, *, manifests: Manifests, mandate: Mandate
-) -> tuple[Digest | None, str]:
-    """Step 7: how tokens were to be chosen; return the seed, None where greedy.
+) -> tuple[tuple[Digest | None, ...], str]:
+    """Step 7: how tokens were to be chosen; return each inference's seed, if any.
 
-    1. prompt and output are those sworn to, and within the program's length;
-    2. the seed follows from chain, mandate, head and anchor.
+    1. prompts and outputs are those sworn to, and within the program's lengths;
+    2. each seed follows from chain, mandate, head, anchor and the inference's number.
 
     Raises:
         RejectedError: one of them does not hold.
         AuditUnavailableError: the tokens are withheld.
     """
     # 1.
-    tokens, receipt = section(bundle, "tokens")[0], bundle.receipts[0]
-    same("prompt", got=tokens_hash(tokens["prompt"]), expected=receipt.prompt)
-    same("output", got=tokens_hash(tokens["output"]), expected=receipt.output)
-    length, limit = len(tokens["output"]), manifests.program.max_tokens
-    if not 0 < length <= limit:
-        raise AuditRejectedError(
-            "output", got=f"{length} tokens", expected=f"1 to {limit}"
-        )
+    program = manifests.program
+    expected = program.inferences
+    same("inferences of the program", got=len(bundle.receipts), expected=expected)
+    pairs = zip(section(bundle, "tokens"), bundle.receipts, strict=True)
+    for index, (tokens, receipt) in enumerate(pairs):
+        same("prompt", got=tokens_hash(tokens["prompt"]), expected=receipt.prompt)
+        same("output", got=tokens_hash(tokens["output"]), expected=receipt.output)
+        length, limit = len(tokens["output"]), program.terms(index).max_tokens
+        if not 0 < length <= limit:
+            raise AuditRejectedError(
+                "output", got=f"{length} tokens", expected=f"1 to {limit}"
+            )
     # 2.
-    seed = derive_seed(
-        manifests.program.sampling,
-        chain_id=bundle.chain_id,
-        gate=bundle.gate,
-        mandate=mandate,
-        previous=bundle.decision.previous,
-        anchor_hash=bundle.decision.anchor_hash,
-        index=0,
+    seeds = tuple(
+        derive_seed(
+            program.sampling,
+            chain_id=bundle.chain_id,
+            gate=bundle.gate,
+            mandate=mandate,
+            previous=bundle.decision.previous,
+            anchor_hash=bundle.decision.anchor_hash,
+            index=index,
+        )
+        for index in range(program.inferences)
     )
-    if seed is None:
-        return None, "The program is greedy: there is no draw, and no seed to choose."
-    return seed, f"The seed {to_hex(seed)} follows from head and anchor."
+    said = [to_hex(seed) for seed in seeds if seed is not None]
+    if not said:
+        words = "The program is greedy: there is no draw, and no seed to choose."
+    elif len(said) == 1:
+        words = f"The seed {said[0]} follows from head and anchor."
+    else:
+        words = f"The {len(said)} seeds follow from head, anchor and number."
+    return seeds, words
 
 
 def check_tokens(
     bundle: EvidenceBundle,
     *,
     manifests: Manifests,
-    seed: Digest | None,
+    seeds: Sequence[Digest | None],
     replayer: Replayer | None,
 ) -> str:
-    """Step 8: grammar masks and every token, from one prefill.
+    """Step 8: grammar masks and every token of every inference, from one prefill each.
 
     1. the auditor's folder commits to the sworn model;
-    2. the trace is the sworn one;
-    3. every token is what the canonical sampler chooses, within the stated
-       tolerance of another engine.
+    2. the traces are the sworn ones;
+    3. every token is what the canonical sampler chooses: in the same profile exactly,
+       in another within what a calibration allows.
 
     Raises:
         RejectedError: the tokens are not the model's.
@@ -83,38 +99,63 @@ def check_tokens(
             tell (inconclusive).
     """
     # 1.
-    receipt = bundle.receipts[0]
-    model = require_model(replayer, model=receipt.model, what="tokens")
+    model = require_model(replayer, model=bundle.receipts[0].model, what="tokens")
     # 2.
-    tokens = section(bundle, "tokens")[0]
-    trace = Trace.from_json(section(bundle, "traces")[0])
-    same("trace", got=trace.root, expected=receipt.trace)
+    sworn = sworn_inferences(bundle, program=manifests.program, seeds=seeds)
     # 3.
-    verdict = model.replay(
-        manifest=manifests.engine,
-        receipt=receipt,
-        prompt_ids=tokens["prompt"],
-        output_ids=tokens["output"],
-        trace=trace,
-        schema=manifests.program.schema,
-        sampling=manifests.program.sampling,
-        seed=seed,
-        max_tokens=manifests.program.max_tokens,
-    )
-    count = len(tokens["output"])
-    if verdict.grade == "exact":
-        return f"All {count} tokens, candidates and logits come out exactly the same."
-    if verdict.grade == "consistent":
+    grades = set()
+    for index, item in enumerate(sworn):
+        verdict = model.replay(item, manifest=manifests.engine)
+        grades.add(verdict.grade)
+        what = "tokens" if len(sworn) == 1 else f"tokens of inference {index + 1}"
+        reasons = "; ".join(verdict.reasons) or "no reason given"
+        if verdict.grade == "inconclusive":
+            raise AuditUnavailableError(what, reason=f"inconclusive: {reasons}")
+        if verdict.grade == "inconsistent":
+            raise AuditRejectedError(
+                what, got=f"inconsistent: {reasons}", expected="the model's own tokens"
+            )
+    count = sum(len(item.output_ids) for item in sworn)
+    inferences = "" if len(sworn) == 1 else f" of {len(sworn)} inferences"
+    if grades == {"exact"}:
         return (
-            f"All {count} tokens are consistent with this model in an independent "
-            "engine, within the stated tolerance."
+            f"All {count} tokens{inferences} and their fingerprints come out exactly "
+            "the same, in the same profile."
         )
-    reasons = "; ".join(verdict.reasons) or "no reason given"
-    if verdict.grade == "inconclusive":
-        raise AuditUnavailableError("tokens", reason=f"inconclusive: {reasons}")
-    raise AuditRejectedError(
-        "tokens", got=f"{verdict.grade}: {reasons}", expected="the model's own tokens"
+    return (
+        f"All {count} tokens{inferences} are consistent with this model in an "
+        "independent engine, within its calibration."
     )
+
+
+def sworn_inferences(
+    bundle: EvidenceBundle, *, program: Program, seeds: Sequence[Digest | None]
+) -> tuple[SwornInference, ...]:
+    """Return what evidence states of each inference, to be replayed.
+
+    Raises:
+        AuditUnavailableError: tokens or traces are withheld.
+        AuditRejectedError, MalformedError: a trace is not the sworn one, or none.
+    """
+    tokens, traces = section(bundle, "tokens"), section(bundle, "traces")
+    found = []
+    for index, (receipt, seed) in enumerate(zip(bundle.receipts, seeds, strict=True)):
+        trace = Trace.from_json(traces[index])
+        same("trace", got=trace.root, expected=receipt.trace)
+        terms = program.terms(index)
+        found.append(
+            SwornInference(
+                receipt=receipt,
+                prompt_ids=tuple(tokens[index]["prompt"]),
+                output_ids=tuple(tokens[index]["output"]),
+                trace=trace,
+                schema=terms.schema,
+                sampling=program.sampling,
+                seed=seed,
+                max_tokens=terms.max_tokens,
+            )
+        )
+    return tuple(found)
 
 
 def check_consequences(
@@ -145,10 +186,10 @@ def check_consequences(
     # 2.
     tokenizer = require_model(
         replayer,
-        model=bundle.receipts[0].model,
+        model=bundle.receipts[-1].model,
         what="plan out of the tokens (calls and bounds follow from the stated plan)",
     )
-    text = tokenizer.decode(section(bundle, "tokens")[0]["output"])
+    text = tokenizer.decode(section(bundle, "tokens")[-1]["output"])
     plan = derive_plan(text, program=manifests.program, book=manifests.book)
     same(
         "plan",

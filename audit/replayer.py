@@ -1,30 +1,34 @@
-"""The auditor's own model: a committed folder, its tokenizer, one prefill per decision.
+"""The auditor's own model: a committed folder, its tokenizer, a prefill per inference.
 
-It decides which engine replays: transformers, on purpose not the engine that serves
-(vLLM), in the type of numbers that the sworn engine manifest names. It says which model
-the folder commits to and lets nobody take it for another. It trusts the folder's bytes
-only as far as their commitment goes. torch is imported when a token is replayed, not
-before.
+It decides which engine replays: the sworn one, where this machine can run it in the
+very same profile, because only there a replay is exact; else transformers, which shares
+no model code with vLLM, within what a calibration allows. It says which model the
+folder commits to and lets nobody take it for another. It trusts the folder's bytes only
+as far as their commitment goes. torch is imported when a token is replayed, not before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from affiant.audit.errors import AuditUnavailableError
-from affiant.encoding import Digest, JsonValue, to_hex
+from affiant.encoding import Digest, to_hex
 from affiant.errors import AffiantError
-from affiant.inference.engine import Sampling
 from affiant.inference.manifest import EngineManifest
-from affiant.inference.receipt import InferenceReceipt
-from affiant.inference.trace import Trace
 
 if TYPE_CHECKING:
-    from affiant.inference.replay import ReplayVerdict
+    from affiant.inference.engine import Engine
+    from affiant.inference.profile import Profile
+    from affiant.inference.replay import ReplayVerdict, SwornInference
     from affiant.inference.tokenizer import ModelTokenizer
-    from affiant.inference.transformers_engine import TransformersEngine
+
+EngineChoice = Literal["auto", "same", "transformers"]
+"""Which engine replays."""
+
+MAX_THREADS = 64
+"""Most CPU threads that a sworn manifest can make an auditor start."""
 
 Progress = Callable[[str], None]
 """Told in words what is being done."""
@@ -54,27 +58,31 @@ class Replayer(Protocol):
         ...
 
     def replay(
-        self,
-        *,
-        manifest: EngineManifest,
-        receipt: InferenceReceipt,
-        prompt_ids: Sequence[int],
-        output_ids: Sequence[int],
-        trace: Trace,
-        schema: JsonValue,
-        sampling: Sampling,
-        seed: bytes | None,
-        max_tokens: int,
+        self, sworn: SwornInference, *, manifest: EngineManifest
     ) -> ReplayVerdict:
         """Replay every token from one prefill and return the verdict."""
         ...
 
 
 class FolderReplayer:
-    """A model folder, replayed with transformers."""
+    """A model folder, replayed with the sworn engine or with transformers."""
 
-    def __init__(self, folder: str | Path, *, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        engine: EngineChoice = "auto",
+        profiles: Sequence[Profile] = (),
+        progress: Progress | None = None,
+    ) -> None:
         """Compute the folder's commitment; nothing is loaded yet.
+
+        Args:
+            folder: the auditor's own copy of the model.
+            engine: `auto` takes the sworn engine where it runs here in the same
+                profile, and transformers otherwise; the others insist.
+            profiles: calibrations that the auditor believes.
+            progress: told what is being done.
 
         Raises:
             AuditUnavailableError: the folder cannot be committed to, or this
@@ -93,8 +101,10 @@ class FolderReplayer:
         except AffiantError as error:
             raise AuditUnavailableError("model folder", reason=str(error)) from error
         self._folder = Path(folder).resolve()
+        self._choice = engine
+        self._profiles = tuple(profiles)
         self._progress = progress
-        self._engines: dict[str, TransformersEngine] = {}
+        self._engines: dict[tuple[str, str, int], Engine] = {}
         self._tokenizer: ModelTokenizer | None = None
 
     @property
@@ -115,43 +125,31 @@ class FolderReplayer:
         return self._words().chat(messages)
 
     def replay(
-        self,
-        *,
-        manifest: EngineManifest,
-        receipt: InferenceReceipt,
-        prompt_ids: Sequence[int],
-        output_ids: Sequence[int],
-        trace: Trace,
-        schema: JsonValue,
-        sampling: Sampling,
-        seed: bytes | None,
-        max_tokens: int,
+        self, sworn: SwornInference, *, manifest: EngineManifest
     ) -> ReplayVerdict:
-        """Replay with transformers in the manifest's type of numbers.
+        """Replay in the sworn profile where it can be had here, else elsewhere.
+
+        Args:
+            sworn: hostile evidence.
+            manifest: what the receipt's engine hash stands for.
 
         Raises:
-            AuditUnavailableError: the folder is of another model, or does not load.
+            AuditUnavailableError: the folder is of another model, or no engine loads.
             RejectedError: the inference is not what the receipt swears.
         """
-        if receipt.model != self._root:
+        if sworn.receipt.model != self._root:
             raise AuditUnavailableError(
                 "replay",
                 reason=f"other model folder: {to_hex(self._root)}, "
-                f"sworn {to_hex(receipt.model)}",
+                f"sworn {to_hex(sworn.receipt.model)}",
             )
         from affiant.inference.replay import replay
 
         return replay(
-            self._engine(manifest.dtype),
-            receipt=receipt,
-            prompt_ids=prompt_ids,
-            output_ids=output_ids,
-            trace=trace,
-            schema=schema,
-            sampling=sampling,
-            seed=seed,
-            max_tokens=max_tokens,
+            self._engine_for(manifest),
+            sworn,
             model=self._root,
+            profiles=self._profiles,
         )
 
     def close(self) -> None:
@@ -172,25 +170,57 @@ class FolderReplayer:
                 ) from error
         return self._tokenizer
 
-    def _engine(self, dtype: str) -> TransformersEngine:
-        if dtype not in self._engines:
-            if self._progress is not None:
-                self._progress(f"loading the model in transformers ({dtype})")
+    def _engine_for(self, manifest: EngineManifest) -> Engine:
+        """Return the engine that replays what `manifest` generated."""
+        if self._choice != "transformers":
             try:
-                from affiant.inference.transformers_engine import TransformersEngine
+                same = self._engine(manifest.engine, manifest=manifest)
+                if same.manifest.hash == manifest.hash:
+                    return same
+                reason = "this machine's profile is another"
+            except AuditUnavailableError as error:
+                reason = error.reason
+            if self._choice == "same":
+                raise AuditUnavailableError("replay in the same profile", reason=reason)
+        return self._engine("transformers", manifest=manifest)
 
-                self._engines[dtype] = TransformersEngine.load(
-                    self._folder, dtype=dtype
-                )
+    def _engine(self, name: str, *, manifest: EngineManifest) -> Engine:
+        key = (name, manifest.dtype, manifest.threads)
+        if key not in self._engines:
+            if self._progress is not None:
+                self._progress(f"loading the model in {name} ({manifest.dtype})")
+            try:
+                self._engines[key] = _load(self._folder, name, manifest=manifest)
             except (ImportError, ValueError, AffiantError) as error:
                 raise AuditUnavailableError(
                     "replay engine", reason=str(error)[:300]
                 ) from error
-        return self._engines[dtype]
+        return self._engines[key]
+
+
+def _load(folder: Path, name: str, *, manifest: EngineManifest) -> Engine:
+    """Load `folder` into an engine, as near to `manifest` as this machine comes."""
+    # On an accelerator the number of threads changes nothing and is stated as 0.
+    threads = manifest.threads or 2
+    if threads > MAX_THREADS:
+        raise ValueError(f"threads: got {threads}, expected at most {MAX_THREADS}")
+    if name == "vllm":
+        from affiant.inference.vllm_engine import VllmEngine
+        from affiant.inference.vllm_process import VllmSettings
+
+        settings = VllmSettings(dtype=manifest.dtype, threads=threads)
+        return VllmEngine.load(folder, settings=settings)
+    from affiant.inference.transformers_engine import TransformersEngine
+
+    return TransformersEngine.load(folder, dtype=manifest.dtype, threads=threads)
 
 
 def replayer_of(
-    folder: str | Path | None, *, progress: Progress | None = None
+    folder: str | Path | None,
+    *,
+    engine: EngineChoice = "auto",
+    profiles: Sequence[Profile] = (),
+    progress: Progress | None = None,
 ) -> tuple[FolderReplayer | None, str]:
     """Return a replayer for `folder`, or None, and in words why.
 
@@ -199,10 +229,19 @@ def replayer_of(
     if folder is None:
         return None, "No model folder was given, so no token was replayed."
     try:
-        replayer = FolderReplayer(folder, progress=progress)
+        replayer = FolderReplayer(
+            folder, engine=engine, profiles=profiles, progress=progress
+        )
     except AuditUnavailableError as error:
         return None, f"The model folder cannot be used: {error.reason}."
     return replayer, (
-        "Tokens were replayed with transformers on a model folder whose commitment is "
-        f"{to_hex(replayer.root)}."
+        "Tokens were replayed on a model folder whose commitment is "
+        f"{to_hex(replayer.root)}: {_ENGINE_WORDS[engine]}."
     )
+
+
+_ENGINE_WORDS = {
+    "auto": "with the sworn engine where it ran in the same profile, else transformers",
+    "same": "with the sworn engine in the same profile",
+    "transformers": "with transformers",
+}

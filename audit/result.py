@@ -172,6 +172,8 @@ class Story:
 
     saw: tuple[tuple[str, str], ...] = ()
     """(label, value) in words."""
+    asked: tuple[tuple[str, str], ...] = ()
+    """(question, answer) of each question that the program asked before the plan."""
     why: str = ""
     """The model's own words."""
     plan: tuple[str, ...] = ()
@@ -186,6 +188,7 @@ class Story:
         """Return the story as JSON."""
         return {
             "saw": [[label, value] for label, value in self.saw],
+            "asked": [[question, answer] for question, answer in self.asked],
             "why": self.why,
             "plan": list(self.plan),
             "calls": list(self.calls),

@@ -70,6 +70,7 @@ def tell(
             )
         )
     return Story(
+        asked=_asked(bundle),
         saw=() if facts is None or book is None else facts_in_words(facts, book=book),
         why="" if plan is None else plan.why,
         plan=() if plan is None else plan_in_words(plan.actions),
@@ -78,4 +79,19 @@ def tell(
         else calls_in_words(calls, book=book),
         changes=changes,
         value_at_risk=None if execution is None else execution.event.value_at_risk,
+    )
+
+
+def _asked(bundle: EvidenceBundle | None) -> tuple[tuple[str, str], ...]:
+    """Return questions and answers as the last request states them."""
+    if bundle is None or "requests" in bundle.withheld:
+        return ()
+    last = bundle.content("requests")[-1]
+    stated = last.get("answers") if isinstance(last, dict) else None
+    if not isinstance(stated, list):
+        return ()
+    return tuple(
+        (str(item.get("question", "")), str(item.get("answer", "")))
+        for item in stated
+        if isinstance(item, dict)
     )

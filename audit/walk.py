@@ -70,8 +70,8 @@ class _Walk:
         self.sound = False
         self.observation: Observation | None = None
         self.manifests: Manifests | None = None
-        self.asked: Asked | None = None
-        self.seed: Digest | None = None
+        self.asked: tuple[Asked, ...] | None = None
+        self.seeds: tuple[Digest | None, ...] = ()
         self.steps: list[Step] = []
 
     def go(self) -> Examined:
@@ -236,11 +236,14 @@ class _Walk:
             find=self.court.find,
         )
         return check_evidence.check_prompt(
-            bundle, asked=self.asked, replayer=self.court.replayer
+            bundle,
+            asked=self.asked,
+            manifests=self.manifests,
+            replayer=self.court.replayer,
         )
 
     def _sampling(self) -> str:
-        self.seed, sentence = check_inference.check_sampling(
+        self.seeds, sentence = check_inference.check_sampling(
             self._require_bundle(),
             manifests=self._need(self.manifests, step=6),
             mandate=self.mandate,
@@ -254,7 +257,7 @@ class _Walk:
         return check_inference.check_tokens(
             self._require_bundle(),
             manifests=manifests,
-            seed=self.seed,
+            seeds=self.seeds,
             replayer=self.court.replayer,
         )
 
@@ -262,7 +265,7 @@ class _Walk:
         return check_inference.check_consequences(
             self._require_bundle(),
             manifests=self._need(self.manifests, step=6),
-            asked=self._need(self.asked, step=6),
+            asked=self._need(self.asked, step=6)[-1],
             mandate=self.mandate,
             replayer=self.court.replayer,
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -17,87 +16,43 @@ from numpy.typing import NDArray
 
 from affiant.encoding import JsonValue
 from affiant.errors import MalformedError
-from affiant.inference.errors import ContextExceededError, SamplingUnsupportedError
+from affiant.inference.errors import ContextExceededError
 from affiant.inference.manifest import EngineManifest
+from affiant.inference.sampling import Sampling
 
 if TYPE_CHECKING:
     from affiant.inference.grammar import Grammar
 
-MAX_TEMPERATURE_TERM = 1000
-"""Largest numerator and denominator of a temperature; keeps scores within 64 bits."""
 
-SEED_BYTES = 32
-"""Length of a seed."""
+@dataclass(frozen=True)
+class PrefillJob:
+    """An output that is to be looked at again after its prompt."""
+
+    prompt_ids: tuple[int, ...]
+    """At least one id below `vocab_size`."""
+    output_ids: tuple[int, ...]
+    """At least one id below `vocab_size`."""
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """What the model reads: the last output token decides nothing any more."""
+        return (*self.prompt_ids, *self.output_ids[:-1])
+
+    @property
+    def length(self) -> int:
+        """Number of `tokens`."""
+        return len(self.prompt_ids) + len(self.output_ids) - 1
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How a token is chosen: greedily, or with public noise at some temperature."""
+class Prefill:
+    """What a model computes before each token of an output, in one forward pass."""
 
-    temperature: Fraction | None
-    """`None` for greedy, else the temperature; positive, terms at most 1000."""
-
-    def __post_init__(self) -> None:
-        """Refuse temperatures that the sampler cannot compute exactly.
-
-        Raises:
-            SamplingUnsupportedError: not a positive fraction with small terms.
-        """
-        value = self.temperature
-        if value is None:
-            return
-        if (
-            not isinstance(value, Fraction)
-            or value <= 0
-            or value.numerator > MAX_TEMPERATURE_TERM
-            or value.denominator > MAX_TEMPERATURE_TERM
-        ):
-            raise SamplingUnsupportedError(
-                "temperature",
-                got=repr(value)[:80],
-                expected=f"None or a positive Fraction, terms ≤ {MAX_TEMPERATURE_TERM}",
-            )
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Return `temperature`: null, or `[numerator, denominator]` in lowest terms."""
-        if self.temperature is None:
-            return {"temperature": None}
-        return {
-            "temperature": [self.temperature.numerator, self.temperature.denominator]
-        }
-
-    @classmethod
-    def from_json(cls, value: JsonValue) -> Sampling:
-        """Parse hostile JSON; anything besides a temperature is refused.
-
-        Raises:
-            SamplingUnsupportedError: another parameter (top_p, penalties, …) is named,
-                or the temperature is not null or a reduced fraction.
-        """
-        if not isinstance(value, Mapping) or set(value) != {"temperature"}:
-            got = sorted(map(str, value)) if isinstance(value, Mapping) else value
-            raise SamplingUnsupportedError(
-                "parameters", got=repr(got)[:200], expected="exactly `temperature`"
-            )
-        stated = value["temperature"]
-        if stated is None:
-            return GREEDY
-        if (
-            not isinstance(stated, list)
-            or len(stated) != 2
-            or not all(type(term) is int and term > 0 for term in stated)
-            or Fraction(*stated).as_integer_ratio() != tuple(stated)
-        ):
-            raise SamplingUnsupportedError(
-                "temperature",
-                got=repr(stated)[:80],
-                expected="null or [numerator, denominator] in lowest terms",
-            )
-        return cls(temperature=Fraction(*stated))
-
-
-GREEDY = Sampling(temperature=None)
-"""The largest quantised logit, ties to the smaller id; needs no seed."""
+    logits: NDArray[np.float32]
+    """(tokens, vocab) float32: raw, no mask applied."""
+    hidden: NDArray[np.float32]
+    """(tokens, hidden) float32: states after the final norm, from which the logits
+    come."""
 
 
 class Engine(Protocol):
@@ -180,13 +135,18 @@ class Engine(Protocol):
         """
         ...
 
-    def prefill(
-        self, prompt_ids: Sequence[int], output_ids: Sequence[int]
-    ) -> NDArray[np.float32]:
-        """Return raw logits, (len(output_ids), vocab_size) float32, no mask applied.
+    def prefill(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> Prefill:
+        """Return what the model computes before each output token, canonically.
 
-        Row `i` is what the model says before `output_ids[i]`, computed in the canonical
-        shape. Raises as `generate` does.
+        Row `i` belongs to `output_ids[i]`. Raises as `generate` does.
+        """
+        ...
+
+    def prefill_many(self, jobs: Sequence[PrefillJob]) -> list[Prefill]:
+        """Return what `prefill` does, faster, and not bit for bit the same.
+
+        For replays where exactness is not asked for: batches have any shape. Raises as
+        `generate` does.
         """
         ...
 
@@ -257,16 +217,3 @@ def check_prefill(
         raise ContextExceededError(
             got=len(prompt_ids) + len(output_ids), limit=max_context
         )
-
-
-def check_seed(seed: bytes | None, *, sampling: Sampling) -> None:
-    """Refuse a temperature without a seed.
-
-    Raises:
-        MalformedError: a temperature is set and the seed is not 32 bytes.
-    """
-    if sampling.temperature is not None and (
-        not isinstance(seed, bytes) or len(seed) != SEED_BYTES
-    ):
-        got = "none" if seed is None else f"{len(seed)} bytes"
-        raise MalformedError("seed", got=got, expected=f"{SEED_BYTES} bytes")

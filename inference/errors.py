@@ -11,6 +11,7 @@
     ├── LogitsInvalidError         NaN, infinite or oversized logits
     ├── ContextExceededError       prompt and output do not fit the engine
     ├── SelfCheckError             an honest inference did not settle
+    │   └── ReleasedTokenError         what was handed out already did not stay
     ├── ReceiptMismatchError       evidence is not what the receipt swears to
     └── KeystoreError              a keystore that cannot be used
         └── KeystorePasswordError      the password does not open it
@@ -101,6 +102,20 @@ class SelfCheckError(RejectedError):
         )
         self.rollbacks = rollbacks
         self.position = position
+
+
+class ReleasedTokenError(SelfCheckError):
+    """A token that was released before the end is not the canonical one after all."""
+
+    def __init__(self, *, position: int, released: int) -> None:
+        RejectedError.__init__(
+            self,
+            f"self-check: got another token at output position {position}, expected "
+            f"the first {released} to stay as they were released",
+        )
+        self.rollbacks = 0
+        self.position = position
+        self.released = released
 
 
 class ReceiptMismatchError(RejectedError):

@@ -10,23 +10,39 @@ Decoding and prefill differ in the last bits, so near-ties can fall differently;
 this, an honest inference replays exactly in the same profile. The number of rollbacks
 is bounded: an engine that never agrees with itself is refused. Whether the output is a
 sensible plan is not decided here.
+
+Text may be released before the end, in windows: each is generated, and checked like a
+whole output, before the next. The check that counts is still the last one, over the
+whole output; should it differ in what was released, nothing is sworn.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from affiant.encoding import Digest, JsonValue, keccak256
-from affiant.inference.engine import Engine, Sampling
-from affiant.inference.errors import SelfCheckError
+from affiant.inference.engine import Engine, Prefill
+from affiant.inference.errors import ReleasedTokenError, SelfCheckError
+from affiant.inference.fingerprint import fingerprint_key, fingerprints
 from affiant.inference.receipt import InferenceReceipt, tokens_hash
-from affiant.inference.retrace import first_mismatch, retrace
+from affiant.inference.retrace import retrace
+from affiant.inference.sampling import Sampling
 from affiant.inference.trace import Trace
 
 MAX_ROLLBACKS = 16
-"""Most rollbacks of one inference; honest ones need none or one."""
+"""Most rollbacks per 1 024 tokens of an inference; honest ones need none or one."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """How an output is handed out while it grows."""
+
+    window: int
+    """Tokens that are generated between two checks; positive."""
+    to: Callable[[tuple[int, ...]], None]
+    """Told the output so far each time a window was checked; at the end, all of it."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +53,16 @@ class Timings:
     """Time in generation, continuations after rollbacks included."""
     self_check: float
     """Time in canonical prefills, masks and re-choosing."""
+    trace: float
+    """Time in fingerprints and in hashing the trace."""
 
     def to_json(self) -> dict[str, float]:
         """Return the seconds by name."""
-        return {"generate": self.generate, "self_check": self.self_check}
+        return {
+            "generate": self.generate,
+            "self_check": self.self_check,
+            "trace": self.trace,
+        }
 
 
 @dataclass(frozen=True)
@@ -61,6 +83,8 @@ class Inference:
     """Whether the output ends with an end token, rather than at `max_tokens`."""
     rollbacks: int
     """How often the self-check corrected the generation."""
+    prefills: int
+    """How many canonical prefills the self-check took; at least one."""
     timings: Timings
     """Where the time went."""
 
@@ -75,7 +99,8 @@ def infer(
     max_tokens: int,
     sampling: Sampling,
     seed: bytes | None,
-    max_rollbacks: int = MAX_ROLLBACKS,
+    max_rollbacks: int | None = None,
+    release: Release | None = None,
 ) -> Inference:
     """Run one inference and return it with its receipt.
 
@@ -88,66 +113,100 @@ def infer(
         max_tokens: largest length of the output.
         sampling: how tokens are chosen.
         seed: 32 bytes where `sampling` has a temperature.
-        max_rollbacks: how often the generation may be corrected.
+        max_rollbacks: how often the generation may be corrected; `MAX_ROLLBACKS` per
+            1 024 tokens if `None`.
+        release: hands out the output while it grows; `None`: only at the end.
 
     Raises:
         SelfCheckError: the engine does not agree with itself.
+        ReleasedTokenError: it did, in a window, and does no longer.
         SchemaUnsupportedError, MalformedError, ContextExceededError: as the engine.
         LogitsInvalidError: the model computes no usable logits.
         EngineUnavailableError: the engine broke down.
     """
     grammar = None if schema is None else engine.compile_grammar(schema)
+    if max_rollbacks is None:
+        max_rollbacks = MAX_ROLLBACKS * -(-max_tokens // 1024)
     generating = checking = 0.0
-    rollbacks = 0
-    prefix: tuple[int, ...] = ()
+    rollbacks = prefills = released = 0
+    output: tuple[int, ...] = ()
     while True:
         started = time.perf_counter()
-        ended = bool(prefix) and prefix[-1] in engine.stop_ids
-        output = (
-            prefix
-            if ended or len(prefix) == max_tokens
-            else engine.generate(
+        if not _over(output, engine=engine, max_tokens=max_tokens):
+            window = max_tokens if release is None else release.window
+            output = engine.generate(
                 prompt_ids,
                 schema=schema,
-                max_tokens=max_tokens,
+                max_tokens=min(len(output) + window, max_tokens),
                 sampling=sampling,
                 seed=seed,
-                prefix=prefix,
+                prefix=output,
             )
-        )
         generated = time.perf_counter()
-        choices = retrace(
-            engine.prefill(prompt_ids, output),
+        found = engine.prefill(prompt_ids, output)
+        again = retrace(
+            found.logits,
             output_ids=output,
             grammar=grammar,
             sampling=sampling,
             seed=seed,
-        ).choices
-        position = first_mismatch(choices, output_ids=output)
+        )
+        prefills += 1
         generating += generated - started
         checking += time.perf_counter() - generated
-        if position is None:
-            break
+        if not again.mismatches:
+            if release is not None:
+                release.to(output)
+                released = len(output)
+            if _over(output, engine=engine, max_tokens=max_tokens):
+                break
+            continue
+        position = again.mismatches[0]
+        if position < released:
+            raise ReleasedTokenError(position=position, released=released)
         if rollbacks == max_rollbacks:
             raise SelfCheckError(rollbacks=rollbacks, position=position)
         rollbacks += 1
-        canonical = tuple(choice.token for choice in choices[position : position + 1])
-        prefix = (*output[:position], *canonical)
-    trace = Trace.from_choices(choices)
+        output = (*output[:position], *again.chosen[position : position + 1])
+    checked = time.perf_counter()
+    trace = trace_of(found, prompt_ids=prompt_ids, output_ids=output)
+    receipt = InferenceReceipt(
+        model=model,
+        engine=engine.manifest.hash,
+        request=keccak256(request),
+        prompt=tokens_hash(prompt_ids),
+        output=tokens_hash(output),
+        trace=trace.root,
+    )
     return Inference(
-        receipt=InferenceReceipt(
-            model=model,
-            engine=engine.manifest.hash,
-            request=keccak256(request),
-            prompt=tokens_hash(prompt_ids),
-            output=tokens_hash(output),
-            trace=trace.root,
-        ),
+        receipt=receipt,
         prompt_ids=tuple(prompt_ids),
         output_ids=output,
         trace=trace,
         text=engine.decode(output),
         finished=output[-1] in engine.stop_ids,
         rollbacks=rollbacks,
-        timings=Timings(generate=generating, self_check=checking),
+        prefills=prefills,
+        timings=Timings(
+            generate=generating,
+            self_check=checking,
+            trace=time.perf_counter() - checked,
+        ),
     )
+
+
+def trace_of(
+    found: Prefill, *, prompt_ids: Sequence[int], output_ids: Sequence[int]
+) -> Trace:
+    """Return the trace of an output from its prefill.
+
+    Raises:
+        LogitsInvalidError: a hidden state is not finite, or out of range.
+    """
+    key = fingerprint_key(tokens_hash(prompt_ids), tokens_hash(output_ids))
+    return Trace.of(output_ids, fingerprints(found.hidden, key=key))
+
+
+def _over(output: tuple[int, ...], *, engine: Engine, max_tokens: int) -> bool:
+    """Whether `output` is one that ends: at a stop token, or for want of room."""
+    return len(output) == max_tokens or (bool(output) and output[-1] in engine.stop_ids)

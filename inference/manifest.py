@@ -63,6 +63,20 @@ class GrammarManifest:
 
 
 @dataclass(frozen=True)
+class FingerprintManifest:
+    """The activation fingerprint in the trace's leaves."""
+
+    name: str
+    """Name and version of its specification."""
+    dimensions: int
+    """Numbers per token."""
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the fingerprint's part of the manifest."""
+        return {"name": self.name, "dimensions": self.dimensions}
+
+
+@dataclass(frozen=True)
 class EngineManifest:
     """One engine configuration; equal hashes claim equal logits."""
 
@@ -92,6 +106,8 @@ class EngineManifest:
     """The grammar backend."""
     sampler: SamplerManifest
     """The canonical sampler."""
+    fingerprint: FingerprintManifest
+    """The trace's fingerprint."""
     device: str
     """Device class, such as `cpu-x86_64-avx512` or `cuda-sm90-nvidia-h200`."""
 
@@ -113,6 +129,7 @@ class EngineManifest:
             "batchInvariant": self.batch_invariant,
             "grammar": self.grammar.to_json(),
             "sampler": self.sampler.to_json(),
+            "fingerprint": self.fingerprint.to_json(),
             "device": self.device,
         }
 
@@ -152,6 +169,10 @@ class EngineManifest:
                     grid_bits=_count(value["sampler"]["gridBits"]),
                     top_k=_count(value["sampler"]["topK"]),
                     gap_units=_count(value["sampler"]["gapUnits"]),
+                ),
+                fingerprint=FingerprintManifest(
+                    name=_text(value["fingerprint"]["name"]),
+                    dimensions=_count(value["fingerprint"]["dimensions"]),
                 ),
                 device=_text(value["device"]),
             )

@@ -7,46 +7,64 @@ the receipt names, unless the caller says which model that is.
 
 1. ids are in range, lengths agree, evidence hashes to what the receipt swears to;
 2. the output ends where it must: at an end token, or at the stated most tokens;
-3. one canonical prefill, masks recomputed, every token chosen again;
+3. one prefill, masks recomputed, every token chosen again;
 4. the verdict:
    - same profile (equal manifest hash): every token and the trace root must be equal:
      *exact*, else *inconsistent*;
-   - another profile: every token equal and traces close: *consistent*; a token outside
-     the grammar or further than the margin from canonical: *inconsistent*; between the
-     two: *inconclusive*.
+   - another profile: a token outside the grammar is *inconsistent*; without a
+     calibration of these two engines on this model, for outputs of this length,
+     everything else is *inconclusive*; with one, within its limits *consistent*, beyond
+     them *inconsistent*.
 
-The margins below are stated, not calibrated: only *exact* may be endorsed.
+Only *exact* may be endorsed. How sure the other words are stands in the profile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.errors import MalformedError
-from affiant.inference.engine import Engine, Sampling, check_prefill, check_seed
+from affiant.inference.engine import Engine, Prefill, PrefillJob, check_prefill
 from affiant.inference.errors import ReceiptMismatchError
+from affiant.inference.infer import trace_of
+from affiant.inference.measure import Measures, measure
+from affiant.inference.profile import Profile
 from affiant.inference.receipt import InferenceReceipt, tokens_hash
 from affiant.inference.retrace import Retrace, retrace
-from affiant.inference.sampler import UNITS, scores
+from affiant.inference.sampling import Sampling, check_seed
 from affiant.inference.trace import Trace
 
 Grade = Literal["exact", "consistent", "inconsistent", "inconclusive"]
 """What a replay says, from best to worst but the last, which says nothing."""
 
-TOKEN_MARGIN = Fraction(1, 4)
-"""Another profile: a token this far below the canonical one, in logits, proves nothing.
-DiFR's starting figure for 8 B models across hardware."""
-TRACE_MARGIN = Fraction(1, 4)
-"""Another profile: candidates' logits may differ by this much from the trace's."""
 MAX_REASONS = 32
 """Most reasons listed; the counts are complete."""
+
+
+@dataclass(frozen=True)
+class SwornInference:
+    """One inference as evidence states it: nothing of it is believed."""
+
+    receipt: InferenceReceipt
+    """What the node swore."""
+    prompt_ids: tuple[int, ...]
+    """The prompt that the auditor derived, or got and re-derives."""
+    output_ids: tuple[int, ...]
+    """The output, the end token included."""
+    trace: Trace
+    """The node's trace."""
+    schema: JsonValue | None
+    """The program's plan schema; `None` for free text."""
+    sampling: Sampling
+    """The program's sampling."""
+    seed: bytes | None
+    """32 bytes where `sampling` has a temperature."""
+    max_tokens: int | None
+    """The program's limit; an output of just this length need not end with an end
+    token. `None`: it must."""
 
 
 @dataclass(frozen=True)
@@ -57,47 +75,44 @@ class ReplayVerdict:
     """`exact`, `consistent`, `inconsistent` or `inconclusive`."""
     same_profile: bool
     """Whether the replaying engine has the receipt's manifest hash."""
-    tokens: int
-    """Length of the output."""
-    mismatches: int
-    """Tokens that are not the canonical choice of this replay."""
-    worst_margin: float
-    """Furthest that a token lies below the canonical one, in logits; `inf` where the
-    grammar forbids it."""
-    worst_trace_distance: float
-    """Furthest that a candidate's logit in the trace lies from this replay's, in
-    logits."""
+    measures: Measures
+    """How far the replay lies from what was sworn."""
+    profile: Digest | None
+    """Hash of the calibration that the grade rests on; `None` if it rests on none."""
     reasons: tuple[str, ...]
-    """Why the grade is not `exact`: token index, got, expected; at most 32."""
+    """Why the grade is neither exact nor consistent: what, got, expected; at most
+    32."""
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the verdict as JSON."""
+        return {
+            "grade": self.grade,
+            "sameProfile": self.same_profile,
+            "tokens": self.measures.tokens,
+            "mismatches": self.measures.mismatches,
+            "worstMargin": _finite(self.measures.worst_margin),
+            "meanMargin": _finite(self.measures.mean_margin),
+            "fingerprint": _finite(self.measures.fingerprint),
+            "worstWindow": _finite(self.measures.worst_window),
+            "profile": None if self.profile is None else to_hex(self.profile),
+            "reasons": list(self.reasons),
+        }
 
 
 def replay(
     engine: Engine,
+    sworn: SwornInference,
     *,
-    receipt: InferenceReceipt,
-    prompt_ids: Sequence[int],
-    output_ids: Sequence[int],
-    trace: Trace,
-    schema: JsonValue | None,
-    sampling: Sampling,
-    seed: bytes | None,
-    max_tokens: int | None = None,
     model: Digest | None = None,
+    profiles: Sequence[Profile] = (),
 ) -> ReplayVerdict:
-    """Replay one inference on `engine` and return what it shows.
+    """Replay one inference on `engine`, in the canonical shape.
 
     Args:
         engine: the auditor's own engine.
-        receipt: what the node swore.
-        prompt_ids: the prompt that the auditor derived, or got and re-derived.
-        output_ids: the output, the end token included.
-        trace: the node's trace.
-        schema: the program's plan schema; `None` for free text.
-        sampling: the program's sampling.
-        seed: 32 bytes where `sampling` has a temperature.
-        max_tokens: the program's limit; an output of just this length need not end with
-            an end token. `None`: it must.
+        sworn: hostile evidence.
         model: commitment of the model that `engine` holds, to compare with the receipt.
+        profiles: calibrations that the auditor believes.
 
     Raises:
         MalformedError: an id out of range, a wrong length, an output that does not end,
@@ -108,18 +123,64 @@ def replay(
         LogitsInvalidError: the engine computes no usable logits.
         EngineUnavailableError: the engine broke down.
     """
+    check_sworn(engine, sworn, model=model)
+    found = engine.prefill(sworn.prompt_ids, sworn.output_ids)
+    return _judge(engine, sworn, found=found, profiles=profiles)
+
+
+def replay_many(
+    engine: Engine,
+    sworn: Sequence[SwornInference],
+    *,
+    model: Digest | None = None,
+    profiles: Sequence[Profile] = (),
+) -> list[ReplayVerdict]:
+    """Replay several, in shared batches where exactness is not asked for.
+
+    An inference of the engine's own profile is replayed alone, as `replay` does.
+    Raises as `replay` does, for the first that it has to refuse.
+    """
+    for item in sworn:
+        check_sworn(engine, item, model=model)
+    own = engine.manifest.hash
+    others = [at for at, item in enumerate(sworn) if item.receipt.engine != own]
+    batched = engine.prefill_many(
+        [PrefillJob(sworn[at].prompt_ids, sworn[at].output_ids) for at in others]
+    )
+    prefills = dict(zip(others, batched, strict=True))
+    return [
+        _judge(
+            engine,
+            item,
+            found=prefills.get(at) or engine.prefill(item.prompt_ids, item.output_ids),
+            profiles=profiles,
+        )
+        for at, item in enumerate(sworn)
+    ]
+
+
+def check_sworn(
+    engine: Engine, sworn: SwornInference, *, model: Digest | None = None
+) -> None:
+    """Steps 1 and 2: refuse evidence before anything is computed on it.
+
+    Raises:
+        MalformedError, ReceiptMismatchError, ContextExceededError: as `replay`.
+    """
     # 1. Shapes, then hashes: nothing is computed on evidence that was not sworn to.
+    prompt_ids, output_ids, trace = sworn.prompt_ids, sworn.output_ids, sworn.trace
     check_prefill(
         prompt_ids,
         output_ids,
         vocab_size=engine.vocab_size,
         max_context=engine.max_context,
     )
-    check_seed(seed, sampling=sampling)
+    check_seed(sworn.seed, sampling=sworn.sampling)
     if len(trace.entries) != len(output_ids):
         raise MalformedError(
             "trace", got=f"{len(trace.entries)} entries", expected=f"{len(output_ids)}"
         )
+    receipt = sworn.receipt
     if model is not None:
         _same("model", got=model, expected=receipt.model)
     _same("prompt", got=tokens_hash(prompt_ids), expected=receipt.prompt)
@@ -131,64 +192,123 @@ def replay(
                 f"trace[{index}].token", got=str(entry.token), expected=str(token)
             )
     # 2. An output cut short, or continued after its end, is not the model's.
-    _check_end(output_ids, stop_ids=engine.stop_ids, max_tokens=max_tokens)
-    # 3. One prefill for all tokens.
-    grammar = None if schema is None else engine.compile_grammar(schema)
-    logits = engine.prefill(prompt_ids, output_ids)
+    _check_end(output_ids, stop_ids=engine.stop_ids, max_tokens=sworn.max_tokens)
+
+
+def _judge(
+    engine: Engine,
+    sworn: SwornInference,
+    *,
+    found: Prefill,
+    profiles: Sequence[Profile],
+) -> ReplayVerdict:
+    """Steps 3 and 4: choose every token again, and compare."""
+    # 3.
+    grammar = None if sworn.schema is None else engine.compile_grammar(sworn.schema)
     again = retrace(
-        logits,
-        output_ids=output_ids,
+        found.logits,
+        output_ids=sworn.output_ids,
         grammar=grammar,
-        sampling=sampling,
-        seed=seed,
+        sampling=sworn.sampling,
+        seed=sworn.seed,
     )
-    # 4. The verdict.
-    margins = _margins(
-        again, logits=logits, output_ids=output_ids, sampling=sampling, seed=seed
+    measures, margins = measure(
+        again,
+        found=found,
+        trace=sworn.trace,
+        prompt_ids=sworn.prompt_ids,
+        output_ids=sworn.output_ids,
+        sampling=sworn.sampling,
+        seed=sworn.seed,
     )
-    distance = _trace_distance(trace, logits=logits)
-    mismatches, reasons = _mismatches(again, output_ids=output_ids, margins=margins)
-    same_profile = engine.manifest.hash == receipt.engine
-    complete = len(again.choices) == len(output_ids) and again.violation is None
-    root = Trace.from_choices(again.choices).root if complete else None
-    if root != trace.root:
-        reasons.append(
-            f"trace: got {to_hex(trace.root)}, expected "
-            f"{to_hex(root) if root else 'none'}, logits up to {distance:.4f} apart"
+    # 4.
+    same_profile = engine.manifest.hash == sworn.receipt.engine
+    profile = None
+    if same_profile:
+        grade, reasons = _same_profile(sworn, again=again, found=found)
+    elif again.violation is not None:
+        grade, reasons = "inconsistent", []
+    else:
+        profile = next(
+            (
+                item
+                for item in profiles
+                if item.fits(
+                    model=sworn.receipt.model,
+                    generator=sworn.receipt.engine,
+                    replayer=engine.manifest.hash,
+                )
+            ),
+            None,
         )
-    worst = max(margins, default=0.0)
+        grade, reasons = _other_profile(measures, profile=profile)
+    if grade in ("inconsistent", "inconclusive"):
+        reasons = [*_tokens(again, sworn.output_ids, margins=margins), *reasons]
     return ReplayVerdict(
-        grade=_grade(
-            same_profile=same_profile,
-            equal=mismatches == 0 and complete and root == trace.root,
-            mismatches=mismatches,
-            worst_margin=worst,
-            distance=distance,
-        ),
+        grade=grade,
         same_profile=same_profile,
-        tokens=len(output_ids),
-        mismatches=mismatches,
-        worst_margin=worst,
-        worst_trace_distance=distance,
+        measures=measures,
+        profile=None if profile is None else profile.hash,
         reasons=tuple(reasons[:MAX_REASONS]),
     )
 
 
-def _grade(
-    *,
-    same_profile: bool,
-    equal: bool,
-    mismatches: int,
-    worst_margin: float,
-    distance: float,
-) -> Grade:
-    if same_profile:
-        return "exact" if equal else "inconsistent"
-    if worst_margin > TOKEN_MARGIN:
-        return "inconsistent"
-    if mismatches == 0 and distance <= TRACE_MARGIN:
-        return "consistent"
-    return "inconclusive"
+def _same_profile(
+    sworn: SwornInference, *, again: Retrace, found: Prefill
+) -> tuple[Grade, list[str]]:
+    if again.mismatches:
+        return "inconsistent", []
+    root = trace_of(
+        found, prompt_ids=sworn.prompt_ids, output_ids=sworn.output_ids
+    ).root
+    if root == sworn.trace.root:
+        return "exact", []
+    return "inconsistent", [
+        f"trace: got {to_hex(sworn.trace.root)}, expected {to_hex(root)}, though every "
+        "token is the canonical one"
+    ]
+
+
+def _other_profile(
+    measures: Measures, *, profile: Profile | None
+) -> tuple[Grade, list[str]]:
+    if profile is None:
+        return "inconclusive", [
+            "profile: got none for this model and these two engines, expected a "
+            "calibration"
+        ]
+    limits = profile.class_of(measures.tokens)
+    if limits is None:
+        lengths = ", ".join(f"{item.least}-{item.most}" for item in profile.classes)
+        return "inconclusive", [
+            f"profile: got {measures.tokens} tokens, expected a calibrated length "
+            f"({lengths})"
+        ]
+    beyond = limits.limits.exceeded(measures)
+    return ("inconsistent", list(beyond)) if beyond else ("consistent", [])
+
+
+def _tokens(
+    again: Retrace, output_ids: Sequence[int], *, margins: Mapping[int, float]
+) -> list[str]:
+    """Name the tokens that are not the canonical ones."""
+    reasons: list[str] = []
+    for at in again.mismatches[:MAX_REASONS]:
+        if at == again.violation:
+            return [
+                *reasons,
+                f"token {at}: got {output_ids[at]}, expected one that the grammar "
+                "allows",
+            ]
+        reasons.append(
+            f"token {at}: got {output_ids[at]}, expected {again.chosen[at]}, "
+            f"{margins[at]:.4f} logits below"
+        )
+    return reasons
+
+
+def _finite(value: float) -> JsonValue:
+    return f"{value:.9g}"
 
 
 def _same(field: str, *, got: Digest, expected: Digest) -> None:
@@ -214,75 +334,3 @@ def _check_end(
         raise MalformedError(
             "output", got=f"token {output_ids[-1]} last", expected="an end token"
         )
-
-
-def _margins(
-    again: Retrace,
-    *,
-    logits: NDArray[np.float32],
-    output_ids: Sequence[int],
-    sampling: Sampling,
-    seed: bytes | None,
-) -> list[float]:
-    """Return per token how far it lies below the canonical one, in logits."""
-    margins: list[float] = []
-    denominator = (
-        1 if sampling.temperature is None else sampling.temperature.denominator
-    )
-    for position, token in enumerate(output_ids):
-        if position >= len(again.choices) or position == again.violation:
-            # Forbidden, or after a forbidden token: no distance is small enough.
-            return [*margins, float("inf")]
-        choice = again.choices[position]
-        if choice.token == token:
-            margins.append(0.0)
-            continue
-        logit = float(logits[position, token])
-        if not np.isfinite(logit):
-            return [*margins, float("inf")]
-        units = round(logit * UNITS)
-        offered = np.array([*choice.candidates, (token, units)], dtype=np.int64)
-        value = scores(
-            offered[:, 0],
-            offered[:, 1],
-            sampling=sampling,
-            seed=seed,
-            position=position,
-        )
-        below = (int(value[:-1].max()) - int(value[-1])) / denominator
-        # A token that is no candidate must also have been far from becoming one.
-        if (token, units) not in choice.candidates:
-            below = max(below, choice.candidates[-1][1] - units)
-        margins.append(max(below, 0.0) / UNITS)
-    return margins
-
-
-def _trace_distance(trace: Trace, *, logits: NDArray[np.float32]) -> float:
-    """Return how far a candidate of the trace lies from `logits` at most, in logits."""
-    worst = 0.0
-    for row, entry in zip(logits, trace.entries, strict=True):
-        for token, units in entry.candidates:
-            if token >= len(row) or not np.isfinite(row[token]):
-                return float("inf")
-            worst = max(worst, abs(float(row[token]) - units / UNITS))
-    return worst
-
-
-def _mismatches(
-    again: Retrace, *, output_ids: Sequence[int], margins: Sequence[float]
-) -> tuple[int, list[str]]:
-    count, reasons = 0, []
-    for position, token in enumerate(output_ids):
-        if position == again.violation or position >= len(again.choices):
-            reasons.append(
-                f"token {position}: got {token}, expected one that the grammar allows"
-            )
-            return count + len(output_ids) - position, reasons
-        expected = again.choices[position].token
-        if token != expected:
-            count += 1
-            reasons.append(
-                f"token {position}: got {token}, expected {expected}, "
-                f"{margins[position]:.4f} logits below"
-            )
-    return count, reasons

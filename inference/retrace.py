@@ -1,7 +1,7 @@
 """Choosing every token of an output again, from one prefill's logits.
 
-Pure: logits and ids in, canonical choices out. Self-check and replay share it, so that
-a node and its auditor cannot disagree about the rules. It stops at the first token that
+Pure: logits and ids in, canonical tokens out. Self-check and replay share it, so that a
+node and its auditor cannot disagree about the rules. It stops at the first token that
 the grammar forbids: what the grammar allows after that is undefined.
 """
 
@@ -9,24 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affiant.inference.engine import Sampling
 from affiant.inference.errors import LogitsInvalidError
-from affiant.inference.grammar import Grammar
-from affiant.inference.sampler import Choice, choose_rows
+from affiant.inference.sampler import Draw, choose_tokens
+from affiant.inference.sampling import Sampling
+
+if TYPE_CHECKING:
+    from affiant.inference.grammar import Grammar
 
 
 @dataclass(frozen=True)
 class Retrace:
     """What the canonical sampler chooses along an output."""
 
-    choices: tuple[Choice, ...]
-    """One per output token, up to and including the first grammar violation."""
+    chosen: tuple[int, ...]
+    """One token per output token, up to and including the first grammar violation,
+    where the grammar allows a token there at all."""
     violation: int | None
     """Position of the first token that the grammar forbids; `None` if none."""
+    allowed: NDArray[np.bool_] | None
+    """(tokens chosen, vocab) grammar masks; `None` without a grammar."""
+    mismatches: tuple[int, ...]
+    """Positions of tokens that are not the chosen ones, ascending; everything from a
+    violation on counts."""
 
 
 def retrace(
@@ -40,7 +49,7 @@ def retrace(
     """Return the canonical choices along `output_ids`.
 
     Args:
-        logits: (len(output_ids), vocab) float32, raw, from a canonical prefill.
+        logits: (len(output_ids), vocab) float32, raw, from a prefill.
         output_ids: the output that was prefilled.
         grammar: the plan schema's grammar; `None` for free text.
         sampling: how tokens are chosen.
@@ -61,18 +70,13 @@ def retrace(
         if violation is not None and not allowed[violation].any():
             # A token after the end: there is no canonical token to name.
             allowed, rows = allowed[:violation], violation
-    choices = choose_rows(logits[:rows], allowed=allowed, sampling=sampling, seed=seed)
-    return Retrace(choices=tuple(choices), violation=violation)
-
-
-def first_mismatch(
-    choices: Sequence[Choice], *, output_ids: Sequence[int]
-) -> int | None:
-    """Return the first position where `output_ids` is not canonical; `None` if none.
-
-    A token without a choice counts as a mismatch.
-    """
-    for position, token in enumerate(output_ids):
-        if position >= len(choices) or choices[position].token != token:
-            return position
-    return None
+    draws = [Draw(sampling, seed=seed, position=position) for position in range(rows)]
+    chosen = choose_tokens(logits[:rows], draws, allowed=allowed)
+    legal = len(output_ids) if violation is None else violation
+    wrong = np.flatnonzero(chosen[:legal] != np.asarray(output_ids[:legal]))
+    return Retrace(
+        chosen=tuple(chosen.tolist()),
+        violation=violation,
+        allowed=allowed,
+        mismatches=(*wrong.tolist(), *range(legal, len(output_ids))),
+    )

@@ -21,17 +21,19 @@ from affiant.encoding import JsonValue
 from affiant.errors import MalformedError
 from affiant.inference.device import device_class
 from affiant.inference.engine import (
-    Sampling,
+    Prefill,
+    PrefillJob,
     check_generation,
     check_prefill,
-    check_seed,
 )
 from affiant.inference.errors import EngineUnavailableError
+from affiant.inference.fingerprint import FINGERPRINT
 from affiant.inference.grammar import grammar_manifest
 from affiant.inference.loaded_model import LoadedModel
 from affiant.inference.manifest import EngineManifest
 from affiant.inference.model_folder import model_folder
-from affiant.inference.sampler import SAMPLER, choose_rows
+from affiant.inference.sampler import SAMPLER, Draw, choose_tokens
+from affiant.inference.sampling import Sampling, check_seed
 from affiant.inference.tokenizer import ModelTokenizer
 
 DTYPES = {
@@ -43,6 +45,9 @@ DTYPES = {
 
 ATTENTION = "sdpa"
 """Attention implementation that is asked for."""
+
+BATCH_TOKENS = 8192
+"""Most tokens, padding included, of one batch of prefills."""
 
 
 class TransformersEngine(LoadedModel):
@@ -113,6 +118,7 @@ class TransformersEngine(LoadedModel):
                 batch_invariant=False,
                 grammar=grammar_manifest(),
                 sampler=SAMPLER,
+                fingerprint=FINGERPRINT,
                 device=device_class(gpu=gpu),
             ),
         )
@@ -166,13 +172,12 @@ class TransformersEngine(LoadedModel):
                     )
                     pending, cache = [], answer.past_key_values
                     mask = None if cursor is None else cursor.allowed()[None, :]
-                    token = choose_rows(
-                        self._rows(answer.logits),
+                    (chosen,) = choose_tokens(
+                        _array(answer.logits[0]),
+                        [Draw(sampling, seed=seed, position=len(output))],
                         allowed=mask,
-                        sampling=sampling,
-                        seed=seed,
-                        first_position=len(output),
-                    )[0].token
+                    )
+                    token = int(chosen)
                 if cursor is not None and not cursor.accept(token):
                     raise MalformedError(
                         f"prefix[{len(output)}]",
@@ -185,32 +190,81 @@ class TransformersEngine(LoadedModel):
                     break
         return tuple(output)
 
-    def prefill(
-        self, prompt_ids: Sequence[int], output_ids: Sequence[int]
-    ) -> NDArray[np.float32]:
-        """Return raw logits before each output token; see `Engine.prefill`."""
-        check_prefill(
-            prompt_ids,
-            output_ids,
-            vocab_size=self._vocab_size,
-            max_context=self._max_context,
-        )
-        with self._lock, torch.inference_mode():
-            answer = self._model(
-                input_ids=self._tensor([*prompt_ids, *output_ids[:-1]]),
-                use_cache=False,
-                logits_to_keep=len(output_ids),
-            )
-            return self._rows(answer.logits)
+    def prefill(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> Prefill:
+        """Return what the model computes before each output token; canonical."""
+        (found,) = self._prefill([PrefillJob(tuple(prompt_ids), tuple(output_ids))])
+        return found
+
+    def prefill_many(self, jobs: Sequence[PrefillJob]) -> list[Prefill]:
+        """Return the same for several, in padded batches; not canonical."""
+        found: dict[int, Prefill] = {}
+        # Of like length together, so that little is padded.
+        order = sorted(range(len(jobs)), key=lambda at: jobs[at].length)
+        while order:
+            longest = jobs[order[-1]].length
+            batch = order[-max(BATCH_TOKENS // longest, 1) :]
+            del order[-len(batch) :]
+            done = self._prefill([jobs[at] for at in batch])
+            found.update(zip(batch, done, strict=True))
+        return [found[index] for index in range(len(jobs))]
 
     def close(self) -> None:
         """Drop the model; the engine must not be used afterwards."""
         with self._lock:
             self._model = None
 
+    def _prefill(self, jobs: Sequence[PrefillJob]) -> list[Prefill]:
+        for job in jobs:
+            check_prefill(
+                job.prompt_ids,
+                job.output_ids,
+                vocab_size=self._vocab_size,
+                max_context=self._max_context,
+            )
+        rows = max(len(job.output_ids) for job in jobs)
+        seen: list[torch.Tensor] = []
+
+        def keep(module: Any, args: tuple[torch.Tensor]) -> None:
+            seen.append(args[0])
+
+        with self._lock, torch.inference_mode():
+            head = self._model.get_output_embeddings()
+            hook = head.register_forward_pre_hook(keep)
+            try:
+                answer = self._model(
+                    **self._batch([job.tokens for job in jobs]),
+                    use_cache=False,
+                    logits_to_keep=rows,
+                )
+            finally:
+                hook.remove()
+        (hidden,) = seen
+        return [
+            Prefill(
+                logits=_array(answer.logits[at, rows - len(job.output_ids) :]),
+                hidden=_array(hidden[at, rows - len(job.output_ids) :]),
+            )
+            for at, job in enumerate(jobs)
+        ]
+
+    def _batch(self, tokens: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Return the model's inputs: one row as it is, several padded on the left."""
+        if len(tokens) == 1:
+            return {"input_ids": self._tensor(tokens[0])}
+        width = max(len(ids) for ids in tokens)
+        padded = [[0] * (width - len(ids)) + list(ids) for ids in tokens]
+        mask = [[0] * (width - len(ids)) + [1] * len(ids) for ids in tokens]
+        attention = torch.tensor(mask, device=self._model.device)
+        return {
+            "input_ids": torch.tensor(padded, device=self._model.device),
+            "attention_mask": attention,
+            "position_ids": (attention.cumsum(1) - 1).clamp(min=0),
+        }
+
     def _tensor(self, ids: Sequence[int]) -> torch.Tensor:
         return torch.tensor([list(ids)], dtype=torch.int64, device=self._model.device)
 
-    def _rows(self, logits: torch.Tensor) -> NDArray[np.float32]:
-        values: NDArray[np.float32] = logits[0].to(torch.float32).cpu().numpy()
-        return values
+
+def _array(values: torch.Tensor) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = values.to(torch.float32).cpu().numpy()
+    return found

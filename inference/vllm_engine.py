@@ -1,10 +1,8 @@
 """vLLM in this process, sampling by our sampler and prefilling in one canonical shape.
 
-It and the logits processor `vllm_sampler` are the only modules that import vllm. It
-judges nothing of its own output: `infer` re-checks it. vLLM lives in one thread of its
-own: generation and prefill take turns, so that a canonical prefill is alone in its
-batch, and OpenMP, whose number of threads belongs to the calling thread, splits sums
-the same way whoever calls.
+With `vllm_loop`, `vllm_scheduler` and the logits processor `vllm_sampler` it is all
+that imports or drives vllm. It judges nothing of its own output: `infer` re-checks it.
+Whoever asks at the same time is generated in one batch; a canonical prefill is alone.
 
 Logits of a prefill are read from a hook on the model, not from vLLM's prompt logprobs:
 those pass every logit through Python objects (35 s for 64 tokens over 320 ids, against
@@ -13,38 +11,36 @@ those pass every logit through Python objects (35 s for 64 tokens over 320 ids, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from affiant.encoding import JsonValue
+from affiant.errors import MalformedError
 from affiant.inference.engine import (
-    GREEDY,
-    Sampling,
+    Prefill,
+    PrefillJob,
     check_generation,
     check_prefill,
-    check_seed,
 )
 from affiant.inference.errors import EngineUnavailableError, LogitsInvalidError
 from affiant.inference.grammar import schema_text
 from affiant.inference.loaded_model import LoadedModel
 from affiant.inference.model_folder import model_folder
+from affiant.inference.sampling import GREEDY, Sampling, check_seed
 from affiant.inference.tokenizer import ModelTokenizer
+from affiant.inference.vllm_loop import RequestRefusedError, VllmLoop
 from affiant.inference.vllm_process import (
+    VllmSettings,
     model_context,
     prepare_process,
     vllm_manifest,
     vllm_options,
 )
-
-DTYPES = ("float32", "bfloat16", "float16")
-"""Types of weights and activations that may be asked for."""
 
 _CLOSED = "closed"
 _LIVE: list[Any] = []
@@ -62,80 +58,49 @@ class VllmEngine(LoadedModel):
         model: str | Path,
         *,
         revision: str | None = None,
-        dtype: str | None = None,
-        max_context: int | None = None,
-        threads: int = 2,
-        kv_cache_gib: int = 1,
-        gpu_memory_utilization: float = 0.9,
+        settings: VllmSettings | None = None,
     ) -> VllmEngine:
         """Start vLLM on `model`.
 
         Args:
             model: a folder, or a hub id together with `revision`.
             revision: commit of the hub repository.
-            dtype: one of `DTYPES`; float32 on a CPU and bfloat16 on a GPU by default.
-            max_context: most tokens of prompt and output; the model's own by default.
-            threads: CPU threads; part of the profile, as they split sums.
-            kv_cache_gib: memory of the key-value cache on a CPU, in GiB.
-            gpu_memory_utilization: share of a GPU's memory that vLLM may take.
+            settings: how vLLM is set up.
 
         Raises:
             ModelFileMissingError: there is no such model.
             EngineUnavailableError: vLLM is not installed or did not start.
         """
-        on_gpu = torch.cuda.is_available()
-        dtype = dtype or ("bfloat16" if on_gpu else "float32")
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype: got {dtype!r}, expected one of {DTYPES}")
+        settings = settings or VllmSettings()
         folder = model_folder(model, revision=revision)
         tokenizer = ModelTokenizer(folder)
-        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vllm")
+        context = settings.max_context or model_context(folder)
+        threads = [0]
 
-        def start() -> VllmEngine:
-            threads_set = prepare_process(threads=threads, kv_cache_gib=kv_cache_gib)
-            llm = _start(
-                vllm_options(
-                    folder,
-                    dtype=dtype,
-                    context=max_context or model_context(folder),
-                    gpu_memory_utilization=gpu_memory_utilization,
-                )
-            )
-            return cls(
-                llm,
-                worker=worker,
-                tokenizer=tokenizer,
-                threads=0 if on_gpu else threads_set,
-            )
+        def start() -> Any:
+            threads[0] = prepare_process(settings)
+            return _start(vllm_options(folder, context=context, settings=settings))
 
-        try:
-            return worker.submit(start).result()
-        except BaseException:
-            worker.shutdown(wait=False)
-            raise
+        loop = VllmLoop(start)
+        on_gpu = torch.cuda.is_available()
+        return cls(loop, tokenizer=tokenizer, threads=0 if on_gpu else threads[0])
 
     def __init__(
-        self,
-        llm: Any,
-        *,
-        worker: ThreadPoolExecutor,
-        tokenizer: ModelTokenizer,
-        threads: int,
+        self, loop: VllmLoop, *, tokenizer: ModelTokenizer, threads: int
     ) -> None:
-        """Wrap a vLLM that was started in the one thread of `worker`; use `load`."""
-        runner = llm.llm_engine.model_executor.driver_worker.worker.model_runner
-        config = llm.llm_engine.vllm_config
+        """Wrap a vLLM that runs in `loop`; use `load`."""
+        config = loop.vllm.vllm_config
         super().__init__(
-            manifest=vllm_manifest(config, runner, threads=threads),
+            manifest=vllm_manifest(config, loop.runner, threads=threads),
             tokenizer=tokenizer,
             vocab_size=int(config.model_config.get_vocab_size()),
             max_context=int(config.model_config.max_model_len),
         )
-        self._llm = llm
-        _LIVE.append(llm)
-        self._model = runner.model
-        self._worker = worker
+        self._loop = loop
+        self._step_tokens = int(config.scheduler_config.max_num_batched_tokens)
+        self._step_requests = int(config.scheduler_config.max_num_seqs)
         self._broken: str | None = None
+        _LIVE.append(loop.vllm)
 
     def generate(
         self,
@@ -147,7 +112,10 @@ class VllmEngine(LoadedModel):
         seed: bytes | None,
         prefix: Sequence[int] = (),
     ) -> tuple[int, ...]:
-        """Return output ids; see `Engine.generate`."""
+        """Return output ids; see `Engine.generate`.
+
+        Calls from several threads at the same time share vLLM's batch.
+        """
         check_generation(
             prompt_ids,
             prefix=prefix,
@@ -156,104 +124,79 @@ class VllmEngine(LoadedModel):
             max_context=self._max_context,
         )
         check_seed(seed, sampling=sampling)
-        if schema is not None:
+        given: tuple[int, ...] = ()
+        if schema is None:
+            # Read at once; under a grammar, vLLM must be led through it token by token.
+            given, prefix = tuple(prefix), ()
+        else:
             self._compiler.compile(schema)  # refused here, by type, before vLLM sees it
-        text = None if schema is None else schema_text(schema)
         with self._guarded():
-            return self._worker.submit(
-                self._run,
-                list(prompt_ids),
-                schema=text,
-                max_tokens=max_tokens,
-                sampling=sampling,
+            params = _params(
+                sampling,
                 seed=seed,
                 prefix=tuple(prefix),
-            ).result()
+                start=len(given),
+                max_tokens=max_tokens - len(given),
+                stop_ids=self.stop_ids,
+                schema=schema,
+            )
+            tokens = self._loop.generate([*prompt_ids, *given], params).result()
+        return given + tokens
 
-    def prefill(
-        self, prompt_ids: Sequence[int], output_ids: Sequence[int]
-    ) -> NDArray[np.float32]:
-        """Return raw logits before each output token; see `Engine.prefill`."""
-        check_prefill(
-            prompt_ids,
-            output_ids,
-            vocab_size=self._vocab_size,
-            max_context=self._max_context,
-        )
-        tokens = [*prompt_ids, *output_ids[:-1]]
-        with self._guarded():
-            return self._worker.submit(
-                self._prefill, tokens, rows=len(output_ids)
-            ).result()
+    def prefill(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> Prefill:
+        """Return what the model computes before each output token; canonical."""
+        (found,) = self._prefill([PrefillJob(tuple(prompt_ids), tuple(output_ids))])
+        return found
+
+    def prefill_many(self, jobs: Sequence[PrefillJob]) -> list[Prefill]:
+        """Return the same for several, in shared batches; not canonical."""
+        found: list[Prefill] = []
+        batch: list[PrefillJob] = []
+        room = self._step_tokens
+        for job in jobs:
+            if batch and (job.length > room or len(batch) == self._step_requests):
+                found += self._prefill(batch)
+                batch, room = [], self._step_tokens
+            batch.append(job)
+            room -= job.length
+        return found + (self._prefill(batch) if batch else [])
 
     def close(self) -> None:
         """Shut vLLM down; the engine must not be used afterwards."""
         if self._broken == _CLOSED:
             return
         self._broken = _CLOSED
-        self._worker.submit(_shut_down, self._llm).result()
-        self._worker.shutdown()
-        self._llm = None
-        self._model = None
+        self._loop.close(_shut_down)
 
-    def _prefill(self, tokens: list[int], *, rows: int) -> NDArray[np.float32]:
-        seen: list[torch.Tensor] = []
-
-        def keep(module: Any, args: Any, hidden: torch.Tensor) -> None:
-            seen.append(hidden)
-
-        hook = self._model.register_forward_hook(keep)
-        try:
-            self._run(
-                tokens,
-                schema=None,
-                max_tokens=1,
-                sampling=GREEDY,
+    def _prefill(self, jobs: Sequence[PrefillJob]) -> list[Prefill]:
+        for job in jobs:
+            check_prefill(
+                job.prompt_ids,
+                job.output_ids,
+                vocab_size=self._vocab_size,
+                max_context=self._max_context,
+            )
+        with self._guarded():
+            # The token that vLLM wants to sample is given, and not looked at.
+            params = _params(
+                GREEDY,
                 seed=None,
-                prefix=(),
+                prefix=(0,),
+                start=0,
+                max_tokens=1,
+                stop_ids=frozenset(),
+                schema=None,
+                skip_reading_prefix_cache=True,
             )
-        finally:
-            hook.remove()
-        if len(seen) != 1 or len(seen[0]) < len(tokens):
-            raise RuntimeError(
-                f"prefill ran in {len(seen)} pieces, expected one of {len(tokens)}"
-            )
-        with torch.inference_mode():
-            hidden = seen[0][len(tokens) - rows : len(tokens)]
-            logits = self._model.compute_logits(hidden).to(torch.float32)
-        values: NDArray[np.float32] = logits.cpu().numpy()
-        return values
-
-    def _run(
-        self,
-        prompt: list[int],
-        *,
-        schema: str | None,
-        max_tokens: int,
-        sampling: Sampling,
-        seed: bytes | None,
-        prefix: tuple[int, ...],
-    ) -> tuple[int, ...]:
-        from vllm import SamplingParams
-        from vllm.sampling_params import StructuredOutputsParams
-
-        from affiant.inference.vllm_sampler import RequestSampling
-
-        request = RequestSampling(sampling=sampling, seed=seed, prefix=prefix)
-        params = SamplingParams(
-            temperature=0.0,
-            max_tokens=max_tokens,
-            detokenize=False,
-            stop_token_ids=sorted(self.stop_ids),
-            structured_outputs=(
-                None if schema is None else StructuredOutputsParams(json=schema)
-            ),
-            extra_args=request.to_extra_args(),
-        )
-        answers = self._llm.generate(
-            {"prompt_token_ids": prompt}, params, use_tqdm=False
-        )
-        return tuple(int(token) for token in answers[0].outputs[0].token_ids)
+            computed = self._loop.prefill(
+                [list(job.tokens) for job in jobs],
+                [len(job.output_ids) for job in jobs],
+                params,
+            ).result()
+            return [
+                Prefill(logits=item.logits.numpy(), hidden=item.hidden.numpy())
+                for item in computed
+            ]
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -264,6 +207,10 @@ class VllmEngine(LoadedModel):
             )
         try:
             yield
+        except RequestRefusedError as error:
+            raise MalformedError(
+                "request", got=str(error), expected="one that vLLM takes"
+            ) from error
         except LogitsInvalidError:
             # Raised inside a step: vLLM's own bookkeeping is no longer consistent.
             self._broken = "broken down on invalid logits"
@@ -275,25 +222,70 @@ class VllmEngine(LoadedModel):
             ) from error
 
 
+def _params(
+    sampling: Sampling,
+    *,
+    seed: bytes | None,
+    prefix: tuple[int, ...],
+    start: int,
+    max_tokens: int,
+    stop_ids: frozenset[int],
+    schema: JsonValue | None,
+    **more: Any,
+) -> Any:
+    """Return vLLM's parameters of a request; vLLM itself samples nothing."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    from affiant.inference.vllm_sampler import RequestSampling
+
+    request = RequestSampling(sampling, seed=seed, prefix=prefix, start=start)
+    return SamplingParams(
+        temperature=0.0,
+        max_tokens=max_tokens,
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+        stop_token_ids=sorted(stop_ids),
+        structured_outputs=(
+            None
+            if schema is None
+            else StructuredOutputsParams(json=schema_text(schema))
+        ),
+        extra_args=request.to_extra_args(),
+        **more,
+    )
+
+
 def _start(options: dict[str, Any]) -> Any:
     try:
-        from vllm import LLM
+        # vLLM walks through torch's deprecated names.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            from vllm import EngineArgs
+            from vllm.v1.engine.llm_engine import LLMEngine
 
-        from affiant.inference.vllm_sampler import CanonicalLogitsProcessor
+            from affiant.inference.vllm_sampler import CanonicalLogitsProcessor
+            from affiant.inference.vllm_scheduler import CanonicalScheduler
     except ImportError as error:
         raise EngineUnavailableError(
             "vllm", got=str(error)[:200], expected="an installed vLLM"
         ) from error
     try:
-        return LLM(**options, logits_processors=[CanonicalLogitsProcessor])
+        return LLMEngine.from_engine_args(
+            EngineArgs(
+                **options,
+                logits_processors=[CanonicalLogitsProcessor],
+                scheduler_cls=CanonicalScheduler,
+            )
+        )
     except Exception as error:  # vLLM raises whatever its parts raise
         raise EngineUnavailableError(
             "vllm", got=str(error)[:500], expected="the model to load"
         ) from error
 
 
-def _shut_down(llm: Any) -> None:
-    _LIVE.remove(llm)
-    _RETIRED.append(llm)
+def _shut_down(vllm: Any) -> None:
+    _LIVE.remove(vllm)
+    _RETIRED.append(vllm)
     while _RETIRED and not _LIVE:
-        _RETIRED.pop().llm_engine.engine_core.shutdown()
+        _RETIRED.pop().engine_core.shutdown()

@@ -23,17 +23,17 @@ from vllm.v1.sample.logits_processor import (
 
 from affiant.encoding import JsonValue, from_hex, to_hex
 from affiant.errors import MalformedError
-from affiant.inference.engine import Sampling, check_seed
 from affiant.inference.errors import LogitsInvalidError, SamplingUnsupportedError
 from affiant.inference.sampler import (
-    GAP_UNITS,
-    TOP_K,
-    UNITS,
     UNITS_LIMIT,
-    candidates,
-    choose,
-    in_order,
+    Draw,
+    Offered,
+    choose_offered,
+    choose_tokens,
+    keep_largest,
 )
+from affiant.inference.sampler_reference import GAP_UNITS, TOP_K, UNITS
+from affiant.inference.sampling import Sampling, check_seed
 
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
@@ -55,6 +55,8 @@ _FREE = frozenset(
         "output_kind",
         "stream_interval",
         "skip_clone",
+        # What is read instead of computed; generations are checked afterwards.
+        "skip_reading_prefix_cache",
         "output_text_buffer_length",
         "logprobs",
         "prompt_logprobs",
@@ -75,6 +77,8 @@ class RequestSampling:
     """32 bytes where a temperature is set."""
     prefix: tuple[int, ...]
     """Output ids that are forced before the sampler decides."""
+    start: int
+    """Output position of the first of them; what lies before is in the prompt."""
 
     def to_extra_args(self) -> dict[str, JsonValue]:
         """Return the parameters as they travel in `extra_args`."""
@@ -83,6 +87,7 @@ class RequestSampling:
                 "sampling": self.sampling.to_json(),
                 "seed": None if self.seed is None else to_hex(self.seed),
                 "prefix": list(self.prefix),
+                "start": self.start,
             }
         }
 
@@ -109,11 +114,12 @@ class RequestSampling:
             "sampling",
             "seed",
             "prefix",
+            "start",
         }:
             raise SamplingUnsupportedError(
                 EXTRA_ARGS_KEY,
                 got=repr(value)[:80],
-                expected="sampling, seed and prefix in extra_args",
+                expected="sampling, seed, prefix and start in extra_args",
             )
         prefix = value["prefix"]
         if not isinstance(prefix, list) or not all(
@@ -122,10 +128,15 @@ class RequestSampling:
             raise MalformedError(
                 "prefix", got=repr(prefix)[:80], expected="a list of token ids"
             )
+        start = value["start"]
+        if type(start) is not int or not 0 <= start < 2**31:
+            raise MalformedError(
+                "start", got=repr(start)[:80], expected="an output position"
+            )
         sampling = Sampling.from_json(value["sampling"])
         seed = None if value["seed"] is None else from_hex(value["seed"], what="seed")
         check_seed(seed, sampling=sampling)
-        return cls(sampling=sampling, seed=seed, prefix=tuple(prefix))
+        return cls(sampling=sampling, seed=seed, prefix=tuple(prefix), start=start)
 
 
 @dataclass(frozen=True)
@@ -185,40 +196,45 @@ class CanonicalLogitsProcessor(LogitsProcessor):  # type: ignore[misc]  # untype
             LogitsInvalidError: a row cannot be quantised or allows nothing.
             RuntimeError: a row without a request; vLLM and we have lost step.
         """
-        chosen: list[int] = []
-        # On a CPU numpy takes 1.4 ms for 152k logits where torch took 100 (two busy
-        # cores): it waits for no threads.
-        rows = (
-            candidates(logits.numpy(), allowed=None)
-            if logits.device.type == "cpu"
-            else batch_candidates(logits)
-        )
-        for index, offered in enumerate(rows):
+        tokens = np.zeros(len(logits), dtype=np.int64)
+        free: list[int] = []
+        draws: list[Draw] = []
+        for index in range(len(logits)):
             row = self._rows.get(index)
             if row is None:
                 raise RuntimeError(f"row {index} of the batch has no request")
             position = len(row.output)
             if position < len(row.request.prefix):
-                chosen.append(row.request.prefix[position])
+                tokens[index] = row.request.prefix[position]
                 continue
-            choice = choose(
-                offered,
-                sampling=row.request.sampling,
-                seed=row.request.seed,
-                position=position,
+            free.append(index)
+            draws.append(
+                Draw(
+                    row.request.sampling,
+                    seed=row.request.seed,
+                    position=row.request.start + position,
+                )
             )
-            chosen.append(choice.token)
+        if free:
+            rows = logits if len(free) == len(logits) else logits[free]
+            # On a CPU numpy waits for no threads; on an accelerator only what may be
+            # a candidate leaves it.
+            tokens[free] = (
+                choose_tokens(rows.numpy(), draws)
+                if logits.device.type == "cpu"
+                else choose_offered(offer_on_device(rows), draws)
+            )
         logits.fill_(-torch.inf)
-        tokens = torch.tensor(chosen, dtype=torch.int64, device=logits.device)
-        logits.scatter_(1, tokens[:, None], 0.0)
+        chosen = torch.from_numpy(tokens).to(logits.device)
+        logits.scatter_(1, chosen[:, None], 0.0)
         return logits
 
 
-def batch_candidates(logits: torch.Tensor) -> list[tuple[tuple[int, int], ...]]:
+def offer_on_device(logits: torch.Tensor) -> Offered:
     """Return the candidates of each row of `logits`, (batch, vocab), on an accelerator.
 
-    The same as `affiant.inference.sampler.candidates`; only what may be a candidate
-    leaves the device.
+    The same as `affiant.inference.sampler.offer`; only what may be a candidate leaves
+    the device.
 
     Raises:
         LogitsInvalidError: an allowed logit is not finite or oversized, or none is
@@ -231,14 +247,13 @@ def batch_candidates(logits: torch.Tensor) -> list[tuple[tuple[int, int], ...]]:
         raise LogitsInvalidError(
             0, got="NaN, infinite or no logits", expected="a finite logit per row"
         )
+    # Ties at the last place may make them more than `TOP_K`, never fewer.
     top = torch.topk(scaled, min(TOP_K, scaled.shape[1]), dim=1, sorted=False).values
     floor = torch.maximum(top.amin(dim=1), best - GAP_UNITS)
     rows, ids = torch.nonzero(scaled >= floor[:, None], as_tuple=True)
-    units = scaled[rows, ids].to(torch.int64).cpu().numpy()
-    ends = torch.bincount(rows, minlength=len(scaled)).cumsum(0).cpu().numpy()[:-1]
-    return [
-        in_order(row_ids, row_units)
-        for row_ids, row_units in zip(
-            np.split(ids.cpu().numpy(), ends), np.split(units, ends), strict=True
-        )
-    ]
+    return keep_largest(
+        ids.cpu().numpy(),
+        scaled[rows, ids].to(torch.int64).cpu().numpy(),
+        torch.bincount(rows, minlength=len(scaled)).cpu().numpy(),
+        width=scaled.shape[1],
+    )

@@ -7,6 +7,8 @@ curve order, v 27 or 28 (EIP-2 low-s; there is one accepted signature per nonce)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from eth_keys.datatypes import Signature
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
@@ -50,3 +52,53 @@ def recover_signer(digest: Digest, *, signature: bytes) -> Address:
             "signature", got=str(error)[:120], expected="a point on the curve"
         ) from error
     return Address(key.to_checksum_address())
+
+
+def join_signatures(digest: Digest, *, signatures: Iterable[bytes]) -> bytes:
+    """Return several keys' signatures over `digest` as the gate takes them.
+
+    One after the other, 65 bytes each, ascending by the signer's address: in this
+    order the gate needs no memory to see that no signer counts twice.
+
+    Raises:
+        MalformedError: one is not a signature as `recover_signer` wants it, or two are
+            of the same key.
+    """
+    by_signer: dict[Address, bytes] = {}
+    for signature in signatures:
+        signer = recover_signer(digest, signature=signature)
+        if signer in by_signer:
+            raise MalformedError(
+                "signatures", got=f"two of {signer}", expected="one of each signer"
+            )
+        by_signer[signer] = signature
+    return b"".join(by_signer[signer] for signer in sorted(by_signer, key=str.lower))
+
+
+def split_signatures(digest: Digest, *, joined: bytes) -> dict[Address, bytes]:
+    """Return each signer's signature in `joined`, in order.
+
+    Raises:
+        MalformedError: not a multiple of 65 bytes, not ascending by signer, or one of
+            them is malformed.
+    """
+    if len(joined) % SIGNATURE_BYTES:
+        raise MalformedError(
+            "signatures",
+            got=f"{len(joined)} bytes",
+            expected=f"a multiple of {SIGNATURE_BYTES} bytes",
+        )
+    found: dict[Address, bytes] = {}
+    last = ""
+    for start in range(0, len(joined), SIGNATURE_BYTES):
+        signature = joined[start : start + SIGNATURE_BYTES]
+        signer = recover_signer(digest, signature=signature)
+        if signer.lower() <= last:
+            raise MalformedError(
+                "signatures",
+                got=f"{signer} after {last}",
+                expected="signers in ascending order, each once",
+            )
+        last = signer.lower()
+        found[signer] = signature
+    return found

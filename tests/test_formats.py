@@ -25,7 +25,7 @@ from eth_keys.datatypes import PrivateKey
 
 from affiant.encoding import Digest, canonical_json, keccak256, to_hex
 from affiant.inference.receipt import InferenceReceipt, receipts_hash, tokens_hash
-from affiant.inference.trace import Trace, TraceEntry
+from affiant.inference.trace import Trace
 from affiant.onchain.decision import (
     DECISION_TYPE,
     Call,
@@ -111,7 +111,7 @@ def build_example() -> EvidenceBundle:
         ),
     )
     request = {"format": "shortened for the example", "prices": {"WETH": "2000.00"}}
-    trace = Trace((TraceEntry(7, ((7, 512), (3, -20))), TraceEntry(2, ((2, 99),))))
+    trace = Trace.of([7, 2], [bytes(range(32)), bytes(range(32, 64))])
     receipt = InferenceReceipt(
         model=mandate.model,
         engine=mandate.engine,
@@ -225,12 +225,9 @@ def recompute(document: dict[str, Any]) -> dict[str, str]:
     entries = sections["traces"]["content"][0]["tokens"]
     trace_leaves = [
         hash_bytes(
-            b"affiant-trace/1"
-            + struct.pack(">IIB", position, entry["token"], len(entry["candidates"]))
-            + b"".join(struct.pack(">Ii", *pair) for pair in entry["candidates"])
-            + struct.pack(">H", 0)
+            b"affiant-trace/2" + struct.pack(">II", position, token) + unhex(image)
         )
-        for position, entry in enumerate(entries)
+        for position, (token, image) in enumerate(entries)
     ]
     receipt_words = [
         unhex(receipt[name])

@@ -19,20 +19,21 @@ import numpy as np
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from numpy.typing import NDArray
 
 from affiant.agents import Hold, Supply, Swap, VerifiedAgent, Withdraw
 from affiant.agents.answered import AnsweredSlots
 from affiant.agents.journal import Journal
 from affiant.agents.node_client import NodeClient
 from affiant.encoding import Digest, JsonValue, keccak256, to_hex
-from affiant.inference.engine import Sampling
+from affiant.inference.engine import Prefill, PrefillJob
 from affiant.inference.keys import NodeKey
 from affiant.inference.manifest import (
     EngineManifest,
+    FingerprintManifest,
     GrammarManifest,
     SamplerManifest,
 )
+from affiant.inference.sampling import Sampling
 from affiant.onchain.account import AccountClient
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
@@ -99,6 +100,7 @@ class ScriptedEngine:
         sampler=SamplerManifest(
             name="affiant", version=1, grid_bits=10, top_k=64, gap_units=1
         ),
+        fingerprint=FingerprintManifest(name="none", dimensions=0),
         device="cpu",
     )
     eos_id: int = EOS
@@ -133,12 +135,13 @@ class ScriptedEngine:
             self.during()
         return (*self.encode(self.text), EOS)
 
-    def prefill(
-        self, prompt_ids: Sequence[int], output_ids: Sequence[int]
-    ) -> NDArray[np.float32]:
+    def prefill(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> Prefill:
         logits = np.zeros((len(output_ids), self.vocab_size), dtype=np.float32)
         logits[np.arange(len(output_ids)), list(output_ids)] = 20.0
-        return logits
+        return Prefill(logits=logits, hidden=logits[:, :64] + 1)
+
+    def prefill_many(self, jobs: Sequence[PrefillJob]) -> list[Prefill]:
+        return [self.prefill(job.prompt_ids, job.output_ids) for job in jobs]
 
     def close(self) -> None:
         pass

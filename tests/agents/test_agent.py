@@ -109,11 +109,11 @@ def test_the_next_request_tells_what_was_done_before(world, node_url, tmp_path):
     second = agent.run_once()
     assert second.error is None, second.error
     assert second.bundle.decision.previous == first.digest
-    assert second.derived.request["previous"] == {
+    assert second.derived.asked[-1].request["previous"] == {
         "slot": first.slot,
         "actions": ["swap"],
     }
-    assert first.derived.request["previous"] is None
+    assert first.derived.asked[-1].request["previous"] is None
 
 
 def test_without_the_evidence_of_the_head_nothing_is_decided(world, node_url, tmp_path):

@@ -53,6 +53,7 @@ def derived(world: Any, bundle: EvidenceBundle, **changes: Any) -> Any:
         "slot": bundle.decision.slot,
         "anchor_hash": bundle.decision.anchor_hash,
         "previous": None,
+        "answers": (),
         "text": world.engine.decode(bundle.content("tokens")[0]["output"]),
         **changes,
     }
@@ -63,10 +64,11 @@ def test_everything_sworn_is_derived_again(world: Any, bundle: EvidenceBundle):
     again = derived(world, bundle)
     assert again.calls == bundle.calls
     assert again.bounds == bundle.bounds
-    assert again.request == bundle.content("requests")[0]
-    assert again.request_hash == bundle.receipts[0].request
+    (asked,) = again.asked
+    assert asked.request == bundle.content("requests")[0]
+    assert asked.request_hash == bundle.receipts[0].request
     assert again.plan.to_json() == bundle.content("plan")
-    prompt = derive_prompt(again.request, tokenizer=world.engine)
+    prompt = derive_prompt(asked.request, tokenizer=world.engine)
     assert list(prompt) == bundle.content("tokens")[0]["prompt"]
     assert not again.holds
 

@@ -75,7 +75,7 @@ def test_the_hash_is_of_the_canonical_manifest():
     program = program_of(Rebalancer)
     manifest = program.to_manifest()
     assert program.hash == keccak256(canonical_json(manifest))
-    assert manifest["format"] == "affiant-program/1"
+    assert manifest["format"] == "affiant-program/2"
     assert manifest["observes"] == ["balances", "prices", "pool:WETH/USDC"]
     assert manifest["actions"] == [
         {"name": "swap", "version": Swap.version},
@@ -171,7 +171,7 @@ def test_a_class_without_objective_or_observe_is_a_misuse():
 
 
 HOSTILE: dict[str, Any] = {
-    "another version": {"format": "affiant-program/2"},
+    "another version": {"format": "affiant-program/1"},
     "no text objective": {"objective": None},
     "an empty objective": {"objective": ""},
     "no actions": {"actions": []},
@@ -186,7 +186,7 @@ HOSTILE: dict[str, Any] = {
     "observes a thing twice": {"observes": ["balances", "balances"]},
     "observes numbers": {"observes": [1]},
     "another template": {"template": "evil"},
-    "another template version": {"templateVersion": 2},
+    "another template version": {"templateVersion": 1},
     "a template version that is true": {"templateVersion": True},
     "a schema that is none": {"schema": []},
     "top_p": {"sampling": {"temperature": None, "top_p": 1}},

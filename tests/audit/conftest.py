@@ -31,6 +31,7 @@ from affiant.audit.result import (
 )
 from affiant.audit.steps import STEP_NAMES
 from affiant.encoding import Digest, keccak256, to_hex
+from affiant.inference.replay import replay
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import Submission
@@ -117,6 +118,7 @@ SWAP_STORY = Story(
 
 HOLD_STORY = Story(
     saw=(("WETH", "10.6 in the wallet at $2,440.02"), ("USDC", "12,758.6 supplied")),
+    asked=(("Is WETH above its band?", "It is, by 3 %."),),
     why="All shares are within their limits.",
     plan=("hold",),
 )
@@ -265,11 +267,8 @@ class ScriptedReplayer:
     def chat(self, messages: Any) -> None:
         return None
 
-    def replay(self, *, manifest: Any, **parts: Any) -> Any:
-        # The grammar needs torch: pure tests do without.
-        from affiant.inference.replay import replay
-
-        return replay(self.engine, model=self.root, **parts)
+    def replay(self, sworn: Any, *, manifest: Any) -> Any:
+        return replay(self.engine, sworn, model=self.root)
 
 
 @dataclass
@@ -331,3 +330,9 @@ def chronicle(_settled: Any, tmp_path_factory: Any) -> Chronicle:
             transactions[name] = receipt.transaction_hash
     world.scenario.next_slot(world.mandate.cadence)
     return Chronicle(world, folder / "node-evidence", bundles, transactions)
+
+
+@pytest.fixture(scope="session")
+def make_replayer() -> type[ScriptedReplayer]:
+    """Replays on a scripted engine."""
+    return ScriptedReplayer

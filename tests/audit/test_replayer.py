@@ -12,7 +12,7 @@ import pytest
 
 from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.replayer import FolderReplayer, replayer_of
-from affiant.inference.engine import GREEDY
+from affiant.inference.sampling import GREEDY
 
 if TYPE_CHECKING:
     from affiant.inference.infer import Inference
@@ -62,33 +62,58 @@ def sworn(folder: Path) -> tuple[Any, Inference]:
     return engine.manifest, inference
 
 
-def _replay(replayer: FolderReplayer, sworn: tuple[Any, Inference], **changes: Any):
+def _replay(
+    replayer: FolderReplayer, sworn: tuple[Any, Inference], *, engine: Any = None
+) -> Any:
+    from affiant.inference.replay import SwornInference
+
     manifest, inference = sworn
-    parts: dict[str, Any] = {
-        "manifest": manifest,
-        "receipt": inference.receipt,
-        "prompt_ids": inference.prompt_ids,
-        "output_ids": inference.output_ids,
-        "trace": inference.trace,
-        "schema": SCHEMA,
-        "sampling": GREEDY,
-        "seed": None,
-        "max_tokens": 48,
-    }
-    return replayer.replay(**{**parts, **changes})
+    return replayer.replay(
+        SwornInference(
+            receipt=replace(inference.receipt, engine=engine or manifest.hash),
+            prompt_ids=inference.prompt_ids,
+            output_ids=inference.output_ids,
+            trace=inference.trace,
+            schema=SCHEMA,
+            sampling=GREEDY,
+            seed=None,
+            max_tokens=48,
+        ),
+        manifest=manifest,
+    )
 
 
-def test_replays_exactly_in_the_same_profile(folder: Path, sworn: Any) -> None:
-    replayer = FolderReplayer(folder)
+@pytest.mark.parametrize("choice", ["auto", "same", "transformers"])
+def test_replays_exactly_in_the_same_profile(
+    folder: Path, sworn: Any, choice: Any
+) -> None:
+    replayer = FolderReplayer(folder, engine=choice)
     assert _replay(replayer, sworn).grade == "exact"
     replayer.close()
 
 
-def test_replays_consistently_in_another_profile(folder: Path, sworn: Any) -> None:
-    manifest, inference = sworn
-    other = replace(inference.receipt, engine=inference.receipt.prompt)
+def test_cannot_tell_in_another_profile_without_a_calibration(
+    folder: Path, sworn: Any
+) -> None:
     replayer = FolderReplayer(folder)
-    assert _replay(replayer, sworn, receipt=other).grade == "consistent"
+    verdict = _replay(replayer, sworn, engine=sworn[1].receipt.prompt)
+    assert verdict.grade == "inconclusive" and verdict.measures.mismatches == 0
+    replayer.close()
+
+
+def test_says_that_the_sworn_profile_is_not_to_be_had(folder: Path, sworn: Any) -> None:
+    manifest, inference = sworn
+    elsewhere = replace(manifest, device="cuda-sm90-of-another-machine")
+    replayer = FolderReplayer(folder, engine="same")
+    with pytest.raises(AuditUnavailableError, match="profile is another"):
+        _replay(replayer, (elsewhere, inference))
+    greedy = replace(manifest, threads=10_000)
+    with pytest.raises(AuditUnavailableError, match="threads"):
+        _replay(replayer, (greedy, inference))
+    replayer.close()
+    # With a choice, transformers replays instead, and says no more than it can.
+    replayer = FolderReplayer(folder)
+    assert _replay(replayer, (elsewhere, inference)).grade == "inconclusive"
     replayer.close()
 
 

@@ -59,6 +59,7 @@ def _poison(report: AuditReport) -> AuditReport:
             audit,
             story=replace(
                 audit.story,
+                asked=((HOSTILE, HOSTILE),),
                 why=HOSTILE,
                 plan=(HOSTILE,),
                 calls=(HOSTILE,),

@@ -517,7 +517,7 @@ def _plan(lie: Lie) -> None:
 
 
 def _trace(lie: Lie) -> None:
-    lie.contents["traces"][0]["tokens"][0]["candidates"][0][1] -= 1
+    lie.contents["traces"][0]["tokens"][0][1] = to_hex(bytes(32))
 
 
 def _bounds(lie: Lie) -> None:
@@ -570,11 +570,11 @@ def _strict(chronicle: Any) -> Any:
     right = [*engine.encode(world.hold), 256]
 
     def prefill(prompt_ids: Any, output_ids: Any) -> Any:
-        logits = type(engine).prefill(engine, prompt_ids, output_ids)
-        logits[:] = 0
+        found = type(engine).prefill(engine, prompt_ids, output_ids)
+        found.logits[:] = 0
         for row in range(len(output_ids)):
-            logits[row, right[min(row, len(right) - 1)]] = 20.0
-        return logits
+            found.logits[row, right[min(row, len(right) - 1)]] = 20.0
+        return found
 
     engine.prefill = prefill
     return engine

@@ -3,8 +3,10 @@ pragma solidity ^0.8.30;
 
 import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
 import {Call, hashCalls} from "../../contracts/types/Call.sol";
+import {Checkpoint, hashCheckpoint} from "../../contracts/types/Checkpoint.sol";
 import {Decision} from "../../contracts/types/Decision.sol";
 import {Mandate, hashMandate} from "../../contracts/types/Mandate.sol";
+import {Verdict, hashVerdict} from "../../contracts/types/Verdict.sol";
 import {Test} from "./Test.sol";
 
 /// @title The vectors that Python reads as well.
@@ -78,6 +80,44 @@ contract VectorsTest is Test {
                 "bounds"
             );
         }
+    }
+
+    function test_checkpointAndVerdict() public {
+        string memory json = vm.readFile("tests/vectors/checkpoint.json");
+        address place = vm.parseJsonAddress(json, ".gate");
+        vm.etch(place, address(gate).code);
+        vm.chainId(vm.parseJsonUint(json, ".chainId"));
+        bytes32 domain = IDecisionGate(place).domainSeparator();
+        Checkpoint memory checkpoint = Checkpoint({
+            mandate: vm.parseJsonBytes32(json, ".checkpoint.fields.mandate"),
+            head: vm.parseJsonBytes32(json, ".checkpoint.fields.head"),
+            outflow: vm.parseJsonUint(json, ".checkpoint.fields.outflow"),
+            anchor: uint64(vm.parseJsonUint(json, ".checkpoint.fields.anchor")),
+            anchorHash: vm.parseJsonBytes32(json, ".checkpoint.fields.anchorHash")
+        });
+        vm.assertEq(
+            keccak256(abi.encodePacked(hex"1901", domain, this.checkpointHashOf(checkpoint))),
+            vm.parseJsonBytes32(json, ".checkpoint.digest"),
+            "checkpoint"
+        );
+        Verdict memory verdict = Verdict({
+            mandate: vm.parseJsonBytes32(json, ".verdict.fields.mandate"),
+            key: vm.parseJsonAddress(json, ".verdict.fields.key"),
+            decision: vm.parseJsonBytes32(json, ".verdict.fields.decision")
+        });
+        vm.assertEq(
+            keccak256(abi.encodePacked(hex"1901", domain, this.verdictHashOf(verdict))),
+            vm.parseJsonBytes32(json, ".verdict.digest"),
+            "verdict"
+        );
+    }
+
+    function checkpointHashOf(Checkpoint calldata checkpoint) external pure returns (bytes32) {
+        return hashCheckpoint(checkpoint);
+    }
+
+    function verdictHashOf(Verdict calldata verdict) external pure returns (bytes32) {
+        return hashVerdict(verdict);
     }
 
     function idOf(Mandate calldata mandate) external pure returns (bytes32) {

@@ -124,7 +124,7 @@ def test_scenarios_are_the_same_on_every_machine(
         for request in (draw(split, index) for index in range(200))
     ]
     assert keccak256(canonical_json(pairs)).hex() == (
-        "e7b5139f2c6ff20ba0525407c2d6d8407c1ced22a523b95cf3bf90bc14947ddf"
+        "77364d87d297333cd3ca6f7ce4cfc047646628cff7cf207f11825eb7633ea83e"
     )
 
 

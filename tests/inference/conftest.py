@@ -12,7 +12,7 @@ import pytest
 
 from affiant.encoding import JsonValue
 from affiant.inference.commitment import ModelCommitment, commit_model
-from affiant.inference.engine import Sampling
+from affiant.inference.sampling import Sampling
 from affiant.inference.transformers_engine import TransformersEngine
 
 CORPUS = (

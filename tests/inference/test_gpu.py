@@ -8,9 +8,9 @@ import pytest
 
 from affiant.encoding import canonical_json
 from affiant.inference.commitment import commit_model
-from affiant.inference.engine import GREEDY
 from affiant.inference.infer import infer
 from affiant.inference.replay import replay
+from affiant.inference.sampling import GREEDY
 
 MODEL = Path(__file__).resolve().parents[2] / "examples" / "planner" / "model"
 

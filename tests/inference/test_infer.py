@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,15 @@ import pytest
 from affiant.encoding import keccak256
 from affiant.errors import MalformedError
 from affiant.inference.commitment import ModelCommitment
-from affiant.inference.engine import GREEDY, Sampling
-from affiant.inference.errors import ContextExceededError, SelfCheckError
-from affiant.inference.infer import infer
+from affiant.inference.engine import Prefill
+from affiant.inference.errors import (
+    ContextExceededError,
+    ReleasedTokenError,
+    SelfCheckError,
+)
+from affiant.inference.infer import Release, infer
 from affiant.inference.receipt import tokens_hash
+from affiant.inference.sampling import GREEDY, Sampling
 from affiant.inference.transformers_engine import TransformersEngine
 
 SEED = bytes(range(32))
@@ -127,6 +134,61 @@ def test_an_output_may_stop_at_max_tokens_and_says_so(
     assert len(done.output_ids) == 5 and not done.finished
 
 
+@pytest.mark.parametrize("window", [1, 7, 40])
+@pytest.mark.parametrize("constrained", [True, False], ids=["schema", "free"])
+def test_windows_release_a_growing_output_and_change_nothing(
+    engine: TransformersEngine,
+    prompt: list[int],
+    schema: dict[str, Any],
+    window: int,
+    constrained: bool,
+) -> None:
+    told: list[tuple[int, ...]] = []
+    asked = {"prompt_ids": prompt, "schema": schema if constrained else None}
+    done = ask(engine, **asked, release=Release(window, told.append))
+    assert done.receipt == ask(engine, **asked).receipt
+    assert told[-1] == done.output_ids
+    assert done.prefills == len(told) == -(-len(done.output_ids) // window)
+    for earlier, later in pairwise(told):
+        assert later[: len(earlier)] == earlier and len(later) - len(earlier) <= window
+
+
+def test_a_mismatch_in_a_window_is_corrected_before_it_is_released(
+    engine: TransformersEngine, drifting_engine: Callable[..., Any], prompt: list[int]
+) -> None:
+    told: list[tuple[int, ...]] = []
+    drifting = drifting_engine(engine, drifts=[3, 9])
+    done = ask(drifting, prompt_ids=prompt, release=Release(8, told.append))
+    assert done.rollbacks == 2
+    assert done.receipt == ask(engine, prompt_ids=prompt).receipt
+    assert all(done.output_ids[: len(output)] == output for output in told)
+
+
+def test_nothing_is_sworn_if_a_released_token_does_not_stay(
+    engine: TransformersEngine, prompt: list[int]
+) -> None:
+    class Fickle:
+        """A real engine that changes its mind about token 2 once there are 20."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(engine, name)
+
+        def prefill(self, prompt_ids: Any, output_ids: Any) -> Prefill:
+            found = engine.prefill(prompt_ids, output_ids)
+            if len(output_ids) < 20:
+                return found
+            logits = found.logits.copy()
+            logits[2, output_ids[2]] -= 50
+            return replace(found, logits=logits)
+
+    told: list[tuple[int, ...]] = []
+    with pytest.raises(ReleasedTokenError) as caught:
+        ask(Fickle(), prompt_ids=prompt, release=Release(8, told.append))
+    assert (caught.value.position, caught.value.released) == (2, 16)
+    assert [len(output) for output in told] == [8, 16]
+    assert isinstance(caught.value, SelfCheckError)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -158,12 +220,14 @@ def test_prefill_rows_stand_before_their_tokens(
     output = engine.generate(
         prompt, schema=None, max_tokens=12, sampling=GREEDY, seed=None
     )
-    logits = engine.prefill(prompt, output)
-    assert logits.shape == (12, engine.vocab_size) and logits.dtype == np.float32
-    assert logits.argmax(axis=1).tolist() == list(output)
+    found = engine.prefill(prompt, output)
+    assert found.logits.shape == (12, engine.vocab_size)
+    assert found.hidden.shape == (12, 64)
+    assert found.logits.argmax(axis=1).tolist() == list(output)
     # A row depends on what is before it only.
     again = engine.prefill([*prompt, *output[:4]], output[4:])
-    assert np.allclose(again, logits[4:], atol=1e-4)
+    assert np.allclose(again.logits, found.logits[4:], atol=1e-4)
+    assert np.allclose(again.hidden, found.hidden[4:], atol=1e-4)
 
 
 def test_forced_prefix_must_be_allowed(

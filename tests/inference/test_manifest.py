@@ -12,6 +12,7 @@ from affiant.encoding import canonical_json, keccak256
 from affiant.errors import MalformedError
 from affiant.inference.manifest import (
     EngineManifest,
+    FingerprintManifest,
     GrammarManifest,
     SamplerManifest,
 )
@@ -32,6 +33,7 @@ MANIFEST = EngineManifest(
     sampler=SamplerManifest(
         name="affiant-gumbel", version=1, grid_bits=8, top_k=64, gap_units=2048
     ),
+    fingerprint=FingerprintManifest(name="affiant-fingerprint/1", dimensions=16),
     device="cpu-x86_64-avx512",
 )
 

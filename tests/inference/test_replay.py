@@ -10,18 +10,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from affiant.encoding import Digest, JsonValue, keccak256
+from affiant.encoding import Digest, keccak256
 from affiant.errors import MalformedError
-from affiant.inference.engine import GREEDY, Sampling
+from affiant.inference.engine import Prefill
 from affiant.inference.errors import (
     ContextExceededError,
     LogitsInvalidError,
     ReceiptMismatchError,
 )
-from affiant.inference.infer import Inference, infer
-from affiant.inference.receipt import InferenceReceipt, tokens_hash
-from affiant.inference.replay import ReplayVerdict, replay
-from affiant.inference.sampler import Choice, choose_rows
+from affiant.inference.fingerprint import FINGERPRINT
+from affiant.inference.infer import Inference, infer, trace_of
+from affiant.inference.manifest import EngineManifest, GrammarManifest
+from affiant.inference.profile import Exactness, LengthClass, Limits, Profile
+from affiant.inference.receipt import tokens_hash
+from affiant.inference.replay import (
+    ReplayVerdict,
+    SwornInference,
+    replay,
+    replay_many,
+)
+from affiant.inference.sampler import SAMPLER, offer
+from affiant.inference.sampling import GREEDY, Sampling
 from affiant.inference.trace import Trace
 from affiant.inference.transformers_engine import TransformersEngine
 
@@ -29,49 +38,40 @@ SEED = bytes(range(32))
 OTHER_SEED = bytes(32)
 WARM = Sampling(Fraction(7, 10))
 MAX_TOKENS = 64
+ELSEWHERE = EngineManifest(
+    engine="another",
+    engine_version="1",
+    torch_version="1",
+    dtype="float32",
+    kv_dtype="none",
+    attention="another",
+    tensor_parallel=1,
+    pipeline_parallel=1,
+    threads=1,
+    execution="eager",
+    batch_invariant=False,
+    grammar=GrammarManifest(backend="xgrammar", version="0", any_whitespace=False),
+    sampler=SAMPLER,
+    fingerprint=FINGERPRINT,
+    device="another",
+)
+"""The manifest of an engine that is not here."""
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What an auditor gets; a lie changes some of it."""
-
-    receipt: InferenceReceipt
-    prompt_ids: tuple[int, ...]
-    output_ids: tuple[int, ...]
-    trace: Trace
-    schema: JsonValue
-    sampling: Sampling = GREEDY
-    seed: bytes | None = None
-    max_tokens: int | None = MAX_TOKENS
-
-    def judge(self, engine: Any) -> ReplayVerdict:
-        """Replay it on `engine`."""
-        return replay(
-            engine,
-            receipt=self.receipt,
-            prompt_ids=self.prompt_ids,
-            output_ids=self.output_ids,
-            trace=self.trace,
-            schema=self.schema,
-            sampling=self.sampling,
-            seed=self.seed,
-            max_tokens=self.max_tokens,
-        )
-
-    def sworn(self) -> Evidence:
-        """Return it with a receipt that swears to all of it: a consistent liar."""
-        return replace(
-            self,
-            receipt=replace(
-                self.receipt,
-                prompt=tokens_hash(self.prompt_ids),
-                output=tokens_hash(self.output_ids),
-                trace=self.trace.root,
-            ),
-        )
+def sworn_again(evidence: SwornInference) -> SwornInference:
+    """Return it with a receipt that swears to all of it: a consistent liar."""
+    return replace(
+        evidence,
+        receipt=replace(
+            evidence.receipt,
+            prompt=tokens_hash(evidence.prompt_ids),
+            output=tokens_hash(evidence.output_ids),
+            trace=evidence.trace.root,
+        ),
+    )
 
 
-def run(engine: Any, **changes: Any) -> Evidence:
+def run(engine: Any, **changes: Any) -> SwornInference:
     """Run an honest inference and return its evidence."""
     asked: dict[str, Any] = {
         "prompt_ids": engine.encode("what now? WETH 1500 USDC hold"),
@@ -87,7 +87,7 @@ def run(engine: Any, **changes: Any) -> Evidence:
         max_tokens=MAX_TOKENS,
         **asked,
     )
-    return Evidence(
+    return SwornInference(
         receipt=done.receipt,
         prompt_ids=done.prompt_ids,
         output_ids=done.output_ids,
@@ -95,77 +95,156 @@ def run(engine: Any, **changes: Any) -> Evidence:
         schema=asked["schema"],
         sampling=asked["sampling"],
         seed=asked["seed"],
+        max_tokens=MAX_TOKENS,
     )
 
 
-def forge(engine: Any, evidence: Evidence, output_ids: tuple[int, ...]) -> Evidence:
+def forge(
+    engine: Any, evidence: SwornInference, output_ids: tuple[int, ...]
+) -> SwornInference:
     """Return evidence for another output, with the most plausible trace a liar has."""
-    logits = engine.prefill(evidence.prompt_ids, output_ids)
-    choices = choose_rows(
-        logits, allowed=None, sampling=evidence.sampling, seed=evidence.seed
-    )
-    plausible = [
-        choice
-        if any(token == pair[0] for pair in choice.candidates)
-        else Choice(token=token, candidates=((token, choice.candidates[0][1]),))
-        for choice, token in zip(choices, output_ids, strict=True)
-    ]
-    trace = Trace.from_choices(
-        [
-            replace(choice, token=token)
-            for choice, token in zip(plausible, output_ids, strict=True)
-        ]
-    )
-    return replace(evidence, output_ids=output_ids, trace=trace).sworn()
+    found = engine.prefill(evidence.prompt_ids, output_ids)
+    trace = trace_of(found, prompt_ids=evidence.prompt_ids, output_ids=output_ids)
+    return sworn_again(replace(evidence, output_ids=output_ids, trace=trace))
 
 
 @pytest.fixture(scope="module")
-def plan(engine: TransformersEngine, schema: dict[str, Any]) -> Evidence:
+def plan(engine: TransformersEngine, schema: dict[str, Any]) -> SwornInference:
     """An honest greedy plan."""
     return run(engine, schema=schema)
 
 
 @pytest.fixture(scope="module")
-def sampled(engine: TransformersEngine, schema: dict[str, Any]) -> Evidence:
+def sampled(engine: TransformersEngine, schema: dict[str, Any]) -> SwornInference:
     """An honest sampled plan."""
     return run(engine, schema=schema, sampling=WARM, seed=SEED)
 
 
 def test_honest_inferences_replay_exactly(
-    engine: TransformersEngine, plan: Evidence, sampled: Evidence
+    engine: TransformersEngine, plan: SwornInference, sampled: SwornInference
 ) -> None:
     for evidence in (plan, sampled, run(engine)):
-        verdict = evidence.judge(engine)
+        verdict = replay(engine, evidence)
         assert verdict.grade == "exact", verdict
-        assert verdict.same_profile and verdict.mismatches == 0
-        assert verdict.tokens == len(evidence.output_ids)
-        assert verdict.worst_margin == 0.0 and verdict.reasons == ()
+        assert verdict.same_profile and verdict.measures.mismatches == 0
+        assert verdict.measures.tokens == len(evidence.output_ids)
+        assert verdict.measures.worst_margin == 0.0 and verdict.reasons == ()
+        # Half a step of a float16 remains.
+        assert verdict.measures.worst_window < 1e-3
 
 
-def test_another_profile_is_never_exact(
-    engine: TransformersEngine, plan: Evidence
-) -> None:
-    other = replace(
-        plan, receipt=replace(plan.receipt, engine=keccak256(b"another profile"))
+def elsewhere(evidence: SwornInference) -> SwornInference:
+    """Return it as sworn by an engine of another profile."""
+    receipt = replace(evidence.receipt, engine=ELSEWHERE.hash)
+    return replace(evidence, receipt=receipt)
+
+
+def calibrated(engine: TransformersEngine, limits: Limits) -> Profile:
+    """Return a calibration of `ELSEWHERE`, replayed by `engine`, up to 64 tokens."""
+    return Profile(
+        model=keccak256(b"model"),
+        generator=ELSEWHERE,
+        replayer=engine.manifest,
+        prompts=keccak256(b"prompts"),
+        exactness=Exactness(inferences=9, tokens=99, exact=9, rollbacks=0),
+        classes=(
+            LengthClass(
+                least=1,
+                most=MAX_TOKENS,
+                calibrated=9,
+                judged=9,
+                exceeded=0,
+                false_positives=0.3,
+                limits=limits,
+                drift=(0.001,),
+            ),
+        ),
     )
-    verdict = other.judge(engine)
-    assert verdict.grade == "consistent" and not verdict.same_profile
 
 
-def other_token(evidence: Evidence, engine: Any) -> tuple[int, ...]:
+NARROW = Limits(
+    worst_margin=0.25, mean_margin=0.01, fingerprint=0.01, worst_window=0.01
+)
+
+
+def test_another_profile_says_nothing_without_a_calibration(
+    engine: TransformersEngine, plan: SwornInference
+) -> None:
+    verdict = replay(engine, elsewhere(plan))
+    assert verdict.grade == "inconclusive" and not verdict.same_profile
+    assert verdict.measures.mismatches == 0 and verdict.profile is None
+    assert "got none" in verdict.reasons[0]
+
+
+def test_another_profile_is_consistent_within_its_calibration_and_never_exact(
+    engine: TransformersEngine, plan: SwornInference
+) -> None:
+    profile = calibrated(engine, NARROW)
+    verdict = replay(engine, elsewhere(plan), profiles=[profile])
+    assert verdict.grade == "consistent" and verdict.profile == profile.hash
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A calibration that does not speak of this replay."""
+
+    id: str
+    change: Callable[[Profile], Profile]
+
+
+@pytest.mark.parametrize(
+    "misfit",
+    [
+        Misfit("another model", lambda p: replace(p, model=keccak256(b"other"))),
+        Misfit("another generator", lambda p: replace(p, generator=p.replayer)),
+        Misfit("another replayer", lambda p: replace(p, replayer=ELSEWHERE)),
+        Misfit(
+            "other lengths",
+            lambda p: replace(p, classes=(replace(p.classes[0], least=63),)),
+        ),
+    ],
+    ids=lambda misfit: misfit.id,
+)
+def test_a_calibration_of_something_else_says_nothing(
+    engine: TransformersEngine, plan: SwornInference, misfit: Misfit
+) -> None:
+    profile = misfit.change(calibrated(engine, NARROW))
+    verdict = replay(engine, elsewhere(plan), profiles=[profile])
+    assert verdict.grade == "inconclusive"
+    assert verdict.reasons[0].startswith("profile: got ")
+
+
+def test_replays_of_several_are_those_of_each(
+    engine: TransformersEngine, plan: SwornInference, sampled: SwornInference
+) -> None:
+    profile = calibrated(engine, NARROW)
+    many = [plan, elsewhere(plan), sampled, elsewhere(sampled), elsewhere(run(engine))]
+    verdicts = replay_many(engine, many, profiles=[profile])
+    assert [verdict.grade for verdict in verdicts] == [
+        "exact",
+        "consistent",
+        "exact",
+        "consistent",
+        "consistent",
+    ]
+    assert replay_many(engine, []) == []
+
+
+def other_token(evidence: SwornInference, engine: Any) -> tuple[int, ...]:
     """Return the output with one token replaced by its runner-up under the grammar."""
-    output = list(evidence.output_ids)
-    for index, entry in enumerate(evidence.trace.entries):
-        others = [t for t, _ in entry.candidates if t != entry.token]
+    output = evidence.output_ids
+    masks = engine.compile_grammar(evidence.schema).masks(output).allowed
+    logits = engine.prefill(evidence.prompt_ids, output).logits
+    for at, offered in enumerate(offer(logits, allowed=masks).in_order()):
+        others = [token for token, _ in offered if token != output[at]]
         if others:
-            asked = {
-                "schema": evidence.schema,
-                "sampling": evidence.sampling,
-                "seed": evidence.seed,
-            }
-            forced = (*output[:index], others[0])
             continued = engine.generate(
-                evidence.prompt_ids, max_tokens=MAX_TOKENS, prefix=forced, **asked
+                evidence.prompt_ids,
+                schema=evidence.schema,
+                max_tokens=MAX_TOKENS,
+                sampling=evidence.sampling,
+                seed=evidence.seed,
+                prefix=(*output[:at], others[0]),
             )
             return tuple(continued)
     raise AssertionError("every position had one candidate")
@@ -176,21 +255,22 @@ class Lie:
     """A lie that a node swears to consistently."""
 
     id: str
-    tell: Callable[[Any, Evidence], Evidence]
+    tell: Callable[[Any, SwornInference], SwornInference]
 
 
-def shifted_trace(evidence: Evidence) -> Trace:
-    """Return the trace with every logit of one entry a grid unit higher."""
+def shifted_trace(evidence: SwornInference) -> Trace:
+    """Return the trace with one number of one fingerprint a step of a float16 off."""
     first, *rest = evidence.trace.entries
-    pairs = tuple((token, units + 1) for token, units in first.candidates)
-    return Trace(entries=(replace(first, candidates=pairs), *rest))
+    image = bytearray(first.fingerprint)
+    image[1] ^= 1
+    return Trace(entries=(replace(first, fingerprint=bytes(image)), *rest))
 
 
 LIES = [
     Lie("a wrong token", lambda e, v: forge(e, v, other_token(v, e))),
     Lie(
         "an edited prompt",
-        lambda e, v: replace(v, prompt_ids=(*v.prompt_ids[:-1], 9)).sworn(),
+        lambda e, v: sworn_again(replace(v, prompt_ids=(*v.prompt_ids[:-1], 9))),
     ),
     Lie(
         "a token outside the grammar",
@@ -200,7 +280,9 @@ LIES = [
         "an end before the plan is complete",
         lambda e, v: forge(e, v, (*v.output_ids[:5], 1)),
     ),
-    Lie("a shifted trace", lambda e, v: replace(v, trace=shifted_trace(v)).sworn()),
+    Lie(
+        "a shifted trace", lambda e, v: sworn_again(replace(v, trace=shifted_trace(v)))
+    ),
     Lie("another seed", lambda e, v: replace(v, seed=OTHER_SEED, sampling=WARM)),
     Lie("another temperature", lambda e, v: replace(v, seed=SEED, sampling=WARM)),
     Lie(
@@ -220,15 +302,15 @@ LIES = [
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.id)
 def test_the_same_profile_catches(
-    engine: TransformersEngine, plan: Evidence, lie: Lie
+    engine: TransformersEngine, plan: SwornInference, lie: Lie
 ) -> None:
-    verdict = lie.tell(engine, plan).judge(engine)
+    verdict = replay(engine, lie.tell(engine, plan))
     assert verdict.grade == "inconsistent", verdict
     assert verdict.reasons
 
 
 def test_reasons_name_token_got_and_expected(
-    engine: TransformersEngine, plan: Evidence
+    engine: TransformersEngine, plan: SwornInference
 ) -> None:
     forged = forge(engine, plan, other_token(plan, engine))
     at = next(
@@ -238,54 +320,54 @@ def test_reasons_name_token_got_and_expected(
         )
         if got != honest
     )
-    verdict = forged.judge(engine)
-    assert verdict.mismatches == 1 and verdict.worst_margin > 0
+    verdict = replay(engine, forged)
+    assert verdict.measures.mismatches == 1 and verdict.measures.worst_margin > 0
     assert verdict.reasons[0].startswith(
         f"token {at}: got {forged.output_ids[at]}, expected {plan.output_ids[at]}"
     )
 
 
 def test_a_sampled_plan_needs_its_own_seed(
-    engine: TransformersEngine, sampled: Evidence
+    engine: TransformersEngine, sampled: SwornInference
 ) -> None:
-    verdict = replace(sampled, seed=OTHER_SEED).judge(engine)
-    assert verdict.grade == "inconsistent" and verdict.mismatches > 0
+    verdict = replay(engine, replace(sampled, seed=OTHER_SEED))
+    assert verdict.grade == "inconsistent" and verdict.measures.mismatches > 0
 
 
 def test_another_model_is_inconsistent(
-    other_engine: TransformersEngine, engine: TransformersEngine, plan: Evidence
+    other_engine: TransformersEngine, engine: TransformersEngine, plan: SwornInference
 ) -> None:
     # Same manifest: the profile does not name the model.
     assert other_engine.manifest.hash == engine.manifest.hash
-    verdict = plan.judge(other_engine)
-    assert verdict.grade == "inconsistent" and verdict.worst_trace_distance > 0.25
+    verdict = replay(other_engine, plan)
+    assert verdict.grade == "inconsistent" and verdict.measures.fingerprint > 0.1
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Evidence that is refused before anything is computed."""
+    """SwornInference that is refused before anything is computed."""
 
     id: str
-    change: Callable[[Evidence], Evidence]
+    change: Callable[[SwornInference], SwornInference]
     expected: type[Exception]
 
 
-def receipt_with(name: str) -> Callable[[Evidence], Evidence]:
-    def change(evidence: Evidence) -> Evidence:
+def receipt_with(name: str) -> Callable[[SwornInference], SwornInference]:
+    def change(evidence: SwornInference) -> SwornInference:
         fields: dict[str, Any] = {name: keccak256(b"another")}
         return replace(evidence, receipt=replace(evidence.receipt, **fields))
 
     return change
 
 
-def entry_dropped(evidence: Evidence) -> Evidence:
+def entry_dropped(evidence: SwornInference) -> SwornInference:
     trace = Trace(entries=evidence.trace.entries[:-1])
-    return replace(evidence, trace=trace).sworn()
+    return sworn_again(replace(evidence, trace=trace))
 
 
-def entries_swapped(evidence: Evidence) -> Evidence:
+def entries_swapped(evidence: SwornInference) -> SwornInference:
     first, second, *rest = evidence.trace.entries
-    return replace(evidence, trace=Trace(entries=(second, first, *rest))).sworn()
+    return sworn_again(replace(evidence, trace=Trace(entries=(second, first, *rest))))
 
 
 REFUSALS = [
@@ -301,7 +383,7 @@ REFUSALS = [
     Refusal("empty output", lambda v: replace(v, output_ids=()), MalformedError),
     Refusal(
         "an id beyond the vocabulary",
-        lambda v: replace(v, output_ids=(320, *v.output_ids[1:])).sworn(),
+        lambda v: sworn_again(replace(v, output_ids=(320, *v.output_ids[1:]))),
         MalformedError,
     ),
     Refusal(
@@ -313,20 +395,24 @@ REFUSALS = [
     Refusal("a trace of another order", entries_swapped, MalformedError),
     Refusal(
         "an output without its end",
-        lambda v: replace(
-            v,
-            output_ids=v.output_ids[:-1],
-            trace=Trace(entries=v.trace.entries[:-1]),
-        ).sworn(),
+        lambda v: sworn_again(
+            replace(
+                v,
+                output_ids=v.output_ids[:-1],
+                trace=Trace(entries=v.trace.entries[:-1]),
+            )
+        ),
         MalformedError,
     ),
     Refusal(
         "an output that goes on after its end",
-        lambda v: replace(
-            v,
-            output_ids=(*v.output_ids, v.output_ids[-1]),
-            trace=Trace(entries=(*v.trace.entries, v.trace.entries[-1])),
-        ).sworn(),
+        lambda v: sworn_again(
+            replace(
+                v,
+                output_ids=(*v.output_ids, v.output_ids[-1]),
+                trace=Trace(entries=(*v.trace.entries, v.trace.entries[-1])),
+            )
+        ),
         MalformedError,
     ),
     Refusal(
@@ -334,7 +420,7 @@ REFUSALS = [
     ),
     Refusal(
         "more than the context",
-        lambda v: replace(v, prompt_ids=v.prompt_ids * 100).sworn(),
+        lambda v: sworn_again(replace(v, prompt_ids=v.prompt_ids * 100)),
         ContextExceededError,
     ),
     Refusal("no seed", lambda v: replace(v, sampling=WARM), MalformedError),
@@ -342,26 +428,18 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=lambda case: case.id)
-def test_refuses(engine: TransformersEngine, plan: Evidence, case: Refusal) -> None:
+def test_refuses(
+    engine: TransformersEngine, plan: SwornInference, case: Refusal
+) -> None:
     with pytest.raises(case.expected):
-        case.change(plan).judge(engine)
+        replay(engine, case.change(plan))
 
 
 def test_refuses_the_receipt_of_another_model(
-    engine: TransformersEngine, plan: Evidence
+    engine: TransformersEngine, plan: SwornInference
 ) -> None:
     with pytest.raises(ReceiptMismatchError) as caught:
-        replay(
-            engine,
-            receipt=plan.receipt,
-            prompt_ids=plan.prompt_ids,
-            output_ids=plan.output_ids,
-            trace=plan.trace,
-            schema=plan.schema,
-            sampling=GREEDY,
-            seed=None,
-            model=Digest(bytes(32)),
-        )
+        replay(engine, plan, model=Digest(bytes(32)))
     assert caught.value.field == "model"
 
 
@@ -369,67 +447,81 @@ class AlteredEngine:
     """A real engine whose prefill is altered, as other hardware or a fault would."""
 
     def __init__(
-        self, engine: TransformersEngine, alter: Callable[[np.ndarray[Any, Any]], Any]
+        self,
+        engine: TransformersEngine,
+        *,
+        logits: Callable[[Any], Any] = lambda values: values,
+        hidden: Callable[[Any], Any] = lambda values: values,
     ) -> None:
         self._engine = engine
-        self._alter = alter
+        self._logits = logits
+        self._hidden = hidden
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def prefill(self, prompt_ids: Any, output_ids: Any) -> Any:
-        return self._alter(self._engine.prefill(prompt_ids, output_ids).copy())
+    def prefill(self, prompt_ids: Any, output_ids: Any) -> Prefill:
+        found = self._engine.prefill(prompt_ids, output_ids)
+        return Prefill(
+            logits=self._logits(found.logits.copy()),
+            hidden=self._hidden(found.hidden.copy()),
+        )
 
 
 def test_refuses_logits_that_are_no_numbers(
-    engine: TransformersEngine, plan: Evidence
+    engine: TransformersEngine, plan: SwornInference
 ) -> None:
     for alter in (lambda x: x * np.nan, lambda x: x + np.inf, lambda x: x[:-1]):
         with pytest.raises(LogitsInvalidError):
-            plan.judge(AlteredEngine(engine, alter))
+            replay(AlteredEngine(engine, logits=alter), plan)
+    for alter in (lambda x: x * np.nan, lambda x: x + np.inf, lambda x: x + 1e38):
+        with pytest.raises(LogitsInvalidError):
+            replay(AlteredEngine(engine, hidden=alter), plan)
 
 
 def judge_elsewhere(
-    engine: TransformersEngine, evidence: Evidence, *, noise: float
+    engine: TransformersEngine, evidence: SwornInference, *, noise: float
 ) -> ReplayVerdict:
-    """Replay in another profile whose logits differ by up to `noise`."""
+    """Replay in another profile whose logits and states are off by up to `noise`."""
     draw = np.random.default_rng(0)
 
-    def alter(logits: Any) -> Any:
-        return logits + draw.uniform(-noise, noise, logits.shape).astype(np.float32)
+    def alter(values: Any) -> Any:
+        return values + draw.uniform(-noise, noise, values.shape).astype(np.float32)
 
-    receipt = replace(evidence.receipt, engine=keccak256(b"another profile"))
-    return replace(evidence, receipt=receipt).judge(AlteredEngine(engine, alter))
+    return replay(
+        AlteredEngine(engine, logits=alter, hidden=alter),
+        elsewhere(evidence),
+        profiles=[calibrated(engine, NARROW)],
+    )
 
 
 def test_grades_of_another_profile(engine: TransformersEngine) -> None:
     free = run(engine)
-    assert judge_elsewhere(engine, free, noise=0.01).grade == "consistent"
-    # Tokens stand, logits are too far to say that it is the same model.
-    far = judge_elsewhere(engine, free, noise=0.6)
-    assert far.grade in ("inconclusive", "inconsistent")
-    assert far.worst_trace_distance > 0.25
-    assert judge_elsewhere(engine, free, noise=8.0).grade == "inconsistent"
+    assert judge_elsewhere(engine, free, noise=0.001).grade == "consistent"
+    # Tokens may stand, but the states are too far away for it to be the same model.
+    far = judge_elsewhere(engine, free, noise=0.3)
+    assert far.grade == "inconsistent" and far.measures.fingerprint > 0.01
+    assert any(reason.startswith("fingerprint: got ") for reason in far.reasons)
 
 
-def test_a_near_tie_elsewhere_is_inconclusive(engine: TransformersEngine) -> None:
+def test_a_near_tie_elsewhere_is_measured_and_named(engine: TransformersEngine) -> None:
     free = run(engine)
-    gaps = [
-        entry.candidates[0][1] - entry.candidates[1][1]
-        if len(entry.candidates) > 1
-        else 10**6
-        for entry in free.trace.entries
-    ]
+    logits = engine.prefill(free.prompt_ids, free.output_ids).logits
+    rows = offer(logits).in_order()
+    gaps = [row[0][1] - row[1][1] if len(row) > 1 else 10**6 for row in rows]
     at = int(np.argmin(gaps))
-    runner_up = free.trace.entries[at].candidates[1][0]
+    runner_up = rows[at][1][0]
 
-    def alter(logits: Any) -> Any:
-        logits[at, runner_up] += gaps[at] / 256 + 0.01
-        return logits
+    def alter(values: Any) -> Any:
+        values[at, runner_up] += gaps[at] / 256 + 0.01
+        return values
 
     assert gaps[at] < 50, "the fixture has no near tie"
-    receipt = replace(free.receipt, engine=keccak256(b"another profile"))
-    verdict = replace(free, receipt=receipt).judge(AlteredEngine(engine, alter))
-    assert verdict.grade == "inconclusive" and verdict.mismatches == 1
-    assert 0 < verdict.worst_margin < 0.25
+    altered = AlteredEngine(engine, logits=alter)
+    verdict = replay(altered, elsewhere(free), profiles=[calibrated(engine, NARROW)])
+    assert verdict.grade == "consistent" and verdict.measures.mismatches == 1
+    assert 0 < verdict.measures.worst_margin < 0.25
+    strict = replace(NARROW, worst_margin=0.0)
+    verdict = replay(altered, elsewhere(free), profiles=[calibrated(engine, strict)])
+    assert verdict.grade == "inconsistent"
     assert verdict.reasons[0].startswith(f"token {at}: got ")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,21 +18,25 @@ from hypothesis import strategies as st
 
 from affiant.encoding import keccak256
 from affiant.errors import MalformedError
-from affiant.inference.engine import GREEDY, Sampling
 from affiant.inference.errors import LogitsInvalidError, SamplingUnsupportedError
 from affiant.inference.sampler import (
+    Draw,
+    choose_offered,
+    choose_tokens,
+    gumbel_units,
+    keep_largest,
+    offer,
+)
+from affiant.inference.sampler_reference import (
     GAP_UNITS,
     TOP_K,
     UNITS,
-    candidates,
     candidates_reference,
-    choose,
     choose_reference,
-    choose_rows,
     gumbel_reference,
-    gumbel_units,
     noise_key,
 )
+from affiant.inference.sampling import GREEDY, Sampling
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "sampler.json"
 GENERATOR = VECTORS.with_name("make_sampler.py")
@@ -56,29 +62,95 @@ def test_vectors_are_what_the_generator_writes() -> None:
     assert VECTORS.read_text(encoding="utf-8") == module.text()
 
 
-def test_array_version_reproduces_vectors() -> None:
+Implementation = Callable[[Any, Any, Draw], tuple[list[list[int]] | None, int]]
+"""Logits and mask of one row to its candidates, where it shows them, and its token."""
+
+
+def by_reference(logits: Any, allowed: Any, draw: Draw) -> tuple[list[list[int]], int]:
+    offered = candidates_reference(logits, allowed=allowed, position=draw.position)
+    token = choose_reference(
+        offered, sampling=draw.sampling, seed=draw.seed, position=draw.position
+    )
+    return [list(pair) for pair in offered], token
+
+
+def by_arrays(logits: Any, allowed: Any, draw: Draw) -> tuple[list[list[int]], int]:
+    row, mask = np.array([logits], dtype=np.float32), np.array([allowed])
+    (offered,) = offer(row, allowed=mask).in_order()
+    (token,) = choose_tokens(row, [draw], allowed=mask)
+    return [list(pair) for pair in offered], int(token)
+
+
+def by_torch(logits: Any, allowed: Any, draw: Draw) -> tuple[list[list[int]], int]:
+    torch = pytest.importorskip("torch")
+    vllm_sampler = pytest.importorskip("affiant.inference.vllm_sampler")
+    row = torch.tensor([logits], dtype=torch.float32)
+    row[0, ~torch.tensor(allowed)] = -torch.inf
+    offered = vllm_sampler.offer_on_device(row)
+    (token,) = choose_offered(offered, [draw])
+    return [list(pair) for pair in offered.in_order()[0]], int(token)
+
+
+def by_processor(logits: Any, allowed: Any, draw: Draw) -> tuple[None, int]:
+    torch = pytest.importorskip("torch")
+    vllm_sampler = pytest.importorskip("affiant.inference.vllm_sampler")
+    from vllm import SamplingParams
+    from vllm.v1.sample.logits_processor import BatchUpdate
+
+    request = vllm_sampler.RequestSampling(
+        draw.sampling, seed=draw.seed, prefix=(), start=draw.position
+    )
+    params = SamplingParams(temperature=0.0, extra_args=request.to_extra_args())
+    processor = vllm_sampler.CanonicalLogitsProcessor(
+        None, torch.device("cpu"), is_pin_memory=False
+    )
+    processor.update_state(
+        BatchUpdate(batch_size=1, removed=[], added=[(0, params, [], [])], moved=[])
+    )
+    row = torch.tensor([logits], dtype=torch.float32)
+    row[0, ~torch.tensor(allowed)] = -torch.inf
+    left = processor.apply(row)
+    assert int(torch.isfinite(left).sum()) == 1
+    return None, int(left.argmax())
+
+
+@pytest.mark.parametrize(
+    "implementation",
+    [
+        by_reference,
+        by_arrays,
+        pytest.param(by_torch, marks=pytest.mark.vllm),
+        pytest.param(by_processor, marks=pytest.mark.vllm),
+    ],
+)
+def test_every_implementation_reproduces_the_vectors(
+    implementation: Implementation,
+) -> None:
     vectors = json.loads(VECTORS.read_text(encoding="utf-8"))
-    for entry in vectors["noise"]:
-        key = int(entry["key"])
-        tokens = np.array([token for token, _ in entry["gumbel"]], dtype=np.int64)
-        assert gumbel_units(key, tokens).tolist() == [
-            units for _, units in entry["gumbel"]
-        ]
     for entry in vectors["choices"]:
-        logits = np.array([entry["logits"]], dtype=np.float32)
-        allowed = np.array([entry["allowed"]])
         for sampled in [{"temperature": None, "token": entry["greedy"]}] + entry[
             "sampled"
         ]:
-            (choice,) = choose_rows(
-                logits,
-                allowed=allowed,
-                sampling=Sampling.from_json({"temperature": sampled["temperature"]}),
+            draw = Draw(
+                Sampling.from_json({"temperature": sampled["temperature"]}),
                 seed=SEED,
-                first_position=entry["position"],
+                position=entry["position"],
             )
-            assert choice.token == sampled["token"]
-            assert [list(pair) for pair in choice.candidates] == entry["candidates"]
+            candidates, token = implementation(entry["logits"], entry["allowed"], draw)
+            assert token == sampled["token"]
+            assert candidates in (None, entry["candidates"])
+
+
+def test_both_versions_of_the_noise_reproduce_the_vectors() -> None:
+    vectors = json.loads(VECTORS.read_text(encoding="utf-8"))
+    for entry in vectors["noise"]:
+        key = int(entry["key"])
+        assert noise_key(SEED, position=entry["position"]) == key
+        tokens = np.array([token for token, _ in entry["gumbel"]], dtype=np.int64)
+        keys = np.full(len(tokens), key, dtype=np.uint64)
+        expected = [units for _, units in entry["gumbel"]]
+        assert gumbel_units(keys, tokens).tolist() == expected
+        assert [gumbel_reference(key, token=int(at)) for at in tokens] == expected
 
 
 def test_noise_is_splitmix64_of_key_and_token() -> None:
@@ -102,10 +174,10 @@ def test_candidates_equal_the_reference(row: list[float], data: st.DataObject) -
     allowed[must] = True
     for mask in (None, allowed):
         expected = candidates_reference(row, allowed=mask, position=0)
-        (got,) = candidates(
+        (got,) = offer(
             np.array([row], dtype=np.float32),
             allowed=None if mask is None else np.array([mask]),
-        )
+        ).in_order()
         assert got == expected
 
 
@@ -126,34 +198,84 @@ def test_choice_equals_the_reference(
         expected = choose_reference(
             offered, sampling=sampling, seed=seed, position=position
         )
-        got = choose(offered, sampling=sampling, seed=seed, position=position)
-        assert got.token == expected
+        (got,) = choose_tokens(
+            np.array([row], dtype=np.float32), [Draw(sampling, seed, position)]
+        )
+        assert got == expected
 
 
-def test_blocks_do_not_change_candidates() -> None:
-    logits = np.random.default_rng(0).normal(size=(70, 90)).astype(np.float32) * 4
-    together = candidates(logits, allowed=None)
-    assert together == [candidates(row[None], allowed=None)[0] for row in logits]
+def crowd(rows: int) -> tuple[Any, list[Draw]]:
+    """Return logits and draws of many requests in one batch, no two alike."""
+    logits = np.random.default_rng(0).normal(size=(rows, 90)).astype(np.float32) * 4
+    samplings = [GREEDY, Sampling(Fraction(7, 10)), Sampling(Fraction(3, 2))]
+    return logits, [
+        Draw(samplings[row % 3], seed=keccak256(bytes([row])), position=row * row)
+        for row in range(rows)
+    ]
+
+
+def test_a_batch_neighbour_changes_nothing() -> None:
+    logits, draws = crowd(70)
+    together = choose_tokens(logits, draws)
+    alone = [
+        int(choose_tokens(row[None], [draw])[0])
+        for row, draw in zip(logits, draws, strict=True)
+    ]
+    assert together.tolist() == alone
+    order = np.random.default_rng(1).permutation(70)
+    moved = choose_tokens(logits[order], [draws[row] for row in order])
+    assert moved.tolist() == together[order].tolist()
+    for row in range(0, 70, 9):
+        others = logits.copy()
+        others[np.arange(70) != row] *= -1
+        assert choose_tokens(others, draws)[row] == together[row]
+
+
+def test_another_seed_changes_everything() -> None:
+    # Over 64 equal logits every draw is uniform: two agree once in 64 times.
+    logits = np.zeros((640, 64), dtype=np.float32)
+    one, two = (
+        choose_tokens(
+            logits, [Draw(Sampling(Fraction(1)), seed, row) for row in range(640)]
+        )
+        for seed in (bytes(31) + b"\x00", bytes(31) + b"\x01")
+    )
+    # Binomial(640, 1/64): 10 expected, above 24 once in 30 000 times.
+    assert (one == two).sum() <= 24
+    # And within one seed, no position repeats another.
+    assert (one[1:] == one[:-1]).sum() <= 24
 
 
 def test_ties_go_to_the_smaller_id() -> None:
-    (choice,) = choose_rows(
-        np.array([[1.0, 2.0, 2.0005, 2.0]], dtype=np.float32),
-        allowed=None,
-        sampling=GREEDY,
-        seed=None,
-    )
-    assert choice.token == 1
-    assert choice.candidates == ((1, 512), (2, 512), (3, 512), (0, 256))
+    row = np.array([[1.0, 2.0, 2.0005, 2.0]], dtype=np.float32)
+    assert choose_tokens(row, [Draw(GREEDY, None, 0)]).tolist() == [1]
+    assert offer(row).in_order() == [((1, 512), (2, 512), (3, 512), (0, 256))]
 
 
 def test_candidates_stop_at_the_gap_and_at_top_k() -> None:
     row = np.array([[0.0, -GAP_UNITS / UNITS, -(GAP_UNITS + 1) / UNITS]], np.float32)
-    assert [token for token, _ in candidates(row, allowed=None)[0]] == [0, 1]
+    assert [token for token, _ in offer(row).in_order()[0]] == [0, 1]
     flat = np.zeros((1, 200), dtype=np.float32)
-    assert [token for token, _ in candidates(flat, allowed=None)[0]] == list(
-        range(TOP_K)
+    assert [token for token, _ in offer(flat).in_order()[0]] == list(range(TOP_K))
+
+
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_the_largest_of_many_are_kept(data: st.DataObject) -> None:
+    counts = data.draw(st.lists(st.integers(1, 150), min_size=1, max_size=4))
+    units = [
+        data.draw(st.lists(st.integers(-9, 9), min_size=count, max_size=count))
+        for count in counts
+    ]
+    kept = keep_largest(
+        np.concatenate([np.arange(count) for count in counts]),
+        np.array([unit for row in units for unit in row], dtype=np.int64),
+        np.array(counts),
+        width=150,
     )
+    for row, offered in zip(units, kept.in_order(), strict=True):
+        ranked = sorted(enumerate(row), key=lambda pair: (-pair[1], pair[0]))
+        assert list(offered) == ranked[:TOP_K]
 
 
 @pytest.mark.parametrize("temperature", [Fraction(1), Fraction(7, 10), Fraction(3, 2)])
@@ -162,16 +284,15 @@ def test_samples_follow_the_softmax(temperature: Fraction) -> None:
     weights = np.exp(logits.astype(np.float64) / float(temperature))
     draws = 8000
     expected = weights / weights.sum() * draws
-    (offered,) = candidates(logits[None], allowed=None)
     counts = np.zeros(len(logits))
-    for draw in range(draws):
-        choice = choose(
-            offered,
-            sampling=Sampling(temperature),
-            seed=keccak256(draw.to_bytes(4, "big")),
-            position=draw % 50,
-        )
-        counts[choice.token] += 1
+    tokens = choose_tokens(
+        np.repeat(logits[None], draws, axis=0),
+        [
+            Draw(Sampling(temperature), keccak256(draw.to_bytes(4, "big")), draw % 50)
+            for draw in range(draws)
+        ],
+    )
+    np.add.at(counts, tokens, 1)
     statistic = ((counts - expected) ** 2 / expected).sum()
     # Chi-square, 6 degrees of freedom: 22.46 is passed once in a thousand.
     assert statistic < 22.46
@@ -204,7 +325,7 @@ def test_rejects_unusable_logits(case: Case) -> None:
     with pytest.raises(LogitsInvalidError) as reference:
         candidates_reference(case.row, allowed=case.allowed, position=3)
     with pytest.raises(LogitsInvalidError) as arrays:
-        candidates(
+        offer(
             np.array([case.row], dtype=np.float32),
             allowed=None if case.allowed is None else np.array([case.allowed]),
             first_position=3,
@@ -214,13 +335,14 @@ def test_rejects_unusable_logits(case: Case) -> None:
 
 def test_ignores_nan_where_the_mask_forbids_it() -> None:
     row = np.array([[math.nan, 1.0]], dtype=np.float32)
-    assert candidates(row, allowed=np.array([[False, True]])) == [((1, 256),)]
+    offered = offer(row, allowed=np.array([[False, True]]))
+    assert offered.in_order() == [((1, 256),)]
 
 
 @pytest.mark.parametrize("seed", [None, b"", bytes(31), bytes(33)])
 def test_rejects_a_temperature_without_a_seed(seed: bytes | None) -> None:
     with pytest.raises(MalformedError, match="seed"):
-        choose(((1, 1),), sampling=Sampling(Fraction(1)), seed=seed, position=0)
+        choose_tokens(np.zeros((1, 2)), [Draw(Sampling(Fraction(1)), seed, 0)])
 
 
 @pytest.mark.parametrize(

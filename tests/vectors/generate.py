@@ -19,6 +19,7 @@ from eth_utils.address import to_checksum_address
 
 from affiant.encoding import Digest, JsonValue, keccak256, to_hex
 from affiant.inference.receipt import InferenceReceipt, receipts_hash
+from affiant.onchain.checkpoint import Checkpoint, Verdict
 from affiant.onchain.decision import (
     CALL_ABI,
     Call,
@@ -40,6 +41,7 @@ from affiant.onchain.mandate import (
     Rung,
     Tracked,
 )
+from affiant.onchain.signature import join_signatures
 
 HERE = Path(__file__).resolve().parent
 """Folder of the vectors."""
@@ -49,6 +51,12 @@ CHAIN_ID = 31337
 
 NODE_SECRET = keccak256(b"affiant test vector: node key; never use it")
 """Secret key that signs the vectors' decisions. It is public: it guards nothing."""
+
+ENDORSER_SECRETS = tuple(
+    keccak256(f"affiant test vector: endorser key {index}; never use it".encode())
+    for index in range(3)
+)
+"""Secret keys that sign the vectors' checkpoint and verdict; public like the node's."""
 
 
 def name_address(name: str) -> Address:
@@ -219,13 +227,57 @@ def decision_vectors() -> JsonValue:
     return cases
 
 
+def checkpoint_vectors() -> JsonValue:
+    """Return the content of `checkpoint.json`."""
+    gate = name_address("gate")
+    checkpoint = Checkpoint(
+        mandate=mandates()["full"].id,
+        head=name_digest("head"),
+        outflow=123_456_789 * 10**8 + 1,
+        anchor=2**64 - 1,
+        anchor_hash=name_digest("anchor"),
+    )
+    verdict = Verdict(
+        mandate=mandates()["full"].id,
+        key=Address(Account.from_key(NODE_SECRET).address),
+        decision=name_digest("decision"),
+    )
+    signed = {
+        name: _endorsed(subject.digest(chain_id=CHAIN_ID, gate=gate))
+        for name, subject in (("checkpoint", checkpoint), ("verdict", verdict))
+    }
+    return {
+        "chainId": CHAIN_ID,
+        "gate": gate,
+        "endorsers": sorted(
+            (Account.from_key(secret).address for secret in ENDORSER_SECRETS),
+            key=str.lower,
+        ),
+        "checkpoint": {"fields": checkpoint.to_json(), **signed["checkpoint"]},
+        "verdict": {"fields": verdict.to_json(), **signed["verdict"]},
+    }
+
+
+def _endorsed(digest: Digest) -> dict[str, JsonValue]:
+    signatures = [
+        bytes(Account.unsafe_sign_hash(digest, secret).signature)
+        for secret in ENDORSER_SECRETS
+    ]
+    joined = join_signatures(digest, signatures=signatures)
+    return {"digest": to_hex(digest), "signatures": to_hex(joined)}
+
+
 def _call_values(calls: tuple[Call, ...]) -> list[tuple[object, ...]]:
     return [(c.target, c.value, c.data, c.token, c.allowance) for c in calls]
 
 
 def texts() -> dict[Path, str]:
     """Return the text of every vector file, by path."""
-    contents = {"mandate": mandate_vectors(), "decision": decision_vectors()}
+    contents = {
+        "mandate": mandate_vectors(),
+        "decision": decision_vectors(),
+        "checkpoint": checkpoint_vectors(),
+    }
     return {
         HERE / f"{name}.json": json.dumps(content, indent=1) + "\n"
         for name, content in contents.items()

@@ -1,4 +1,4 @@
-"""Writes `sampler.json`: vectors of the canonical sampler, for every language.
+"""Writes `sampler.json`: vectors of sampler, fingerprint and trace, for every language.
 
 Run as `python tests/vectors/make_sampler.py`. `tests/inference/test_sampler.py` fails
 when the file is not what this would write.
@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from affiant.encoding import to_hex
-from affiant.inference.engine import Sampling
-from affiant.inference.sampler import (
+from affiant.inference.fingerprint import fingerprint_key, fingerprint_reference
+from affiant.inference.receipt import tokens_hash
+from affiant.inference.sampler_reference import (
     candidates_reference,
     choose_reference,
     gumbel_reference,
     noise_key,
 )
-from affiant.inference.trace import Trace, TraceEntry
+from affiant.inference.sampling import Sampling
+from affiant.inference.trace import Trace
 
 TARGET = Path(__file__).with_name("sampler.json")
 """Where the vectors lie."""
@@ -71,21 +73,22 @@ def vectors() -> dict[str, Any]:
                 ],
             }
         )
-    trace = Trace(
-        entries=tuple(
-            TraceEntry(
-                token=choice["greedy"],
-                candidates=tuple((pair[0], pair[1]) for pair in choice["candidates"]),
-            )
-            for choice in choices
-        )
-    )
+    prompt, output = [1, 5, 9], [choice["greedy"] for choice in choices]
+    key = fingerprint_key(tokens_hash(prompt), tokens_hash(output))
+    states = [[draw.randrange(-4096, 4096) / 256 for _ in range(24)] for _ in output]
+    images = [fingerprint_reference(state, key=key) for state in states]
+    trace = Trace.of(output, images)
     return {
         "format": "affiant-sampler-vectors/1",
         "seed": to_hex(seed),
         "noise": noise,
         "choices": choices,
         "trace": {
+            "prompt": prompt,
+            "output": output,
+            "key": to_hex(key),
+            "states": states,
+            "fingerprints": [to_hex(image) for image in images],
             "leaves": [
                 to_hex(entry.leaf(position=index))
                 for index, entry in enumerate(trace.entries)

@@ -11,9 +11,11 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
-from affiant.encoding import JsonValue, to_hex
+from affiant.encoding import JsonValue, digest_from_hex, from_hex, to_hex
+from affiant.onchain.checkpoint import Checkpoint, Verdict
 from affiant.onchain.decision import Decision
 from affiant.onchain.mandate import Mandate
+from affiant.onchain.signature import split_signatures
 
 HERE = Path(__file__).resolve().parent
 
@@ -38,6 +40,80 @@ def test_foreign_eip712_recovers_the_node(name: str) -> None:
     vector = load("decision")[name]
     decision = Decision.from_json(vector["decision"])
     kinds = {"slot": "uint64", "validUntil": "uint64"}
+    fields = {
+        field: kinds.get(field, "bytes32")
+        for field in (
+            "mandate program slot anchorHash previous observation receipts calls "
+            "bounds evidence validUntil"
+        ).split()
+    }
+    signer = foreign_signer(
+        vector,
+        primary_type="Decision",
+        fields=fields,
+        message=decision.to_json(),
+        signature=vector["signature"],
+    )
+    assert signer == vector["node"]
+
+
+SIGNED = {
+    "checkpoint": (
+        "Checkpoint",
+        {
+            "mandate": "bytes32",
+            "head": "bytes32",
+            "outflow": "uint256",
+            "anchor": "uint64",
+            "anchorHash": "bytes32",
+        },
+    ),
+    "verdict": (
+        "Verdict",
+        {"mandate": "bytes32", "key": "address", "decision": "bytes32"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "verdict"])
+def test_foreign_eip712_recovers_the_endorsers(name: str) -> None:
+    vectors = load("checkpoint")
+    vector = vectors[name]
+    kind, fields = SIGNED[name]
+    subject: Checkpoint | Verdict = (
+        Checkpoint if name == "checkpoint" else Verdict
+    ).from_json(vector["fields"])
+    assert subject.to_json() == vector["fields"]
+    digest = subject.digest(chain_id=vectors["chainId"], gate=vectors["gate"])
+    assert to_hex(digest) == vector["digest"]
+    joined = from_hex(vector["signatures"], what="signatures")
+    signers = split_signatures(
+        digest_from_hex(vector["digest"], what="digest"), joined=joined
+    )
+    assert list(signers) == vectors["endorsers"]
+    message = subject.to_json()
+    if name == "checkpoint":
+        message["outflow"] = int(message["outflow"])
+    for signer, signature in signers.items():
+        foreign = foreign_signer(
+            vectors,
+            primary_type=kind,
+            fields=fields,
+            message=message,
+            signature=to_hex(signature),
+        )
+        assert foreign == signer
+
+
+def foreign_signer(
+    vector: JsonValue,
+    *,
+    primary_type: str,
+    fields: dict[str, str],
+    message: dict[str, JsonValue],
+    signature: str,
+) -> str:
+    """Return who signed, by the EIP-712 of `eth_account`."""
     typed = {
         "types": {
             "EIP712Domain": [
@@ -46,23 +122,21 @@ def test_foreign_eip712_recovers_the_node(name: str) -> None:
                 {"name": "chainId", "type": "uint256"},
                 {"name": "verifyingContract", "type": "address"},
             ],
-            "Decision": [
-                {"name": field, "type": kinds.get(field, "bytes32")}
-                for field in (
-                    "mandate program slot anchorHash previous observation receipts "
-                    "calls bounds evidence validUntil"
-                ).split()
+            primary_type: [
+                {"name": name, "type": kind} for name, kind in fields.items()
             ],
         },
-        "primaryType": "Decision",
+        "primaryType": primary_type,
         "domain": {
             "name": "Affiant",
             "version": "1",
             "chainId": vector["chainId"],
             "verifyingContract": vector["gate"],
         },
-        "message": decision.to_json(),
+        "message": message,
     }
-    message = encode_typed_data(full_message=typed)
-    signer = Account.recover_message(message, signature=vector["signature"])
-    assert signer == vector["node"]
+    return str(
+        Account.recover_message(
+            encode_typed_data(full_message=typed), signature=signature
+        )
+    )

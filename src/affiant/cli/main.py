@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -53,6 +54,8 @@ app.add_typer(mandate.mandate_app, name="mandate")
 
 def main() -> NoReturn:
     """Run the command line and turn typed errors into a line and an exit status."""
+    # Read once, when torch is first imported: its notes on memory are not for users.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         app()
     except RejectedError as error:

@@ -91,7 +91,7 @@ def line_of(stage: Stage, result: RunResult) -> str:
     derived, bundle = result.derived, result.bundle
     if derived is None or bundle is None:
         return f"slot {result.slot}: {result.outcome}: {result.error}"
-    portfolio = derived.request["portfolio"]
+    portfolio = derived.asked[-1].request["portfolio"]
     saw = ", ".join(
         f"{token['token']} {token['share']['total']}%"
         + (f" ({token['share']['supplied']}% lent)" if token["supplied"] != "0" else "")
