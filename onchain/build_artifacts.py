@@ -28,11 +28,14 @@ DEPLOYED = (
     "ModelRegistry",
     "OwnedAccount",
     "TdxVerifier",
+    "CertificateReader",
+    "CollateralReader",
     "SettableFeed",
     "Siphon",
     "StickyToken",
 )
-"""Contracts that somebody deploys; the last three only on a devnet."""
+"""Contracts that somebody deploys; a TDX verifier deploys its readers itself, and the
+last three are for a devnet only."""
 
 EXPLAINED = (
     "IDecisionGate",
