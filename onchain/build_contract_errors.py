@@ -26,6 +26,7 @@ INTERFACES = (
     ("INodeRegistry", "NodeRegistry", "the node registry"),
     ("IModelRegistry", "ModelRegistry", "the model registry"),
     ("IOwnedAccount", "Account", "an owned account"),
+    ("ITdxAttestation", "TdxAttestation", "a TDX attestation contract"),
     ("ITdxVerifier", "Tdx", "a TDX verifier"),
     ("ICertificateReader", "Certificate", "a reader of certificates"),
     ("ICollateralReader", "Collateral", "a reader of collateral"),

@@ -9,6 +9,7 @@ error some revert bytes are, and trusts nobody.
     ├── NodeRegistryError      refused by the node registry
     ├── ModelRegistryError     refused by the model registry
     ├── AccountError           refused by an owned account
+    ├── TdxAttestationError    refused by a TDX attestation contract
     ├── TdxError               refused by a TDX verifier
     ├── CertificateError       refused by a reader of certificates
     ├── CollateralError        refused by a reader of collateral
@@ -1221,6 +1222,352 @@ class AccountPartyZeroError(AccountError):
     REMEDY = "Deploy again with both."
 
 
+class TdxAttestationError(ContractError):
+    """Refused by a TDX attestation contract."""
+
+
+class TdxAttestationBindingBlockError(TdxAttestationError):
+    """`BindingBlock`, selector 0x6637cb9c."""
+
+    NAME = "BindingBlock"
+    FIELDS = (("number", "uint64"), ("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("6637cb9c")
+    MEANING = (
+        "The binding's block is not this chain's, or too old to tell (expected 0)."
+    )
+    REMEDY = "Bind to a recent block of this chain."
+
+    number: int
+    got: bytes
+    expected: bytes
+
+
+class TdxAttestationBindingOlderError(TdxAttestationError):
+    """`BindingOlder`, selector 0x46529331."""
+
+    NAME = "BindingOlder"
+    FIELDS = (("block_number", "uint64"), ("known", "uint64"))
+    SELECTOR = bytes.fromhex("46529331")
+    MEANING = "A newer binding of the key is registered."
+    REMEDY = "Bring the newest."
+
+    block_number: int
+    known: int
+
+
+class TdxAttestationBindingOverError(TdxAttestationError):
+    """`BindingOver`, selector 0x58ba9ca3."""
+
+    NAME = "BindingOver"
+    FIELDS = (("valid_until", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("58ba9ca3")
+    MEANING = "The binding is over."
+    REMEDY = "Have the node bind its key anew."
+
+    valid_until: int
+    block_time: int
+
+
+class TdxAttestationBindingSignatureInvalidError(TdxAttestationError):
+    """`BindingSignatureInvalid`, selector 0x63b990e0."""
+
+    NAME = "BindingSignatureInvalid"
+    FIELDS = (("key", "address"), ("recovered", "address"))
+    SELECTOR = bytes.fromhex("63b990e0")
+    MEANING = "Somebody else than the key signed the binding."
+    REMEDY = "Check the key and the domain (chain and this contract)."
+
+    key: Address
+    recovered: Address
+
+
+class TdxAttestationBindingSignatureMalformedError(TdxAttestationError):
+    """`BindingSignatureMalformed`, selector 0xe0437386."""
+
+    NAME = "BindingSignatureMalformed"
+    FIELDS = (("length", "uint256"),)
+    SELECTOR = bytes.fromhex("e0437386")
+    MEANING = (
+        "The signature over the binding is not 65 bytes r ‖ s ‖ v with low s "
+        "and v 27 or 28."
+    )
+    REMEDY = "Sign again with a signer that normalises s."
+
+    length: int
+
+
+class TdxAttestationBindingTooLongError(TdxAttestationError):
+    """`BindingTooLong`, selector 0x67358e25."""
+
+    NAME = "BindingTooLong"
+    FIELDS = (("valid_until", "uint64"), ("latest", "uint256"))
+    SELECTOR = bytes.fromhex("67358e25")
+    MEANING = "The binding is for longer than may be."
+    REMEDY = "At most `MAX_VALIDITY` from now."
+
+    valid_until: int
+    latest: int
+
+
+class TdxAttestationBindingUnnamedError(TdxAttestationError):
+    """`BindingUnnamed`, selector 0x75a3e38d."""
+
+    NAME = "BindingUnnamed"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("75a3e38d")
+    MEANING = "The binding names neither a program nor a workload."
+    REMEDY = "Bind to one of them."
+
+
+class TdxAttestationEngineNotPermittedError(TdxAttestationError):
+    """`EngineNotPermitted`, selector 0xaad85230."""
+
+    NAME = "EngineNotPermitted"
+    FIELDS = (("engine", "bytes32"),)
+    SELECTOR = bytes.fromhex("aad85230")
+    MEANING = "The key is bound to an engine that the workload does not permit."
+    REMEDY = "Serve one of the workload's."
+
+    engine: bytes
+
+
+class TdxAttestationEvaluationTooOldError(TdxAttestationError):
+    """`EvaluationTooOld`, selector 0x7736646e."""
+
+    NAME = "EvaluationTooOld"
+    FIELDS = (("evaluation_number", "uint16"), ("floor", "uint16"))
+    SELECTOR = bytes.fromhex("7736646e")
+    MEANING = "The collateral is older than the workload accepts."
+    REMEDY = "Refresh it."
+
+    evaluation_number: int
+    floor: int
+
+
+class TdxAttestationGpuEndorsementOverError(TdxAttestationError):
+    """`GpuEndorsementOver`, selector 0x068bcf41."""
+
+    NAME = "GpuEndorsementOver"
+    FIELDS = (("valid_until", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("068bcf41")
+    MEANING = "The endorsement would be over already."
+    REMEDY = "Endorse for longer."
+
+    valid_until: int
+    block_time: int
+
+
+class TdxAttestationGpuEndorsementsMissingError(TdxAttestationError):
+    """`GpuEndorsementsMissing`, selector 0xb77b3d76."""
+
+    NAME = "GpuEndorsementsMissing"
+    FIELDS = (("got", "uint256"), ("quorum", "uint8"))
+    SELECTOR = bytes.fromhex("b77b3d76")
+    MEANING = "Fewer endorsers vouched than the workload asks, or it names none."
+    REMEDY = "Collect more."
+
+    got: int
+    quorum: int
+
+
+class TdxAttestationGpuEndorserUnknownError(TdxAttestationError):
+    """`GpuEndorserUnknown`, selector 0xac28ca9b."""
+
+    NAME = "GpuEndorserUnknown"
+    FIELDS = (("endorser", "address"),)
+    SELECTOR = bytes.fromhex("ac28ca9b")
+    MEANING = "Somebody vouched whom the workload does not name."
+    REMEDY = "Leave it out; or something else was signed."
+
+    endorser: Address
+
+
+class TdxAttestationGpuEndorsersUnorderedError(TdxAttestationError):
+    """`GpuEndorsersUnordered`, selector 0xb0cfea20."""
+
+    NAME = "GpuEndorsersUnordered"
+    FIELDS = (("endorser", "address"), ("previous", "address"))
+    SELECTOR = bytes.fromhex("b0cfea20")
+    MEANING = "Signers are not ascending: one of them twice, or out of order."
+    REMEDY = "Sort signatures by signer."
+
+    endorser: Address
+    previous: Address
+
+
+class TdxAttestationGpuEvidenceMissingError(TdxAttestationError):
+    """`GpuEvidenceMissing`, selector 0x95f6dd10."""
+
+    NAME = "GpuEvidenceMissing"
+    FIELDS = (("key", "address"),)
+    SELECTOR = bytes.fromhex("95f6dd10")
+    MEANING = "The key is bound to no GPU evidence."
+    REMEDY = "Bind it to some."
+
+    key: Address
+
+
+class TdxAttestationGpuSignatureMalformedError(TdxAttestationError):
+    """`GpuSignatureMalformed`, selector 0x23f95cfc."""
+
+    NAME = "GpuSignatureMalformed"
+    FIELDS = (("length", "uint256"),)
+    SELECTOR = bytes.fromhex("23f95cfc")
+    MEANING = "Signatures are not of 65 bytes each, with low s and v 27 or 28."
+    REMEDY = "Sign again with a signer that normalises s."
+
+    length: int
+
+
+class TdxAttestationHardwareRevokedError(TdxAttestationError):
+    """`HardwareRevoked`, selector 0x7f6266df."""
+
+    NAME = "HardwareRevoked"
+    FIELDS = (("ppid", "bytes16"), ("revoked_at", "uint64"))
+    SELECTOR = bytes.fromhex("7f6266df")
+    MEANING = "A guard of the workload has refused the machine."
+    REMEDY = "Use other hardware."
+
+    ppid: bytes
+    revoked_at: int
+
+
+class TdxAttestationMeasurementsMismatchError(TdxAttestationError):
+    """`MeasurementsMismatch`, selector 0x3e7833d2."""
+
+    NAME = "MeasurementsMismatch"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("3e7833d2")
+    MEANING = "Other code was measured than the workload names."
+    REMEDY = "Run the measured image, on the machine shape that it was measured on."
+
+    got: bytes
+    expected: bytes
+
+
+class TdxAttestationModelNotPermittedError(TdxAttestationError):
+    """`ModelNotPermitted`, selector 0x241fa244."""
+
+    NAME = "ModelNotPermitted"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("241fa244")
+    MEANING = "The key is bound to another model than the workload names."
+    REMEDY = "Serve the workload's."
+
+    got: bytes
+    expected: bytes
+
+
+class TdxAttestationNotAttestedError(TdxAttestationError):
+    """`NotAttested`, selector 0x80137679."""
+
+    NAME = "NotAttested"
+    FIELDS = (("key", "address"), ("workload_id", "bytes32"))
+    SELECTOR = bytes.fromhex("80137679")
+    MEANING = "The key was never attested for the workload."
+    REMEDY = "Register it."
+
+    key: Address
+    workload_id: bytes
+
+
+class TdxAttestationNotGuardError(TdxAttestationError):
+    """`NotGuard`, selector 0xbf3d4ae2."""
+
+    NAME = "NotGuard"
+    FIELDS = (("caller", "address"),)
+    SELECTOR = bytes.fromhex("bf3d4ae2")
+    MEANING = "The caller is no guard of the workload."
+    REMEDY = "Send it from one that the workload names."
+
+    caller: Address
+
+
+class TdxAttestationProgramNotPermittedError(TdxAttestationError):
+    """`ProgramNotPermitted`, selector 0xdb2155c3."""
+
+    NAME = "ProgramNotPermitted"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("db2155c3")
+    MEANING = "The key is bound to another program than the workload names."
+    REMEDY = "Serve the workload's."
+
+    got: bytes
+    expected: bytes
+
+
+class TdxAttestationReportDataMismatchError(TdxAttestationError):
+    """`ReportDataMismatch`, selector 0x7629e7b4."""
+
+    NAME = "ReportDataMismatch"
+    FIELDS = (
+        ("high", "bytes32"),
+        ("low", "bytes32"),
+        ("expected_high", "bytes32"),
+        ("expected_low", "bytes32"),
+    )
+    SELECTOR = bytes.fromhex("7629e7b4")
+    MEANING = (
+        "The TD's report carries something else than this binding: it was made "
+        "for another binding, chain, contract or purpose."
+    )
+    REMEDY = "Quote anew, with key ‖ digest ‖ tag as report data."
+
+    high: bytes
+    low: bytes
+    expected_high: bytes
+    expected_low: bytes
+
+
+class TdxAttestationStatusNotPermittedError(TdxAttestationError):
+    """`StatusNotPermitted`, selector 0xbc42d2d1."""
+
+    NAME = "StatusNotPermitted"
+    FIELDS = (("status", "uint8"), ("permitted", "uint16"))
+    SELECTOR = bytes.fromhex("bc42d2d1")
+    MEANING = "The machine is not patched as the workload asks."
+    REMEDY = "Update its firmware, or grant a workload that accepts this status."
+
+    status: int
+    permitted: int
+
+
+class TdxAttestationWorkloadForeignError(TdxAttestationError):
+    """`WorkloadForeign`, selector 0x5245b7d8."""
+
+    NAME = "WorkloadForeign"
+    FIELDS = (("named", "bytes32"), ("workload_id", "bytes32"))
+    SELECTOR = bytes.fromhex("5245b7d8")
+    MEANING = "The binding is for another workload."
+    REMEDY = "Register it under the workload that it names."
+
+    named: bytes
+    workload_id: bytes
+
+
+class TdxAttestationWorkloadMalformedError(TdxAttestationError):
+    """`WorkloadMalformed`, selector 0xa7c5d146."""
+
+    NAME = "WorkloadMalformed"
+    FIELDS = (
+        ("engines", "uint256"),
+        ("statuses", "uint16"),
+        ("endorsers", "uint256"),
+        ("quorum", "uint8"),
+    )
+    SELECTOR = bytes.fromhex("a7c5d146")
+    MEANING = (
+        "The workload has no engine, accepts no status, or its endorsers are "
+        "not ascending or fewer than the quorum."
+    )
+    REMEDY = "Correct it; its hash changes."
+
+    engines: int
+    statuses: int
+    endorsers: int
+    quorum: int
+
+
 class TdxError(ContractError):
     """Refused by a TDX verifier."""
 
@@ -2277,6 +2624,31 @@ ERRORS: dict[bytes, type[ContractError]] = {
         AccountOperationUnsupportedError,
         AccountOwnerCallFailedError,
         AccountPartyZeroError,
+        TdxAttestationBindingBlockError,
+        TdxAttestationBindingOlderError,
+        TdxAttestationBindingOverError,
+        TdxAttestationBindingSignatureInvalidError,
+        TdxAttestationBindingSignatureMalformedError,
+        TdxAttestationBindingTooLongError,
+        TdxAttestationBindingUnnamedError,
+        TdxAttestationEngineNotPermittedError,
+        TdxAttestationEvaluationTooOldError,
+        TdxAttestationGpuEndorsementOverError,
+        TdxAttestationGpuEndorsementsMissingError,
+        TdxAttestationGpuEndorserUnknownError,
+        TdxAttestationGpuEndorsersUnorderedError,
+        TdxAttestationGpuEvidenceMissingError,
+        TdxAttestationGpuSignatureMalformedError,
+        TdxAttestationHardwareRevokedError,
+        TdxAttestationMeasurementsMismatchError,
+        TdxAttestationModelNotPermittedError,
+        TdxAttestationNotAttestedError,
+        TdxAttestationNotGuardError,
+        TdxAttestationProgramNotPermittedError,
+        TdxAttestationReportDataMismatchError,
+        TdxAttestationStatusNotPermittedError,
+        TdxAttestationWorkloadForeignError,
+        TdxAttestationWorkloadMalformedError,
         TdxAttestationKeyUnboundError,
         TdxAttributesForbiddenError,
         TdxAuthoritiesFullError,

@@ -20,6 +20,7 @@ struct TdVersions {
 /// @param status Converged TCB status; never `Revoked`.
 /// @param validUntil Unix seconds, exclusive: the earliest of every expiry that it rests on.
 /// @param evaluationNumber TCB recovery event that the collateral is up to.
+/// @param epoch Of the verifier at that moment; see `pulse`.
 /// @param versions What `standing` needs to judge the TD again.
 /// @param measurements keccak256 of what was measured, without RTMR3: bytes 120 to 472 of the TD's
 ///        report.
@@ -29,6 +30,7 @@ struct Verdict {
     TcbStatus status;
     uint64 validUntil;
     uint16 evaluationNumber;
+    uint64 epoch;
     TdVersions versions;
     bytes32 measurements;
     bytes32 allMeasurements;

@@ -150,8 +150,10 @@ contract TdxVerifier is ITdxVerifier {
             _collateral.checkEnclave(signatures[128:512]);
         (verdict.versions.launched, verdict.versions.current) = TdxQuote.versions(report);
         // 6. and 7.
+        CertificateStore.Trust memory trust = _certificates.trust;
+        verdict.epoch = trust.epoch;
         (verdict.status, verdict.validUntil, verdict.evaluationNumber) =
-            _standing(known, verdict.versions);
+            _standing(known, trust, verdict.versions);
         verdict.measurements = keccak256(TdxQuote.measurements(report, false));
         verdict.allMeasurements = keccak256(TdxQuote.measurements(report, true));
         (verdict.reportDataHigh, verdict.reportDataLow) = TdxQuote.reportData(report);
@@ -163,7 +165,7 @@ contract TdxVerifier is ITdxVerifier {
         view
         returns (TcbStatus status, uint64 validUntil, uint16 evaluationNumber)
     {
-        return _standing(_certificates.machineOf(machine), versions);
+        return _standing(_certificates.machineOf(machine), _certificates.trust, versions);
     }
 
     /// @inheritdoc ITdxVerifier
@@ -217,12 +219,11 @@ contract TdxVerifier is ITdxVerifier {
         return (bytes32(words[0:32]), bytes32(words[32:64]));
     }
 
-    function _standing(CertificateStore.Machine memory machine, TdVersions memory versions)
-        private
-        view
-        returns (TcbStatus status, uint64 validUntil, uint16 evaluationNumber)
-    {
-        CertificateStore.Trust memory trust = _certificates.trust;
+    function _standing(
+        CertificateStore.Machine memory machine,
+        CertificateStore.Trust memory trust,
+        TdVersions memory versions
+    ) private view returns (TcbStatus status, uint64 validUntil, uint16 evaluationNumber) {
         uint64 chainUntil = _certificates.chainUntil(machine, trust);
         (status, validUntil, evaluationNumber) = _collateral.evaluate(machine, trust, versions);
         if (chainUntil < validUntil) validUntil = chainUntil;

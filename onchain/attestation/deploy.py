@@ -1,4 +1,4 @@
-"""Deploying a TDX verifier: Intel's root, or a development one.
+"""Deploying a TDX verifier, for Intel's root or a development one, and what asks it.
 
 It decides nothing; the contract refuses a development root on chains where money is.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from eth_account.signers.local import LocalAccount
 
 from affiant.encoding import Digest
+from affiant.onchain.attestation.client import TdxAttestationClient
 from affiant.onchain.attestation.verifier import TdxVerifierClient
 from affiant.onchain.chain import Chain
 from affiant.onchain.deploy import deploy_contract
@@ -42,3 +43,27 @@ def deploy_tdx_verifier(
         timeout=timeout,
     )
     return TdxVerifierClient(chain, address)
+
+
+def deploy_tdx_attestation(
+    chain: Chain,
+    deployer: LocalAccount,
+    *,
+    verifier: TdxVerifierClient,
+    timeout: float = CONFIRM_SECONDS,
+) -> TdxAttestationClient:
+    """Deploy the contract that mandates name, on top of `verifier`.
+
+    Raises:
+        DeploymentError: the creation failed.
+        ReceiptTimeoutError, TransactionRefusedError, ChainUnavailableError.
+    """
+    address = deploy_contract(
+        chain,
+        deployer,
+        name="TdxAttestation",
+        types=["address"],
+        arguments=[verifier.address],
+        timeout=timeout,
+    )
+    return TdxAttestationClient(chain, address)

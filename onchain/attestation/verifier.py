@@ -37,7 +37,9 @@ STATUS_NAMES = (
 VERSIONS_ABI = "(bytes16,bytes16,uint16,uint8)"
 """ABI type of `TdVersions`."""
 
-VERDICT_ABI = f"(uint8,uint64,uint16,{VERSIONS_ABI},bytes32,bytes32,bytes32,bytes32)"
+VERDICT_ABI = (
+    f"(uint8,uint64,uint16,uint64,{VERSIONS_ABI},bytes32,bytes32,bytes32,bytes32)"
+)
 """ABI type of `Verdict`."""
 
 
@@ -61,6 +63,8 @@ class Verdict:
     """Unix seconds, exclusive: the earliest of every expiry."""
     evaluation_number: int
     """TCB recovery event that the collateral is up to."""
+    epoch: int
+    """Of the verifier; see `pulse` in `ITdxVerifier`."""
     versions: TdVersions
     measurements: Digest
     """Without RTMR3."""
@@ -100,6 +104,21 @@ def certificate_id(der: bytes) -> Digest:
         ) from error
 
 
+def parse_verdict(said: Any) -> Verdict:
+    """Return the verdict from its decoded ABI tuple."""
+    status, until, number, epoch, versions, measured, all_measured, high, low = said
+    return Verdict(
+        status=STATUS_NAMES[status],
+        valid_until=until,
+        evaluation_number=number,
+        epoch=epoch,
+        versions=TdVersions(*versions),
+        measurements=Digest(measured),
+        all_measurements=Digest(all_measured),
+        report_data=high + low,
+    )
+
+
 class TdxVerifierClient:
     """The TDX verifier at one address on one chain."""
 
@@ -125,15 +144,7 @@ class TdxVerifierClient:
             [VERDICT_ABI],
             block_hash=block_hash,
         )
-        return Verdict(
-            status=STATUS_NAMES[said[0]],
-            valid_until=said[1],
-            evaluation_number=said[2],
-            versions=TdVersions(*said[3]),
-            measurements=Digest(said[4]),
-            all_measurements=Digest(said[5]),
-            report_data=said[6] + said[7],
-        )
+        return parse_verdict(said)
 
     def standing(
         self,

@@ -17,6 +17,7 @@ INTERFACES = (
     "INodeRegistry",
     "IModelRegistry",
     "IOwnedAccount",
+    "ITdxAttestation",
     "ITdxVerifier",
     "ICertificateReader",
     "ICollateralReader",

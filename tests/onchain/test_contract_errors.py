@@ -29,6 +29,7 @@ CONTRACTS = {
     "NodeRegistry": "NodeRegistry",
     "ModelRegistry": "ModelRegistry",
     "OwnedAccount": "Account",
+    "TdxAttestation": "TdxAttestation",
     "TdxVerifier": "Tdx",
     "CertificateReader": "Certificate",
     "CollateralReader": "Collateral",

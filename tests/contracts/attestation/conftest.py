@@ -16,7 +16,7 @@ from eth_abi.abi import decode
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
-from affiant.encoding import Digest, from_hex, to_hex
+from affiant.encoding import from_hex, to_hex
 from affiant.inference.attestation.collateral import Collateral
 from affiant.inference.attestation.dev_pki import Machine
 from affiant.inference.attestation.dev_root import DevRoot, DevStatement, DevTd
@@ -24,12 +24,11 @@ from affiant.inference.attestation.quote import TdxQuote
 from affiant.onchain.abi import encode_call
 from affiant.onchain.attestation.deploy import deploy_tdx_verifier
 from affiant.onchain.attestation.verifier import (
-    STATUS_NAMES,
     VERDICT_ABI,
-    TdVersions,
     TdxVerifierClient,
     Verdict,
     certificate_id,
+    parse_verdict,
 )
 from affiant.onchain.chain import Chain
 from affiant.onchain.contract_errors import decode_revert
@@ -196,15 +195,7 @@ def outcome_of(call: dict[str, object]) -> bytes | ContractError:
 
 def verdict_of(data: bytes) -> Verdict:
     (said,) = decode([VERDICT_ABI], data)
-    return Verdict(
-        status=STATUS_NAMES[said[0]],
-        valid_until=said[1],
-        evaluation_number=said[2],
-        versions=TdVersions(*said[3]),
-        measurements=Digest(said[4]),
-        all_measurements=Digest(said[5]),
-        report_data=said[6] + said[7],
-    )
+    return parse_verdict(said)
 
 
 @dataclass(frozen=True)
