@@ -294,13 +294,16 @@ contract CertificateReader is ICertificateReader {
         returns (uint256[] memory serials, uint256 end)
     {
         (at, end) = Der.enter(der, at, limit, Der.SEQUENCE);
-        // No entry is shorter than this.
+        // No entry is shorter than this; what is too long is cut off in place, for a tenth of the
+        // gas of a copy.
         serials = new uint256[]((end - at) / LEAST_ENTRY);
         uint256 count = 0;
         for (; at < end; count++) {
             (serials[count], at) = _revokedEntry(der, at, end);
         }
-        serials = _first(serials, count);
+        assembly ("memory-safe") {
+            mstore(serials, count)
+        }
     }
 
     /// @dev SEQUENCE { serial number, UTC time, [reason] }, read as the template that it is. The time
@@ -327,17 +330,6 @@ contract CertificateReader is ICertificateReader {
                     || serialLength == 0 || serialLength > 28 || leading == 0 && serialLength > 1
                     || leading > 0xff || length > 0x7f || end > limit
             ) revert CrlEntry(at);
-        }
-    }
-
-    function _first(uint256[] memory values, uint256 count)
-        private
-        pure
-        returns (uint256[] memory few)
-    {
-        few = new uint256[](count);
-        for (uint256 i = 0; i < count; i++) {
-            few[i] = values[i];
         }
     }
 

@@ -72,8 +72,9 @@ library Json {
                 value = value * 10 + digit;
                 rest <<= 8;
             }
-            uint256 length = next - at;
-            if (length == 0 || length == 32 || (padded && length > 1) || value > limit) {
+            // No digit at all makes the length of the rest wrap around.
+            uint256 further = next - at - 1;
+            if (value > limit || further > 30 || (padded && further != 0)) {
                 revert ICollateralReader.JsonNumber(at, limit);
             }
         }
@@ -192,12 +193,11 @@ library Json {
     /// @dev Index of the first byte that is not zero; there is one.
     function _first(uint256 marks) private pure returns (uint256 index) {
         unchecked {
-            for (uint256 half = 16; half > 0; half /= 2) {
-                if (marks >> (256 - 8 * half) == 0) {
-                    index += half;
-                    marks <<= 8 * half;
-                }
-            }
+            if (marks >> 128 == 0) (index, marks) = (16, marks << 128);
+            if (marks >> 192 == 0) (index, marks) = (index + 8, marks << 64);
+            if (marks >> 224 == 0) (index, marks) = (index + 4, marks << 32);
+            if (marks >> 240 == 0) (index, marks) = (index + 2, marks << 16);
+            if (marks >> 248 == 0) index++;
         }
     }
 }
