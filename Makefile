@@ -13,7 +13,8 @@ PURE_TESTS := tests/test_encoding.py tests/test_formats.py tests/agents tests/au
 	tests/onchain tests/vectors
 
 .PHONY: help setup demo test test-long check lint format artifacts vectors \
-	bench bench-loop bench-gas up clean
+	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \
+	bench-fingerprint up clean
 
 help: ## Say what there is to run
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -82,10 +83,23 @@ artifacts: setup ## Compile the contracts and refresh onchain/artifacts
 vectors: setup ## Regenerate the vectors that both languages read
 	@$(BIN)/python tests/vectors/generate.py
 
-bench: bench-loop bench-gas ## Every benchmark
+bench: bench-loop bench-gas bench-sampler bench-replay bench-detection \
+	bench-fingerprint ## Every benchmark; an hour or more
 
 bench-loop: setup ## Where a decision's time and memory go
 	@$(BIN)/python bench/loop.py
+
+bench-sampler: setup ## What the canonical sampler and the trace cost, beside plain vLLM
+	@$(BIN)/python bench/sampler.py
+
+bench-replay: setup ## What a replay costs, beside a forward pass and the generation
+	@$(BIN)/python bench/replay.py
+
+bench-detection: setup ## How surely a replay tells cheats from honest inferences
+	@$(BIN)/python bench/detection.py
+
+bench-fingerprint: setup ## Which numbers in the trace separate best for their bytes
+	@$(BIN)/python bench/fingerprint.py
 
 bench-gas: setup ## Gas of one executed decision over the bare call
 	@$(BIN)/python bench/gas.py

@@ -7,6 +7,7 @@ imported from its modules, because it needs the `node` extra.
 from affiant.agents.agent import VerifiedAgent
 from affiant.agents.program import Program
 from affiant.agents.progress import Outcome, RunResult
+from affiant.agents.questions import Question
 from affiant.inference.sampling import GREEDY, Sampling
 from affiant.onchain.kits import Hold, Kit, Supply, Swap, Withdraw
 from affiant.onchain.observation import ChainView
@@ -18,6 +19,7 @@ __all__ = [
     "Kit",
     "Outcome",
     "Program",
+    "Question",
     "RunResult",
     "Sampling",
     "Supply",

@@ -169,9 +169,14 @@ class Program:
             MalformedError: a field is missing, unknown, mistyped or out of range, or
                 names a kit, template or format that this version does not have.
         """
+        stated = value.get("format") if isinstance(value, dict) else None
+        if isinstance(value, dict) and stated != FORMAT:
+            # Before the fields: another version has other ones.
+            raise MalformedError(
+                "program.format", got=repr(stated)[:80], expected=repr(FORMAT)
+            )
         item = object_fields(value, what="program", names=_FIELDS)
         for field, expected in (
-            ("format", FORMAT),
             ("template", TEMPLATE),
             ("templateVersion", TEMPLATE_VERSION),
         ):

@@ -21,7 +21,7 @@ from affiant.audit.completeness import (
 from affiant.audit.court import Court, Examined
 from affiant.audit.portfolio import accounts_over_time, read_account
 from affiant.audit.refusals import refusals_of
-from affiant.audit.replayer import Replayer, replayer_of
+from affiant.audit.replayer import EngineChoice, Replayer, replayer_of
 from affiant.audit.result import (
     Attack,
     AuditReport,
@@ -32,6 +32,8 @@ from affiant.audit.result import (
 from affiant.audit.stored import StoredEvidence, find_unexecuted, usable
 from affiant.audit.walk import examine_execution, examine_unexecuted
 from affiant.encoding import Digest
+from affiant.inference.drift import ALARM, drift_of
+from affiant.inference.profile import Profile
 from affiant.onchain.chain import Chain
 from affiant.onchain.events import MandateHistory, mandate_history
 from affiant.onchain.evidence_store import EvidenceStore
@@ -49,6 +51,8 @@ def audit_mandate(
     mandate: Digest,
     store: EvidenceStore,
     model_folder: str | None = None,
+    engine: EngineChoice = "auto",
+    profiles: Sequence[Profile] = (),
     replayer: Replayer | None = None,
     required: str = "reproduced",
     from_block: int = 0,
@@ -62,7 +66,8 @@ def audit_mandate(
     2. the model to replay on;
     3. every execution, then every other signed decision in the store;
     4. what became of every slot;
-    5. the verdict: rejected if anything contradicts; incomplete if a decision does not
+    5. the verdict: rejected if anything contradicts, or a node's inferences drift;
+       incomplete if a decision does not
        reach the required grade, if evidence could not be read, or if nothing was
        decided in slots that nobody explains; else accepted.
 
@@ -71,6 +76,8 @@ def audit_mandate(
         mandate: its id.
         model_folder: the auditor's own copy of the model; None: tokens are not
             replayed, and no decision is reproduced.
+        engine: which engine replays on `model_folder`.
+        profiles: calibrations that the auditor believes.
         replayer: used instead of `model_folder`.
         required: grade that every decision must reach: signed or reproduced.
         from_block: no later than the grant.
@@ -98,7 +105,10 @@ def audit_mandate(
     words = "Tokens were replayed on the auditor's own model."
     if replayer is None:
         replayer, words = replayer_of(
-            model_folder, progress=lambda step: tell(0, total, step)
+            model_folder,
+            engine=engine,
+            profiles=profiles,
+            progress=lambda step: tell(0, total, step),
         )
     # 3.
     court = Court(
@@ -139,8 +149,10 @@ def audit_mandate(
     contradictions = contradictions_of(
         completeness, granted_slot=granted_slot, skips=skips
     )
+    drifting = drifts_of(examined, replayer=replayer)
     findings = [
         *contradictions,
+        *drifting,
         *loose.unread,
         *remarks_on(completeness),
         *loose.findings,
@@ -154,7 +166,7 @@ def audit_mandate(
         findings=findings,
         verdict=_verdict(
             audits,
-            contradictions=contradictions,
+            contradictions=[*contradictions, *drifting],
             unread=loose.unread,
             unexplained=completeness.unexplained,
         ),
@@ -162,6 +174,28 @@ def audit_mandate(
         model_words=words,
         attacks=tuple(attacks),
     )
+
+
+def drifts_of(examined: Sequence[Examined], *, replayer: Replayer | None) -> list[str]:
+    """Name the nodes whose inferences drift, all of a node's added up in slot order."""
+    found = []
+    profiles = () if replayer is None else replayer.profiles
+    nodes = sorted({item.audit.node for item in examined})
+    for node in nodes if profiles else ():
+        verdicts = [
+            verdict
+            for item in examined
+            if item.audit.node == node
+            for verdict in item.replays
+        ]
+        drift = drift_of(verdicts, profiles=profiles)
+        if drift.alarm is not None:
+            found.append(
+                f"the inferences of node {node} drift: each may pass, but together "
+                f"they are not honest (level {drift.highest:.3g}, honest below "
+                f"{ALARM:,.0f}, at inference {drift.alarm} of {drift.inferences})"
+            )
+    return found
 
 
 def _completeness(

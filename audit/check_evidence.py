@@ -32,7 +32,7 @@ from affiant.onchain.address_book import AddressBook
 from affiant.onchain.decision import Decision
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_check import verify_evidence
-from affiant.onchain.mandate import Mandate
+from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.observation import Observation
 
 FindEvidence = Callable[[Digest], EvidenceBundle]
@@ -121,7 +121,7 @@ def check_observation(
 
 
 def check_manifests(
-    bundle: EvidenceBundle, *, mandate: Mandate, history: History
+    bundle: EvidenceBundle, *, mandate: Mandate, chain_id: int, gate: Address
 ) -> Manifests:
     """First part of step 6: program, address book, engine and model are as sworn.
 
@@ -143,8 +143,8 @@ def check_manifests(
     # 2.
     book = AddressBook.from_json(content["book"])
     program.require_book(book)
-    same("chain of the address book", got=book.chain_id, expected=history.chain_id)
-    same("gate of the address book", got=book.gate, expected=history.gate)
+    same("chain of the address book", got=book.chain_id, expected=chain_id)
+    same("gate of the address book", got=book.gate, expected=gate)
     # 3.
     engine = EngineManifest.from_json(content["engine"])
     same("engine manifest", got=engine.hash, expected=mandate.engine)

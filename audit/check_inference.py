@@ -24,7 +24,7 @@ from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.replayer import Replayer
 from affiant.encoding import Digest, canonical_json, to_hex
 from affiant.inference.receipt import tokens_hash
-from affiant.inference.replay import SwornInference
+from affiant.inference.replay import ReplayVerdict, SwornInference
 from affiant.inference.trace import Trace
 from affiant.onchain.decision import bounds_hash, calls_hash
 from affiant.onchain.evidence import EvidenceBundle
@@ -85,8 +85,8 @@ def check_tokens(
     manifests: Manifests,
     seeds: Sequence[Digest | None],
     replayer: Replayer | None,
-) -> str:
-    """Step 8: grammar masks and every token of every inference, from one prefill each.
+) -> tuple[tuple[ReplayVerdict, ...], str]:
+    """Step 8: every token of every inference, from one prefill each; and how it was.
 
     1. the auditor's folder commits to the sworn model;
     2. the traces are the sworn ones;
@@ -103,10 +103,10 @@ def check_tokens(
     # 2.
     sworn = sworn_inferences(bundle, program=manifests.program, seeds=seeds)
     # 3.
-    grades = set()
+    verdicts = []
     for index, item in enumerate(sworn):
         verdict = model.replay(item, manifest=manifests.engine)
-        grades.add(verdict.grade)
+        verdicts.append(verdict)
         what = "tokens" if len(sworn) == 1 else f"tokens of inference {index + 1}"
         reasons = "; ".join(verdict.reasons) or "no reason given"
         if verdict.grade == "inconclusive":
@@ -117,15 +117,17 @@ def check_tokens(
             )
     count = sum(len(item.output_ids) for item in sworn)
     inferences = "" if len(sworn) == 1 else f" of {len(sworn)} inferences"
-    if grades == {"exact"}:
-        return (
+    if all(verdict.grade == "exact" for verdict in verdicts):
+        words = (
             f"All {count} tokens{inferences} and their fingerprints come out exactly "
             "the same, in the same profile."
         )
-    return (
-        f"All {count} tokens{inferences} are consistent with this model in an "
-        "independent engine, within its calibration."
-    )
+    else:
+        words = (
+            f"All {count} tokens{inferences} are consistent with this model in an "
+            "independent engine, within its calibration."
+        )
+    return tuple(verdicts), words
 
 
 def sworn_inferences(

@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from affiant.audit.auditor import audit_mandate
+from affiant.audit.calibrating import read_profiles
 from affiant.audit.evidence_file import EvidenceFileAudit, audit_evidence_file
+from affiant.audit.replayer import EngineChoice
 from affiant.audit.report import render_report
 from affiant.audit.result import Attack, AuditReport, exit_code
 from affiant.audit.terminal import print_audit
@@ -46,6 +48,10 @@ class AuditSettings:
     """The committed model's folder; None: nothing is replayed."""
     html: Path | None
     """Where the report is written, if anywhere."""
+    engine: EngineChoice = "auto"
+    """Which engine replays."""
+    profiles: Sequence[Path] = ()
+    """Calibrations, or folders of them."""
     required: str = "reproduced"
     """Grade that every decision must reach: signed or reproduced."""
     from_block: int = 0
@@ -116,6 +122,8 @@ def audit_chain(
             mandate=settings.mandate,
             store=EvidenceStore(settings.store),
             model_folder=settings.model,
+            engine=settings.engine,
+            profiles=read_profiles(settings.profiles),
             required=settings.required,
             from_block=settings.from_block,
             to_block=settings.to_block,

@@ -11,6 +11,7 @@ from affiant.audit.refusals import RecordedRefusal
 from affiant.audit.replayer import Replayer
 from affiant.audit.result import DecisionAudit
 from affiant.encoding import Digest, keccak256
+from affiant.inference.replay import ReplayVerdict
 from affiant.onchain.chain_types import Block
 from affiant.onchain.decision import Decision
 from affiant.onchain.facts import Facts
@@ -45,6 +46,8 @@ class Examined:
     manifests: Manifests | None
     reread: bool
     """Whether the auditor read the same at his own endpoint."""
+    replays: tuple[ReplayVerdict, ...] = ()
+    """One per inference, if all of them were replayed and none contradicts."""
 
 
 def outcome_of(decision: Decision) -> Digest:

@@ -65,13 +65,7 @@ def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
         AuditUnavailableError: the file cannot be read.
     """
     place = Path(path)
-    try:
-        with place.open("rb") as file:
-            data = file.read(MAX_COMPRESSED_BYTES + 1)
-    except OSError as error:
-        raise AuditUnavailableError(
-            f"evidence file {place.name}", reason=error.strerror or str(error)
-        ) from error
+    data = read_evidence_file(place)
     bundle: EvidenceBundle | None = None
     try:
         # 1.
@@ -105,6 +99,21 @@ def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
         damaged="",
         detail=f"Intact, and signed by {bundle.node}{_withheld(bundle.withheld)}.",
     )
+
+
+def read_evidence_file(path: Path) -> bytes:
+    """Return the content of an evidence file, up to just over the largest allowed.
+
+    Raises:
+        AuditUnavailableError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_COMPRESSED_BYTES + 1)
+    except OSError as error:
+        raise AuditUnavailableError(
+            f"evidence file {path.name}", reason=error.strerror or str(error)
+        ) from error
 
 
 def _withheld(names: Sequence[str]) -> str:

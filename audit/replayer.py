@@ -45,6 +45,11 @@ class Replayer(Protocol):
         """Root of the folder's commitment."""
         ...
 
+    @property
+    def profiles(self) -> Sequence[Profile]:
+        """Calibrations that its verdicts may rest on."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """Return the token ids of `text`."""
         ...
@@ -111,6 +116,11 @@ class FolderReplayer:
     def root(self) -> Digest:
         """Root of the folder's commitment."""
         return self._root
+
+    @property
+    def profiles(self) -> Sequence[Profile]:
+        """Calibrations that the auditor believes."""
+        return self._profiles
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of `text`."""

@@ -27,6 +27,7 @@ from affiant.audit.steps import skip, take
 from affiant.audit.story import tell
 from affiant.encoding import ZERO_DIGEST, Digest
 from affiant.errors import RejectedError, UnavailableError
+from affiant.inference.replay import ReplayVerdict
 from affiant.onchain.chain_types import Block
 from affiant.onchain.decision import Call, Decision
 from affiant.onchain.events import ExecutedDecision
@@ -72,6 +73,7 @@ class _Walk:
         self.manifests: Manifests | None = None
         self.asked: tuple[Asked, ...] | None = None
         self.seeds: tuple[Digest | None, ...] = ()
+        self.replays: tuple[ReplayVerdict, ...] = ()
         self.steps: list[Step] = []
 
     def go(self) -> Examined:
@@ -226,7 +228,10 @@ class _Walk:
     def _request(self) -> str:
         bundle = self._require_bundle()
         self.manifests = check_evidence.check_manifests(
-            bundle, mandate=self.mandate, history=self.court.history
+            bundle,
+            mandate=self.mandate,
+            chain_id=self.court.history.chain_id,
+            gate=self.court.history.gate,
         )
         self.asked = check_evidence.check_request(
             bundle,
@@ -254,12 +259,13 @@ class _Walk:
         manifests = self._need(self.manifests, step=6)
         if not self._passed(7):
             raise AuditUnavailableError("tokens", reason="step 7 was not passed")
-        return check_inference.check_tokens(
+        self.replays, sentence = check_inference.check_tokens(
             self._require_bundle(),
             manifests=manifests,
             seeds=self.seeds,
             replayer=self.court.replayer,
         )
+        return sentence
 
     def _consequences(self) -> str:
         return check_inference.check_consequences(
@@ -383,6 +389,7 @@ class _Walk:
             facts=found,
             manifests=self.manifests,
             reread=self._passed(5),
+            replays=self.replays,
         )
 
     def _coordinates(

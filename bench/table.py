@@ -20,6 +20,10 @@ OUT = Path(__file__).resolve().parent / "out"
 """Where the JSON goes."""
 
 
+MATRIX_WIDTH = 150
+"""Characters of a line of `matrix`, whatever it is printed to."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One figure."""
@@ -32,8 +36,29 @@ class Row:
     better: Literal["lower", "higher"] = "lower"
 
 
-def publish(name: str, rows: Sequence[Row], *, title: str) -> None:
-    """Print `rows` as a table and write them to `bench/out/<name>.json`."""
+def matrix(
+    columns: Sequence[str], lines: Sequence[Sequence[str]], *, title: str
+) -> None:
+    """Print a table of words; the first column is the lines' names."""
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    for line in lines:
+        table.add_row(*line)
+    Console(width=MATRIX_WIDTH).print(table)
+
+
+def publish(name: str, rows: Sequence[Row], *, title: str, show: bool = True) -> None:
+    """Write `rows` to `bench/out/<name>.json`, and print them as a table."""
+    if show:
+        _print(rows, title=title)
+    OUT.mkdir(parents=True, exist_ok=True)
+    path = OUT / f"{name}.json"
+    path.write_text(json.dumps({"rows": [asdict(row) for row in rows]}, indent=2))
+    print(f"wrote {path.relative_to(OUT.parent.parent)}")
+
+
+def _print(rows: Sequence[Row], *, title: str) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("metric")
     for column in ("value", "goal"):
@@ -43,7 +68,3 @@ def publish(name: str, rows: Sequence[Row], *, title: str) -> None:
         goal = "" if row.goal is None else f"{row.goal:,.6g}"
         table.add_row(row.metric, f"{row.value:,.6g}", goal, row.unit)
     Console().print(table)
-    OUT.mkdir(parents=True, exist_ok=True)
-    path = OUT / f"{name}.json"
-    path.write_text(json.dumps({"rows": [asdict(row) for row in rows]}, indent=2))
-    print(f"wrote {path.relative_to(OUT.parent.parent)}")

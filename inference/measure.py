@@ -19,7 +19,7 @@ from affiant.inference.fingerprint import distances, fingerprint_key
 from affiant.inference.receipt import tokens_hash
 from affiant.inference.retrace import Retrace
 from affiant.inference.sampler import Draw, Offered, offer, scores
-from affiant.inference.sampler_reference import UNITS
+from affiant.inference.sampler_reference import GAP_UNITS, TOP_K, UNITS
 from affiant.inference.sampling import Sampling
 from affiant.inference.trace import Trace
 
@@ -38,8 +38,8 @@ class Measures:
     mismatches: int
     """Tokens that are not the canonical choice of this replay."""
     worst_margin: float
-    """Furthest that a token lies below the canonical one, in logits; `inf` where the
-    grammar forbids it."""
+    """Furthest that a token is from being the canonical one, in logits; `inf` where
+    the grammar forbids it."""
     mean_margin: float
     """Mean of the margins in logits, each counted up to 0.5."""
     fingerprint: float
@@ -110,7 +110,11 @@ def _margin(
     token: int,
     draw: Draw,
 ) -> float:
-    """Return how far `token` lies below the canonical one, in logits."""
+    """Return by how much logits must be off for `token` to be the canonical one.
+
+    Every candidate with a higher score must either score less, or fall out of the
+    candidates; and the token must be among them.
+    """
     logit = float(logits[at, token])
     if again.violation is not None and at >= again.violation:
         # Forbidden, or after a forbidden token: no distance is small enough.
@@ -121,13 +125,19 @@ def _margin(
     offered = offer(
         logits[row], allowed=None if again.allowed is None else again.allowed[row]
     )
-    best = int(scores(offered, [draw]).max())
+    value = scores(offered, [draw])
     units = round(logit * UNITS)
     alone = Offered(np.array([token]), np.array([units]), np.array([1]))
     temperature = draw.sampling.temperature
     scale = 1 if temperature is None else temperature.denominator
-    below = (best - int(scores(alone, [draw])[0])) / scale
+    ahead = (value - scores(alone, [draw])[0]) / scale
+    # What is offered only just here may not have been offered there at all.
+    least = max(
+        int(offered.units.max()) - GAP_UNITS,
+        int(offered.units.min()) if len(offered.ids) == TOP_K else -(2**62),
+    )
+    below = float(np.minimum(ahead, offered.units - least).max())
     if token not in offered.ids:
-        # It must also have been far from becoming a candidate.
-        below = max(below, int(offered.units.min()) - units)
+        # And it must have been far from being offered itself.
+        below = max(below, least - units)
     return max(below, 0.0) / UNITS

@@ -279,6 +279,13 @@ def _other_profile(
         ]
     limits = profile.class_of(measures.tokens)
     if limits is None:
+        # How far a single token may be off does not depend on how many there are.
+        widest = max((item.limits.worst_margin for item in profile.classes), default=0)
+        if profile.classes and measures.worst_margin > widest:
+            return "inconsistent", [
+                f"worst_margin: got {measures.worst_margin:.6g}, expected at most "
+                f"{widest:.6g} at any length"
+            ]
         lengths = ", ".join(f"{item.least}-{item.most}" for item in profile.classes)
         return "inconclusive", [
             f"profile: got {measures.tokens} tokens, expected a calibrated length "
@@ -302,7 +309,7 @@ def _tokens(
             ]
         reasons.append(
             f"token {at}: got {output_ids[at]}, expected {again.chosen[at]}, "
-            f"{margins[at]:.4f} logits below"
+            f"{margins[at]:.4f} logits from it"
         )
     return reasons
 

@@ -39,7 +39,8 @@ SAMPLER = SamplerManifest(
 )
 """What an engine manifest says of this sampler."""
 
-_BLOCK_ROWS = 32
+_BLOCK_LOGITS = 2**17
+"""Logits that are looked at in one go: they stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,9 @@ def choose_tokens(
     """
     greedy = all(draw.sampling.temperature is None for draw in draws)
     chosen = []
-    for start in range(0, len(draws), _BLOCK_ROWS):
-        block = slice(start, start + _BLOCK_ROWS)
+    rows = max(_BLOCK_LOGITS // max(logits.shape[1], 1), 1)
+    for start in range(0, len(draws), rows):
+        block = slice(start, start + rows)
         scaled, best = _quantised(
             logits[block],
             allowed=None if allowed is None else allowed[block],
@@ -221,12 +223,15 @@ def keep_largest(
 
 
 def _offer(scaled: NDArray[np.float32], best: NDArray[np.float32]) -> Offered:
-    rows, ids = np.nonzero(scaled >= (best - GAP_UNITS)[:, None])
+    width = scaled.shape[1]
+    # Several times as fast as looking in two dimensions.
+    flat = np.flatnonzero(scaled >= (best - GAP_UNITS)[:, None])
+    rows, ids = np.divmod(flat, width)
     return keep_largest(
         ids,
-        scaled[rows, ids].astype(np.int64),
+        scaled.ravel()[flat].astype(np.int64),
         np.bincount(rows, minlength=len(scaled)),
-        width=scaled.shape[1],
+        width=width,
     )
 
 

@@ -11,7 +11,6 @@ those pass every logit through Python objects (35 s for 64 tokens over 320 ids, 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -258,14 +257,11 @@ def _params(
 
 def _start(options: dict[str, Any]) -> Any:
     try:
-        # vLLM walks through torch's deprecated names.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            from vllm import EngineArgs
-            from vllm.v1.engine.llm_engine import LLMEngine
+        from vllm import EngineArgs
+        from vllm.v1.engine.llm_engine import LLMEngine
 
-            from affiant.inference.vllm_sampler import CanonicalLogitsProcessor
-            from affiant.inference.vllm_scheduler import CanonicalScheduler
+        from affiant.inference.vllm_sampler import CanonicalLogitsProcessor
+        from affiant.inference.vllm_scheduler import CanonicalScheduler
     except ImportError as error:
         raise EngineUnavailableError(
             "vllm", got=str(error)[:200], expected="an installed vLLM"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -76,6 +77,8 @@ def prepare_process(settings: VllmSettings) -> int:
         }
     )
     logging.getLogger("vllm").setLevel(logging.ERROR)
+    # It walks through torch's deprecated names, now and later.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="vllm")
     torch.set_num_threads(settings.threads)
     # Asking also gives a new thread's OpenMP the number that torch was told.
     return int(torch.get_num_threads())

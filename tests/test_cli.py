@@ -44,6 +44,25 @@ CASES = (
     Case("unknown command", ("fly",), 2, "fly"),
     Case("audit of nothing", ("audit",), 2, "--chain-url"),
     Case("missing evidence", ("audit", "no-such-file"), 3, "no-such-file"),
+    Case("replay without a model", ("replay", "no-such-file"), 2, "--model"),
+    Case(
+        "replay with a missing model",
+        ("replay", "no-such-file", "--model", "no-such-folder"),
+        3,
+        "no-such-folder",
+    ),
+    Case(
+        "replay with a missing profile",
+        ("replay", "no-such-file", "--model", ".", "--profile", "no-such-profile"),
+        3,
+        "no-such-profile",
+    ),
+    Case(
+        "calibration of a missing model",
+        ("calibrate", "--model", "no-such-folder", "--prompts", "no-such-file"),
+        1,
+        "no-such-folder",
+    ),
     Case("missing model", ("model", "commit", "no-such-folder"), 1, "no-such-folder"),
     Case(
         "missing mandate",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NewType
 
 import rfc8785
-from eth_utils.crypto import keccak
+from sha3 import keccak_256
 
 from affiant.errors import MalformedError
 
@@ -33,7 +33,7 @@ _MAX_DEPTH = 64
 
 def keccak256(data: bytes) -> Digest:
     """Return the Keccak-256 digest of `data` (the Ethereum hash, not SHA3-256)."""
-    return Digest(keccak(data))
+    return Digest(keccak_256(data).digest())
 
 
 def canonical_json(value: JsonValue) -> bytes:

@@ -31,7 +31,9 @@ from affiant.audit.result import (
 )
 from affiant.audit.steps import STEP_NAMES
 from affiant.encoding import Digest, keccak256, to_hex
-from affiant.inference.replay import replay
+from affiant.inference.measure import Measures
+from affiant.inference.profile import Exactness, LengthClass, Limits, Profile
+from affiant.inference.replay import ReplayVerdict, SwornInference, replay
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import Submission
@@ -257,6 +259,7 @@ class ScriptedReplayer:
 
     engine: Any
     root: Digest = _world.MODEL
+    profiles: tuple[Any, ...] = ()
 
     def encode(self, text: str) -> list[int]:
         return self.engine.encode(text)
@@ -336,3 +339,62 @@ def chronicle(_settled: Any, tmp_path_factory: Any) -> Chronicle:
 def make_replayer() -> type[ScriptedReplayer]:
     """Replays on a scripted engine."""
     return ScriptedReplayer
+
+
+class Elsewhere:
+    """A replayer on another engine, which finds every inference a little off."""
+
+    def __init__(self, inner: Any, *, profile: Profile, distance: float) -> None:
+        self._inner, self._profile, self._distance = inner, profile, distance
+        self.profiles = [profile]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def replay(self, sworn: SwornInference, *, manifest: Any) -> ReplayVerdict:
+        measures = Measures(
+            tokens=len(sworn.output_ids),
+            mismatches=0,
+            worst_margin=0.0,
+            mean_margin=0.0,
+            fingerprint=self._distance,
+            worst_window=self._distance,
+        )
+        return ReplayVerdict(
+            grade="consistent",
+            same_profile=False,
+            measures=measures,
+            profile=self._profile.hash,
+            reasons=(),
+        )
+
+
+@pytest.fixture(scope="session")
+def make_elsewhere() -> Any:
+    """Makes an `Elsewhere` whose honest distances are 0.001 to 0.4."""
+
+    def make(chronicle: Any, *, distance: float) -> Elsewhere:
+        manifest = chronicle.world.engine.manifest
+        limits = Limits(worst_margin=1, mean_margin=1, fingerprint=1, worst_window=1)
+        known = LengthClass(
+            least=1,
+            most=4096,
+            calibrated=400,
+            judged=400,
+            exceeded=0,
+            false_positives=0.01,
+            limits=limits,
+            drift=tuple(0.001 * (step + 1) for step in range(400)),
+        )
+        profile = Profile(
+            model=digest_of("model"),
+            generator=manifest,
+            replayer=manifest,
+            prompts=digest_of("prompts"),
+            exactness=Exactness(inferences=1, tokens=1, exact=1, rollbacks=0),
+            classes=(known,),
+        )
+        inner = chronicle.replayer()
+        return Elsewhere(inner, profile=profile, distance=distance)
+
+    return make

@@ -148,3 +148,18 @@ def test_an_endpoint_that_is_gone_is_unavailable(chronicle: Any) -> None:
             mandate=chronicle.world.mandate.id,
             store=EvidenceStore(str(chronicle.folder)),
         )
+
+
+@pytest.mark.parametrize(("distance", "drifts"), [(0.0005, False), (0.9, True)])
+def test_a_node_whose_inferences_drift_is_rejected(
+    chronicle: Any, make_elsewhere: Any, distance: float, drifts: bool
+) -> None:
+    report = chronicle.audit(replayer=make_elsewhere(chronicle, distance=distance))
+    # Each decision passes by itself, within its calibration.
+    assert {audit.verdict for audit in report.decisions} == {Verdict.ACCEPTED}
+    assert "within its calibration" in report.decisions[0].steps[7].detail
+    assert report.verdict is (Verdict.REJECTED if drifts else Verdict.ACCEPTED)
+    said = [finding for finding in report.findings if "drift" in finding]
+    assert bool(said) == drifts
+    if drifts:
+        assert chronicle.world.key.address in said[0]

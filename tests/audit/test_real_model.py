@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from affiant.agents import Hold, VerifiedAgent
+from affiant.agents import Hold, Question, VerifiedAgent
 from affiant.audit.auditor import audit_mandate
 from affiant.audit.result import AuditReport, Status, Verdict
 from affiant.encoding import keccak256
@@ -25,10 +27,14 @@ SLOTS = 2
 
 
 class Holder(VerifiedAgent):
-    """May only hold: a random model's other plans could hardly be carried out."""
+    """May only hold: a random model's other plans could hardly be carried out.
+
+    It asks a question first, so that each decision has two inferences.
+    """
 
     objective = "Say something."
     actions = (Hold,)
+    questions = (Question("Is anything the matter?", max_tokens=24),)
     max_tokens = 512
     validity_seconds = 3600
 
@@ -120,7 +126,10 @@ def test_every_token_replays(run: Run) -> None:
     assert len(report.decisions) == SLOTS
     for audit in report.decisions:
         assert [step.status for step in audit.steps] == [Status.PASS] * 10, audit.steps
+        assert "of 2 inferences" in audit.steps[7].detail
         assert "exactly the same" in audit.steps[7].detail
+        ((question, _),) = audit.story.asked
+        assert question == "Is anything the matter?"
     assert report.verdict is Verdict.ACCEPTED
 
 
@@ -154,3 +163,45 @@ def test_tokens_of_another_model_are_inconsistent(run: Run, tmp_path: Path) -> N
         assert audit.steps[7].status is Status.FAIL
         assert "inconsistent" in audit.steps[7].detail
     assert report.verdict is Verdict.REJECTED
+
+
+def test_the_command_replays_files_offline(run: Run) -> None:
+    files = sorted(Path(run.store.url).glob("*.zst"))
+    done = _affiant("replay", *files, "--model", run.model, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [len(file["inferences"]) for file in found["files"]] == [2] * SLOTS
+    assert {file["inferences"][0]["grade"] for file in found["files"]} == {"exact"}
+    assert found["drift"] == []
+
+
+def test_a_calibration_lets_another_engine_speak(run: Run, tmp_path: Path) -> None:
+    """The whole path: calibrate on the evidence's prompts, then replay with that."""
+    files = sorted(Path(run.store.url).glob("*.zst"))
+    asked = [part for file in files for part in ("--evidence", file)]
+    done = _affiant(
+        *("calibrate", "--model", run.model, *asked, "--engine", "transformers"),
+        *("--replayer-dtype", "bfloat16", "--count", 90, "--out", tmp_path),
+    )
+    assert done.returncode == 0, done.stderr
+    (profile,) = tmp_path.glob("*.json")
+    assert f"profile 0x{profile.stem}" in done.stdout
+    assert "90 of 90 inferences came out exactly" in done.stdout
+    assert "bfloat16" in done.stdout
+    # A profile under another name is not the one that somebody vouched for.
+    renamed = tmp_path / "other" / f"{'0' * 64}.json"
+    renamed.parent.mkdir()
+    renamed.write_bytes(profile.read_bytes())
+    asked = ["replay", *files, "--model", run.model, "--profile"]
+    refused = _affiant(*asked, renamed)
+    assert refused.returncode == 1 and "name of profile" in refused.stderr
+    assert _affiant(*asked, profile).returncode == 0
+
+
+def _affiant(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "affiant.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )

@@ -281,6 +281,7 @@ class OtherModel:
     """A folder of some other model."""
 
     root: Digest = OTHER
+    profiles: tuple[Any, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"`{name}` of another model was used")

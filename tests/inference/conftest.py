@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from affiant.encoding import JsonValue
+from affiant.encoding import JsonValue, keccak256
 from affiant.inference.commitment import ModelCommitment, commit_model
+from affiant.inference.profile import Exactness, Profile
 from affiant.inference.sampling import Sampling
 from affiant.inference.transformers_engine import TransformersEngine
 
@@ -205,3 +206,16 @@ class DriftingEngine:
 def drifting_engine() -> type[DriftingEngine]:
     """Makes a drifting engine of a real one."""
     return DriftingEngine
+
+
+@pytest.fixture(scope="session")
+def calibration(engine: TransformersEngine) -> Profile:
+    """A profile of `engine` with itself, without classes: to be changed."""
+    return Profile(
+        model=keccak256(b"model"),
+        generator=engine.manifest,
+        replayer=engine.manifest,
+        prompts=keccak256(b"prompts"),
+        exactness=Exactness(inferences=1, tokens=9, exact=1, rollbacks=0),
+        classes=(),
+    )

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from affiant.encoding import Digest, keccak256
-from affiant.errors import MalformedError
+from affiant.errors import MalformedError, RejectedError
 from affiant.inference.engine import Prefill
 from affiant.inference.errors import (
     ContextExceededError,
@@ -22,10 +24,11 @@ from affiant.inference.fingerprint import FINGERPRINT
 from affiant.inference.infer import Inference, infer, trace_of
 from affiant.inference.manifest import EngineManifest, GrammarManifest
 from affiant.inference.profile import Exactness, LengthClass, Limits, Profile
-from affiant.inference.receipt import tokens_hash
+from affiant.inference.receipt import InferenceReceipt, tokens_hash
 from affiant.inference.replay import (
     ReplayVerdict,
     SwornInference,
+    check_sworn,
     replay,
     replay_many,
 )
@@ -525,3 +528,67 @@ def test_a_near_tie_elsewhere_is_measured_and_named(engine: TransformersEngine) 
     verdict = replay(altered, elsewhere(free), profiles=[calibrated(engine, strict)])
     assert verdict.grade == "inconsistent"
     assert verdict.reasons[0].startswith(f"token {at}: got ")
+
+
+def test_every_change_of_sworn_evidence_is_refused_by_the_field_it_touches(
+    engine: TransformersEngine, plan: SwornInference
+) -> None:
+    """Each token id, and each byte of each fingerprint, under the honest receipt."""
+
+    def refused(changed: SwornInference, field: str) -> None:
+        with pytest.raises(ReceiptMismatchError) as caught:
+            check_sworn(engine, changed)
+        assert caught.value.field == field
+
+    for name in ("prompt", "output"):
+        ids = getattr(plan, f"{name}_ids")
+        for at in range(len(ids)):
+            other = (*ids[:at], ids[at] ^ 1, *ids[at + 1 :])
+            refused(replace(plan, **{f"{name}_ids": other}), name)
+    for at, entry in enumerate(plan.trace.entries):
+        changes = [replace(entry, token=entry.token ^ 1)]
+        for byte in range(len(entry.fingerprint)):
+            image = bytearray(entry.fingerprint)
+            image[byte] ^= 1 << byte % 8
+            changes.append(replace(entry, fingerprint=bytes(image)))
+        for change in changes:
+            entries = (*plan.trace.entries[:at], change, *plan.trace.entries[at + 1 :])
+            refused(replace(plan, trace=Trace(entries=entries)), "trace")
+
+
+@given(
+    ids=st.lists(st.integers(-(2**40), 2**40), max_size=12),
+    others=st.lists(st.integers(0, 400), max_size=12),
+    length=st.integers(0, 12),
+    limit=st.one_of(st.none(), st.integers(-1, 20)),
+)
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_hostile_evidence_never_leaks_another_error(
+    engine: TransformersEngine,
+    ids: list[int],
+    others: list[int],
+    length: int,
+    limit: int | None,
+) -> None:
+    """Consistently sworn rubbish is refused by type, or judged."""
+    try:
+        sworn = sworn_again(
+            SwornInference(
+                receipt=InferenceReceipt(*[keccak256(b"any")] * 6),
+                prompt_ids=tuple(ids),
+                output_ids=tuple(others),
+                trace=Trace.of(others[:length], [bytes(32)] * len(others[:length])),
+                schema=None,
+                sampling=GREEDY,
+                seed=None,
+                max_tokens=limit,
+            )
+        )
+        verdict = replay(engine, sworn)
+    except RejectedError:
+        return
+    assert verdict.grade in ("inconclusive", "inconsistent")

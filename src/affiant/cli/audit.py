@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -34,6 +34,17 @@ def audit(
     model: Annotated[
         str | None,
         typer.Option(help="The committed model's folder; without it no replay."),
+    ] = None,
+    engine: Annotated[
+        Literal["auto", "same", "transformers"],
+        typer.Option(
+            help="auto: the sworn engine where it runs here in the same profile, else "
+            "transformers."
+        ),
+    ] = "auto",
+    profile: Annotated[
+        list[Path] | None,
+        typer.Option(help="A calibration, or a folder of them; may be repeated."),
     ] = None,
     require: Annotated[
         str,
@@ -78,6 +89,8 @@ def audit(
             store=store,
             model=model,
             html=html,
+            engine=engine,
+            profiles=profile or [],
             required=require,
             from_block=from_block,
             to_block=to_block,

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from affiant import __version__
-from affiant.cli import audit, mandate, model, running
+from affiant.cli import audit, mandate, model, replay, running
 from affiant.cli.console import (
     EXIT_MISUSE,
     EXIT_REJECTED,
@@ -48,6 +48,8 @@ app.command()(running.node)
 app.add_typer(running.agent_app, name="agent")
 app.add_typer(running.key_app, name="key")
 app.command()(audit.audit)
+app.command()(replay.replay)
+app.command()(replay.calibrate)
 app.add_typer(model.model_app, name="model")
 app.add_typer(mandate.mandate_app, name="mandate")
 

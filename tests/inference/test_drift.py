@@ -1,0 +1,115 @@
+"""The cumulative test: honest nodes stay quiet, small steady differences do not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from affiant.encoding import keccak256
+from affiant.inference.drift import ALARM, bet, drift_of, p_value
+from affiant.inference.measure import Measures
+from affiant.inference.profile import LengthClass, Limits, Profile
+from affiant.inference.replay import ReplayVerdict
+
+HONEST = np.random.default_rng(0).lognormal(0, 0.1, 1000)
+LIMITS = Limits(worst_margin=1, mean_margin=1, fingerprint=9, worst_window=9)
+
+
+@pytest.fixture
+def profile(calibration: Profile) -> Profile:
+    """A profile of outputs up to 64 tokens, made from `HONEST`."""
+    known = LengthClass(
+        least=1,
+        most=64,
+        calibrated=len(HONEST),
+        judged=1,
+        exceeded=0,
+        false_positives=1.0,
+        limits=LIMITS,
+        drift=tuple(sorted(HONEST)),
+    )
+    return replace(calibration, classes=(known,))
+
+
+def verdicts(profile: Profile, values: object) -> list[ReplayVerdict]:
+    """Return consistent verdicts with these distances."""
+    address = profile.hash
+    return [
+        ReplayVerdict(
+            grade="consistent",
+            same_profile=False,
+            measures=Measures(
+                tokens=30,
+                mismatches=0,
+                worst_margin=0.0,
+                mean_margin=0.0,
+                fingerprint=float(value),
+                worst_window=float(value),
+            ),
+            profile=address,
+            reasons=(),
+        )
+        for value in np.asarray(values)
+    ]
+
+
+@pytest.mark.parametrize("size", [20, 1000, 100_000])
+def test_bets_pay_no_more_than_they_cost_under_honesty(size: int) -> None:
+    # What p-values can be, against `size` honest values, each as likely.
+    steps = (np.arange(size + 1) + 1) / (size + 1)
+    paid = float(np.mean([bet(float(p)) for p in steps]))
+    assert 0.6 < paid <= 1.0
+    assert all(bet(a) >= bet(b) for a, b in pairwise(steps[:: max(size // 50, 1)]))
+    assert bet(1.0) == 0.5 and bet(1 / 1001) > 20
+
+
+def test_p_values_count_what_lies_as_far() -> None:
+    honest = (1.0, 2.0, 2.0, 3.0)
+    assert p_value(0.5, honest=honest) == 1.0
+    assert p_value(2.0, honest=honest) == 4 / 5
+    assert p_value(3.5, honest=honest) == 1 / 5
+    assert p_value(math.inf, honest=honest) == p_value(math.nan, honest=honest) == 1 / 5
+
+
+def test_honest_nodes_stay_quiet(profile: Profile) -> None:
+    draw = np.random.default_rng(1)
+    alarms = 0
+    for _ in range(40):
+        values = draw.lognormal(0, 0.1, 250)
+        alarms += (
+            drift_of(verdicts(profile, values), profiles=[profile]).alarm is not None
+        )
+    # 10 000 inferences: one alarm is expected at the very most.
+    assert alarms <= 3
+
+
+def test_a_small_steady_difference_adds_up_within_ten(profile: Profile) -> None:
+    # A third of a standard deviation beyond the furthest honest one would be found at
+    # once; this lies two standard deviations off the middle, inside of all limits.
+    values = np.random.default_rng(2).lognormal(0.25, 0.1, 40)
+    assert values.max() < LIMITS.fingerprint
+    found = drift_of(verdicts(profile, values), profiles=[profile])
+    assert found.alarm is not None and found.alarm <= 10
+    assert found.highest >= ALARM and found.inferences == 40
+
+
+def test_drift_may_begin_late(profile: Profile) -> None:
+    draw = np.random.default_rng(3)
+    values = [*draw.lognormal(0, 0.1, 300), *draw.lognormal(0.3, 0.1, 12)]
+    found = drift_of(verdicts(profile, values), profiles=[profile])
+    assert found.alarm is not None and 300 < found.alarm <= 312
+
+
+def test_what_rests_on_no_calibration_does_not_count(profile: Profile) -> None:
+    far = verdicts(profile, [50.0] * 20)
+    exact = [replace(item, profile=None, same_profile=True) for item in far]
+    unknown = [replace(item, profile=keccak256(b"other")) for item in far]
+    longer = [replace(item, measures=replace(item.measures, tokens=65)) for item in far]
+    for silent in (exact, unknown, longer, []):
+        found = drift_of(silent, profiles=[profile])
+        assert (found.inferences, found.level, found.alarm) == (0, 0.0, None)
+    assert drift_of(far, profiles=[]).inferences == 0
