@@ -10,7 +10,7 @@ test test-long check: export HF_HUB_OFFLINE = 1
 .DEFAULT_GOAL := help
 # Tests that need neither torch nor a chain.
 PURE_TESTS := tests/test_encoding.py tests/test_formats.py tests/agents tests/audit \
-	tests/onchain tests/vectors
+	tests/inference/attestation tests/onchain tests/vectors
 
 .PHONY: help setup demo test test-long check lint format artifacts vectors \
 	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \
@@ -101,8 +101,9 @@ bench-detection: setup ## How surely a replay tells cheats from honest inference
 bench-fingerprint: setup ## Which numbers in the trace separate best for their bytes
 	@$(BIN)/python bench/fingerprint.py
 
-bench-gas: setup ## Gas of one executed decision over the bare call
+bench-gas: setup ## Gas of an executed decision, and of attesting nodes
 	@$(BIN)/python bench/gas.py
+	@$(BIN)/python bench/gas_attestation.py
 
 clean: ## Remove caches and outputs, keep what is installed
 	@rm -rf .cache bench/out demo-out

@@ -1344,6 +1344,22 @@ class TdxAttestationEvaluationTooOldError(TdxAttestationError):
     floor: int
 
 
+class TdxAttestationGpuEndorsementOlderError(TdxAttestationError):
+    """`GpuEndorsementOlder`, selector 0xb8ad56c3."""
+
+    NAME = "GpuEndorsementOlder"
+    FIELDS = (("valid_until", "uint64"), ("known", "uint64"))
+    SELECTOR = bytes.fromhex("b8ad56c3")
+    MEANING = "The endorsers have vouched for as long or longer already."
+    REMEDY = (
+        "Nothing; what they signed holds until then, and nobody can shorten it "
+        "by showing what they signed before."
+    )
+
+    valid_until: int
+    known: int
+
+
 class TdxAttestationGpuEndorsementOverError(TdxAttestationError):
     """`GpuEndorsementOver`, selector 0x068bcf41."""
 
@@ -2633,6 +2649,7 @@ ERRORS: dict[bytes, type[ContractError]] = {
         TdxAttestationBindingUnnamedError,
         TdxAttestationEngineNotPermittedError,
         TdxAttestationEvaluationTooOldError,
+        TdxAttestationGpuEndorsementOlderError,
         TdxAttestationGpuEndorsementOverError,
         TdxAttestationGpuEndorsementsMissingError,
         TdxAttestationGpuEndorserUnknownError,

@@ -61,8 +61,13 @@ interface ITdxAttestation is IAttestation {
     );
 
     /// @notice Endorsers vouched for the GPU evidence of a key.
+    /// @param signatures 65 bytes each, ascending by signer.
     event GpuEndorsed(
-        address indexed key, bytes32 indexed workloadId, bytes32 gpuEvidence, uint64 validUntil
+        address indexed key,
+        bytes32 indexed workloadId,
+        bytes32 gpuEvidence,
+        uint64 validUntil,
+        bytes signatures
     );
 
     /// @notice A guard refused a machine for a workload, for good.
@@ -138,6 +143,10 @@ interface ITdxAttestation is IAttestation {
     /// @notice The endorsement would be over already.
     /// @dev Endorse for longer.
     error GpuEndorsementOver(uint64 validUntil, uint256 blockTime);
+    /// @notice The endorsers have vouched for as long or longer already.
+    /// @dev Nothing; what they signed holds until then, and nobody can shorten it by showing what they
+    ///      signed before.
+    error GpuEndorsementOlder(uint64 validUntil, uint64 known);
     /// @notice Fewer endorsers vouched than the workload asks, or it names none.
     /// @dev Collect more.
     error GpuEndorsementsMissing(uint256 got, uint8 quorum);
@@ -175,7 +184,7 @@ interface ITdxAttestation is IAttestation {
     /// @param workloadId Hash of the workload.
     function recheck(address key, bytes32 workloadId) external;
 
-    /// @notice Vouch for the GPU evidence that a key is bound to. Each endorser signs
+    /// @notice Vouch for the GPU evidence that a key is bound to, for longer than before. Each signs
     ///         `GpuEndorsement(address key,bytes32 workload,bytes32 gpuEvidence,uint64 validUntil)`
     ///         under the domain ("Affiant", "1", chain, this contract).
     /// @param key Address of the key.

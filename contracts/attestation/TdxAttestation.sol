@@ -151,11 +151,14 @@ contract TdxAttestation is ITdxAttestation {
         bytes calldata signatures
     ) external {
         bytes32 workloadId = hashTdxWorkload(workload);
-        _known(key, workloadId);
+        Record memory known = _known(key, workloadId);
         bytes32 gpuEvidence = _gpuEvidence[key][workloadId];
         if (gpuEvidence == 0) revert GpuEvidenceMissing(key);
         if (validUntil <= block.timestamp) {
             revert GpuEndorsementOver(validUntil, block.timestamp);
+        }
+        if (validUntil <= known.gpuUntil) {
+            revert GpuEndorsementOlder(validUntil, known.gpuUntil);
         }
         bytes32 digest = Signatures.digest(
             domainSeparator(),
@@ -167,7 +170,7 @@ contract TdxAttestation is ITdxAttestation {
 
         _records[key][workloadId].gpuUntil = _uint32(validUntil);
 
-        emit GpuEndorsed(key, workloadId, gpuEvidence, validUntil);
+        emit GpuEndorsed(key, workloadId, gpuEvidence, validUntil, signatures);
     }
 
     /// @inheritdoc ITdxAttestation

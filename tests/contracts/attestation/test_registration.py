@@ -725,6 +725,18 @@ def test_rejects_gpu_endorsements_that_are_not_the_workloads(world: World) -> No
     endorse(world, evidence)
 
 
+def test_nobody_shortens_an_endorsement_by_showing_an_older_one(world: World) -> None:
+    evidence = keccak256(b"GPU evidence")
+    world.register(world.binding(gpu_evidence=evidence))
+    until = world.now + 1_000
+    endorse(world, evidence, until=until)
+    for shorter in (until, until - 1, until - 900):
+        with pytest.raises(errors.TdxAttestationGpuEndorsementOlderError) as caught:
+            endorse(world, evidence, until=shorter)
+        assert (caught.value.valid_until, caught.value.known) == (shorter, until)
+    endorse(world, evidence, until=until + 1)
+
+
 def test_a_workload_without_endorsers_is_never_endorsed(world: World) -> None:
     alone = replace(WORKLOAD, endorsers=(), quorum=0)
     evidence = keccak256(b"GPU evidence")
