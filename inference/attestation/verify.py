@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import dcap_qvl
 
 from affiant.encoding import JsonValue
+from affiant.errors import MalformedError
 from affiant.inference.attestation.collateral import Collateral
 from affiant.inference.attestation.errors import QuoteRefusedError
+from affiant.inference.attestation.quote import write_pem
 
 UP_TO_DATE = "UpToDate"
 """The only TCB status that gives a tier."""
@@ -64,6 +66,31 @@ class QuoteVerdict:
     """Provisioning id of the machine, 16 bytes."""
     fmspc: bytes
     """Kind of machine, 6 bytes."""
+
+
+@dataclass(frozen=True)
+class MachineNames:
+    """What a PCK certificate says of which machine it is."""
+
+    ppid: bytes
+    """Provisioning id of the machine, 16 bytes."""
+    fmspc: bytes
+    """Kind of machine, 6 bytes."""
+
+
+def machine_names(der: bytes) -> MachineNames:
+    """Read a PCK certificate; nothing is verified.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    try:
+        said = dcap_qvl.parse_pck_extension_from_pem(write_pem([der]))
+        return MachineNames(ppid=bytes(said.ppid), fmspc=bytes(said.fmspc))
+    except (ValueError, RuntimeError) as error:
+        raise MalformedError(
+            "PCK certificate", got=str(error)[:120], expected="Intel's extension"
+        ) from error
 
 
 def verify_quote(

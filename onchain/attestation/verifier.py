@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from affiant.encoding import Digest, keccak256
 from affiant.errors import MalformedError
@@ -102,6 +103,24 @@ def certificate_id(der: bytes) -> Digest:
         raise MalformedError(
             "certificate", got=str(error)[:80], expected="DER"
         ) from error
+
+
+def root_key_hash_of(der: bytes) -> Digest:
+    """Return keccak256 of a root certificate's key, x ‖ y.
+
+    Raises:
+        MalformedError: it is no certificate with a key on P-256.
+    """
+    try:
+        key = x509.load_der_x509_certificate(der).public_key()
+    except ValueError as error:
+        raise MalformedError(
+            "certificate", got=str(error)[:80], expected="DER"
+        ) from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise MalformedError("root", got=type(key).__name__, expected="a key on P-256")
+    numbers = key.public_numbers()
+    return keccak256(numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big"))
 
 
 def parse_verdict(said: Any) -> Verdict:
