@@ -9,12 +9,13 @@ test test-long check: export HF_HUB_OFFLINE = 1
 
 .DEFAULT_GOAL := help
 # Tests that need neither torch nor a chain.
-PURE_TESTS := tests/test_encoding.py tests/test_formats.py tests/agents tests/audit \
+PURE_TESTS := tests/test_encoding.py tests/test_formats.py \
+	tests/test_completion_format.py tests/agents tests/audit \
 	tests/inference/attestation tests/onchain tests/vectors
 
 .PHONY: help setup demo test test-long check lint format artifacts vectors \
 	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \
-	bench-fingerprint up clean
+	bench-fingerprint bench-commitment bench-endorse up clean
 
 help: ## Say what there is to run
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,7 +28,7 @@ setup: .venv/.installed node_modules/.installed .cache/vendor/.asked ## Install 
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing Python packages into .venv (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable ".[node,audit,dev]"
+		--constraint constraints.txt --editable ".[node,audit,signature,dev]"
 	@$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
 
@@ -57,7 +58,7 @@ test-long: setup ## Slow proofs and long fuzzing
 	@$(BIN)/python -m pytest -q -m "slow"
 
 check: lint ## Under a minute, before every commit: lint and the pure tests
-	@$(BIN)/python -m pytest -q -m "not anvil and not vllm and not gpu and not slow" \
+	@$(BIN)/python -m pytest -q -m "not anvil and not vllm and not gpu and not slow and not model and not process" \
 		$(PURE_TESTS)
 
 lint: setup ## Format, lint, types, layers, generated files
@@ -84,10 +85,13 @@ vectors: setup ## Regenerate the vectors that both languages read
 	@$(BIN)/python tests/vectors/generate.py
 
 bench: bench-loop bench-gas bench-sampler bench-replay bench-detection \
-	bench-fingerprint ## Every benchmark; an hour or more
+	bench-fingerprint bench-commitment bench-endorse ## Every benchmark; an hour or more
 
 bench-loop: setup ## Where a decision's time and memory go
 	@$(BIN)/python bench/loop.py
+
+bench-endorse: setup ## What one endorsement takes, split by step
+	@$(BIN)/python bench/endorse.py
 
 bench-sampler: setup ## What the canonical sampler and the trace cost, beside plain vLLM
 	@$(BIN)/python bench/sampler.py
@@ -104,6 +108,9 @@ bench-fingerprint: setup ## Which numbers in the trace separate best for their b
 bench-gas: setup ## Gas of an executed decision, and of attesting nodes
 	@$(BIN)/python bench/gas.py
 	@$(BIN)/python bench/gas_attestation.py
+
+bench-commitment: setup ## How fast a model is committed to, beside plain hashing
+	@$(BIN)/python bench/commitment.py
 
 clean: ## Remove caches and outputs, keep what is installed
 	@rm -rf .cache bench/out demo-out

@@ -1,8 +1,8 @@
 """The agent's configuration: one TOML file, checked before anything is done with it.
 
-The only module that reads the environment, and only for the operator's password: the
-file names the variable, never the secret. Paths are relative to the file. It decides
-nothing else.
+The only module that reads the environment, and only for passwords: files and commands
+name the variable, never the secret. Paths are relative to the file. It decides nothing
+else.
 
     [chain]     url, id, timeout_seconds = 10
     [node]      url, timeout_seconds = 120, tokenizer = "model folder" (optional)
@@ -32,8 +32,8 @@ from pydantic import (
 from affiant.agents.errors import ConfigError
 from affiant.encoding import parse_json
 from affiant.errors import MalformedError
+from affiant.http_exchange import HttpEndpoint
 from affiant.onchain.address_book import AddressBook
-from affiant.onchain.http_exchange import HttpEndpoint
 from affiant.onchain.mandate import Mandate
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -199,9 +199,18 @@ def read_password(variable: str) -> SecretStr:
         raise ConfigError(
             f"environment variable `{variable}`",
             got="nothing",
-            expected="the password of the operator's keystore",
+            expected="the password of a keystore",
         )
     return SecretStr(password)
+
+
+def environment_without(variable: str) -> dict[str, str]:
+    """Return the environment for a process that must not know a password.
+
+    Args:
+        variable: name of the variable that holds it.
+    """
+    return {name: text for name, text in os.environ.items() if name != variable}
 
 
 def _read(path: Path) -> bytes:

@@ -10,12 +10,15 @@
     ├── DerivationMismatchError   what the node swore does not re-derive
     ├── TooLateError              the decision came when its slot was over
     ├── NodeRefusedError          the node answered with a refusal
+    ├── EndorserRefusedError      an endorser answered with a refusal
     ├── AlreadySentError          this decision was sent before; never sent twice
     ├── RevertedError             the transaction was mined and reverted
     └── ConfigError               the configuration file is not what is expected
     UnavailableError
     ├── NodeUnavailableError      no usable answer from the node in time
+    ├── EndorserUnavailableError  no usable answer from an endorser in time
     ├── NodeBusyError             the node has no room for another decision
+    ├── ServerBusyError           a service of ours has no room for another request
     ├── DecisionTimeoutError      the node needed too long; ask again later
     ├── JournalError              (`journal`) the agent's memory cannot be used
     └── AnsweredUnavailableError  (`answered`) the node's memory cannot be used
@@ -136,6 +139,19 @@ class NodeRefusedError(RejectedError):
         self.message = message
 
 
+class EndorserRefusedError(RejectedError):
+    """An endorser answered with a refusal; `error` is the name it gave."""
+
+    def __init__(self, url: str, *, status: int, error: str, message: str) -> None:
+        super().__init__(
+            f"endorser {url} refused ({status}): {error}: {message}"[:1000]
+        )
+        self.url = url
+        self.status = status
+        self.error = error
+        self.message = message
+
+
 class AlreadySentError(RejectedError):
     """The journal says that this decision was sent before; it is never sent twice."""
 
@@ -173,12 +189,30 @@ class NodeUnavailableError(UnavailableError):
         self.reason = reason
 
 
+class EndorserUnavailableError(UnavailableError):
+    """An endorser gave no usable answer in time, or could not tell."""
+
+    def __init__(self, url: str, *, reason: str) -> None:
+        super().__init__(f"endorser {url}: {reason}"[:1000])
+        self.url = url
+        self.reason = reason
+
+
 class NodeBusyError(UnavailableError):
     """The node has no room for another decision now."""
 
     def __init__(self, *, waiting: int, limit: int) -> None:
         super().__init__(f"decisions waiting: got {waiting}, expected under {limit}")
         self.waiting = waiting
+        self.limit = limit
+
+
+class ServerBusyError(UnavailableError):
+    """A service has no room for another request now."""
+
+    def __init__(self, what: str, *, limit: int) -> None:
+        super().__init__(f"{what} at once: got more, expected at most {limit}")
+        self.what = what
         self.limit = limit
 
 

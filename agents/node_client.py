@@ -18,19 +18,19 @@ from affiant.agents.errors import (
     NodeUnavailableError,
     WrongDecisionError,
 )
+from affiant.agents.refusal_words import words_of_refusal
 from affiant.encoding import (
     Digest,
-    JsonValue,
     canonical_json,
     digest_from_hex,
     parse_json,
     to_hex,
 )
 from affiant.errors import MalformedError
+from affiant.http_exchange import HttpEndpoint
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_check import verify_evidence
 from affiant.onchain.evidence_frame import MAX_PLAIN_BYTES
-from affiant.onchain.http_exchange import HttpEndpoint
 from affiant.onchain.mandate import Address, Mandate, object_fields, parse_address
 
 MAX_SMALL_BYTES = 64 * 1024
@@ -172,26 +172,12 @@ class NodeClient:
     def _refusal(
         self, status: int, body: bytes
     ) -> NodeRefusedError | NodeUnavailableError:
-        try:
-            value: JsonValue = parse_json(
-                body, what="node error", max_bytes=MAX_SMALL_BYTES
-            )
-        except MalformedError:
-            value = None
-        item = value if isinstance(value, dict) else {}
-        name = str(item.get("error", "unnamed"))[:80]
-        message = str(item.get("message", body[:200]))[:600]
-        # They go to a journal and a terminal: no control characters.
-        name, message = (
-            "".join(
-                letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
-                for letter in text
-            )
-            for text in (name, message)
-        )
+        told = words_of_refusal(body)
         if 400 <= status < 500 and status != 429:
-            return NodeRefusedError(status=status, error=name, message=message)
-        return self._unavailable(f"status {status}: {name}: {message}")
+            return NodeRefusedError(
+                status=status, error=told.error, message=told.message
+            )
+        return self._unavailable(f"status {status}: {told.error}: {told.message}")
 
     def _unavailable(self, reason: str) -> NodeUnavailableError:
         return NodeUnavailableError(self.url, reason=reason)

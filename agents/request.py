@@ -69,6 +69,33 @@ class PreviousSummary:
         """Summarise `plan`, which was decided in `slot`."""
         return cls(slot=slot, actions=plan.action_names)
 
+    @classmethod
+    def stated(cls, request: JsonValue) -> PreviousSummary | None:
+        """Return what a request says about the decision before it.
+
+        It is hostile until a request rebuilt with it hashes to what was sworn; whether
+        that decision was so, only its own evidence shows.
+
+        Raises:
+            RequestError: the request does not say.
+        """
+        said = request.get("previous", ()) if isinstance(request, Mapping) else ()
+        if said is None:
+            return None
+        if (
+            not isinstance(said, Mapping)
+            or set(said) != {"slot", "actions"}
+            or type(said["slot"]) is not int
+            or not isinstance(said["actions"], list)
+            or not all(isinstance(name, str) for name in said["actions"])
+        ):
+            raise RequestError(
+                "request.previous",
+                got=repr(said)[:80],
+                expected="null, or a slot and its actions",
+            )
+        return cls(slot=said["slot"], actions=tuple(said["actions"]))
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from affiant.agents.answered import AnsweredSlots
 from affiant.agents.config import load_book, read_password
@@ -18,14 +17,11 @@ from affiant.agents.loading import load_agent_class
 from affiant.agents.node import Node
 from affiant.agents.service import NodeServer
 from affiant.inference.commitment import commit_model
-from affiant.inference.engine import Engine
 from affiant.inference.keys import NodeKey
+from affiant.inference.load import EngineName, load_engine
 from affiant.inference.model_folder import model_folder
 from affiant.onchain.chain import Chain
 from affiant.onchain.evidence_store import EvidenceStore
-
-EngineName = Literal["vllm", "transformers"]
-"""Which engine serves the model."""
 
 
 @dataclass(frozen=True)
@@ -97,19 +93,3 @@ def open_node(
     ]
     node = Node(programs, book=book, serving=serving)
     return NodeServer(node, host=settings.host, port=settings.port)
-
-
-def load_engine(folder: Path, *, name: EngineName, dtype: str | None) -> Engine:
-    """Load the model in `folder` into the engine `name`.
-
-    Raises:
-        EngineUnavailableError: it is not installed or did not start.
-    """
-    if name == "vllm":
-        from affiant.inference.vllm_engine import VllmEngine
-        from affiant.inference.vllm_process import VllmSettings
-
-        return VllmEngine.load(folder, settings=VllmSettings(dtype=dtype))
-    from affiant.inference.transformers_engine import TransformersEngine
-
-    return TransformersEngine.load(folder, dtype=dtype or "float32")

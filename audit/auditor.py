@@ -91,12 +91,52 @@ def audit_mandate(
     """
     if required not in ("signed", "reproduced"):
         raise ValueError(f"required grade `{required}`: signed or reproduced")
-    tell = progress or (lambda done, total, words: None)
     # 1.
-    tell(0, 0, "reading the chain")
+    if progress is not None:
+        progress(0, 0, "reading the chain")
     past = mandate_history(
         chain, gate=gate, mandate_id=mandate, from_block=from_block, to_block=to_block
     )
+    return audit_history(
+        chain,
+        gate=gate,
+        past=past,
+        store=store,
+        model_folder=model_folder,
+        engine=engine,
+        profiles=profiles,
+        replayer=replayer,
+        required=required,
+        attacks=attacks,
+        progress=progress,
+    )
+
+
+def audit_history(
+    chain: Chain,
+    *,
+    gate: Address,
+    past: MandateHistory,
+    store: EvidenceStore,
+    model_folder: str | None = None,
+    engine: EngineChoice = "auto",
+    profiles: Sequence[Profile] = (),
+    replayer: Replayer | None = None,
+    required: str = "reproduced",
+    attacks: Sequence[Attack] = (),
+    progress: Progress | None = None,
+) -> AuditReport:
+    """Audit every decision of a mandate, given the chain's own account of it.
+
+    Steps 2 to 5 of `audit_mandate`.
+
+    Args:
+        past: up to the block that is audited.
+
+    Raises:
+        RejectedError, UnavailableError: as `audit_mandate`.
+    """
+    tell = progress or (lambda done, total, words: None)
     history = ChainHistory(chain, gate=gate)
     evidence = StoredEvidence(store, mandate=past.granted.mandate, history=history)
     loose = find_unexecuted(past, evidence=evidence)
@@ -122,7 +162,7 @@ def audit_mandate(
         refusals=refusals_of(
             chain,
             gate=gate,
-            mandate=mandate,
+            mandate=past.granted.mandate_id,
             digests={digest for _, digest in loose.decisions},
             first=past.granted_block,
             last=past.upto.number,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 from affiant.agents.program import Program
-from affiant.agents.serve import EngineName, load_engine
 from affiant.audit.check_evidence import section
 from affiant.audit.evidence_file import read_evidence_file
 from affiant.encoding import to_hex
@@ -25,6 +24,7 @@ from affiant.inference.calibrate import (
 )
 from affiant.inference.commitment import commit_model
 from affiant.inference.engine import Engine
+from affiant.inference.load import EngineName, load_engine
 from affiant.inference.manifest import EngineManifest
 from affiant.inference.profile import Profile
 from affiant.inference.prompt_file import MAX_BYTES, parse_prompt_file

@@ -14,8 +14,10 @@ from affiant.audit.history import Price
 from affiant.encoding import Digest
 from affiant.errors import MalformedError
 from affiant.onchain.abi import decode_exactly, encode_call
+from affiant.onchain.attestation.record import AttestationRecord, read_record
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import Block, parse_quantity
+from affiant.onchain.errors import AnchorReorgedError
 from affiant.onchain.gate import GateClient, MandateState
 from affiant.onchain.gate_events import HALTED_TOPIC, WITHDRAWN_TOPIC
 from affiant.onchain.mandate import NATIVE, Address, Mandate
@@ -55,6 +57,21 @@ class ChainHistory:
             self._blocks[number] = self._chain.block_by_number(number)
         return self._blocks[number]
 
+    def newest(self) -> Block:
+        """Return the newest block, if the endpoint also has it at its height.
+
+        Raises:
+            AuditUnavailableError: it has another one there, or none: two views of the
+                chain behind one endpoint, or a reorganisation this very moment.
+        """
+        latest = self._chain.latest_block()
+        try:
+            return self._chain.verify_canonical(
+                number=latest.number, block_hash=latest.hash
+            )
+        except AnchorReorgedError as error:
+            raise AuditUnavailableError("newest block", reason=str(error)) from error
+
     def standing(self, mandate: Digest, *, block: Block) -> MandateState:
         """Return what the gate stored of `mandate` after `block`."""
         return self._gate.state_of(mandate, block=block)
@@ -65,6 +82,14 @@ class ChainHistory:
             # The gate's word, not the address book's: the book came with the evidence.
             self._registry = NodeRegistryClient(self._chain, self._gate.node_registry())
         return self._registry.node_of(key, block_hash=block.hash)
+
+    def attestation(
+        self, contract: Address, *, key: Address, workload: Digest, block: Block
+    ) -> AttestationRecord:
+        """Return what was recorded of a key's attestation up to and in `block`."""
+        return read_record(
+            self._chain, contract, key=key, workload=workload, block=block
+        )
 
     def reread(self, observation: Observation) -> tuple[ReadMismatch, ...]:
         """Re-read every recorded read at its block."""

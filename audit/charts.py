@@ -28,7 +28,7 @@ def value_chart(portfolio: Sequence[Account]) -> Markup:
         return _nothing("Fewer than two readings of the account: no curve to draw.")
     values = [entry.value for entry in portfolio]
     held = [entry.held_value for entry in portfolio]
-    marks = _round_marks(min(values + held), max(values + held))
+    marks = round_marks(min(values + held), max(values + held))
     low, high = marks[0], marks[-1]
     first, last = portfolio[0].block, portfolio[-1].block
 
@@ -54,9 +54,9 @@ def value_chart(portfolio: Sequence[Account]) -> Markup:
         f"{money(end.value)} at block {end.block}; untouched, the first portfolio "
         f"would be worth {money(end.held_value)}."
     )
-    plot = _svg(
+    plot = svg(
         label,
-        *_grid(len(marks)),
+        *grid(len(marks)),
         element("path", d=path(held), class_="line held"),
         element("path", d=path(values), class_="line account"),
         *dots,
@@ -74,7 +74,7 @@ def value_chart(portfolio: Sequence[Account]) -> Markup:
     return element(
         "figure",
         legend,
-        _framed(plot, _labels(marks), _block_marks(portfolio)),
+        framed(plot, money_labels(marks), _block_marks(portfolio)),
         element(
             "figcaption",
             f"{label} {_compared(difference, whole=end.held_value)}"
@@ -133,7 +133,7 @@ def composition_chart(portfolio: Sequence[Account]) -> Markup:
     return element(
         "figure",
         element("ul", *reversed(keys), class_="legend"),
-        _framed(_svg(label, *areas, *_grid(5)), marks, _block_marks(usable)),
+        framed(svg(label, *areas, *grid(5)), marks, _block_marks(usable)),
         element(
             "figcaption",
             label + ". Wallet and supplied tokens together, debts subtracted.",
@@ -150,7 +150,8 @@ def _compared(difference: int, *, whole: int) -> str:
     return f"The account is {money(abs(difference))} ({share}) {side} that."
 
 
-def _framed(plot: Markup, ys: Sequence[str], xs: Sequence[str]) -> Markup:
+def framed(plot: Markup, ys: Sequence[str], xs: Sequence[str]) -> Markup:
+    """Return a plot with its marks beside it, `ys` from the bottom up."""
     return element(
         "div",
         element("div", *(element("span", y) for y in reversed(ys)), class_="ys"),
@@ -160,7 +161,8 @@ def _framed(plot: Markup, ys: Sequence[str], xs: Sequence[str]) -> Markup:
     )
 
 
-def _svg(label: str, *children: Markup) -> Markup:
+def svg(label: str, *children: Markup) -> Markup:
+    """Return a plot of `WIDTH` by `HEIGHT` that the page stretches."""
     return element(
         "svg",
         element("title", label),
@@ -172,7 +174,8 @@ def _svg(label: str, *children: Markup) -> Markup:
     )
 
 
-def _grid(lines: int) -> list[Markup]:
+def grid(lines: int) -> list[Markup]:
+    """Return evenly spaced level lines, two at least."""
     return [
         element(
             "line",
@@ -186,7 +189,7 @@ def _grid(lines: int) -> list[Markup]:
     ]
 
 
-def _round_marks(low: int, high: int) -> list[int]:
+def round_marks(low: int, high: int) -> list[int]:
     """Return 3 to 7 evenly spaced round values that enclose `low` to `high`.
 
     The range is at least a hundredth of the value, so that a cent's change does not
@@ -202,7 +205,8 @@ def _round_marks(low: int, high: int) -> list[int]:
     return [step * index for index in range(first, max(last, first + 2) + 1)]
 
 
-def _labels(marks: Sequence[int]) -> list[str]:
+def money_labels(marks: Sequence[int]) -> list[str]:
+    """Return values as dollars, without cents where none has any."""
     whole = all(mark % 10**VALUE_DECIMALS == 0 for mark in marks)
     return [money(mark).removesuffix(".00") if whole else money(mark) for mark in marks]
 

@@ -22,7 +22,7 @@ from affiant.onchain.attestation.record import AttestationRecord
 from affiant.onchain.attestation.verifier import certificate_id, root_key_hash_of
 from affiant.onchain.chain_types import Block
 from affiant.onchain.mandate import Address, Mandate, parse_address
-from affiant.onchain.signature import SIGNATURE_BYTES, recover_signer
+from affiant.signature import SIGNATURE_BYTES, recover_signer
 
 HARDWARE_TIER = 2
 """Tier of a key in a TDX TD."""

@@ -19,7 +19,7 @@ from affiant.onchain.events import ExecutedDecision
 from affiant.onchain.gate import MandateState, Submission
 from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.registry import NodeRecord, service_of
-from affiant.onchain.signature import recover_signer
+from affiant.signature import recover_signer
 
 
 def same(what: str, *, got: object, expected: object) -> None:
@@ -149,9 +149,7 @@ def check_permitted(
     at_most("mandate stopped until", standing.stopped_until, limit=now)
     at_most("time of the block", now, limit=mandate.expiry - 1)
     # 2.
-    if node not in [permit.key for permit in mandate.nodes]:
-        permitted = ", ".join(permit.key for permit in mandate.nodes)
-        raise AuditRejectedError("node key", got=node, expected=f"one of {permitted}")
+    check_named(mandate, node=node)
     # 3.
     if not record.announced:
         raise AuditRejectedError(
@@ -186,6 +184,17 @@ def check_permitted(
         f"At block {block.number} the mandate was live and {node} was permitted, "
         "announced for its model and engine, and not revoked."
     )
+
+
+def check_named(mandate: Mandate, *, node: Address) -> None:
+    """Refuse a key that the mandate does not name.
+
+    Raises:
+        AuditRejectedError: it does not.
+    """
+    if node not in [permit.key for permit in mandate.nodes]:
+        permitted = ", ".join(permit.key for permit in mandate.nodes)
+        raise AuditRejectedError("node key", got=node, expected=f"one of {permitted}")
 
 
 def check_place(

@@ -17,7 +17,8 @@ from affiant.audit.history import History
 from affiant.onchain.chain_types import Block
 from affiant.onchain.decision import Call
 from affiant.onchain.events import ExecutedDecision
-from affiant.onchain.mandate import VALUE_DECIMALS, Mandate
+from affiant.onchain.mandate import Feed, Mandate
+from affiant.onchain.values import value_of_changes
 
 
 def check_effects(
@@ -119,24 +120,21 @@ def value_of(
 ) -> int:
     """Return Σ price · change after `block`, a value of 8 decimals.
 
-    Each product is rounded down, as the gate does: losses up, gains down.
-
     Raises:
         AuditRejectedError: a feed's answer is not positive.
     """
-    total = 0
-    for entry, change in zip(mandate.tracked, changes, strict=True):
-        if not change:
-            continue
-        feed = mandate.feeds[entry.feed]
+
+    def answer(feed: Feed) -> int:
         price = history.price(feed.aggregator, block=block)
         if price.answer <= 0:
             raise AuditRejectedError(
-                f"price of {entry.token}", got=str(price.answer), expected="positive"
+                f"price at {feed.aggregator}",
+                got=str(price.answer),
+                expected="positive",
             )
-        scale = 10 ** (entry.decimals + feed.decimals)
-        total += change * price.answer * 10**VALUE_DECIMALS // scale
-    return total
+        return price.answer
+
+    return value_of_changes(mandate, changes, answer=answer)
 
 
 def check_no_effects(calls: Sequence[Call], bounds: Sequence[int]) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from affiant.agents.derive import Asked, derive_previous, derive_prompt, derive_request
 from affiant.agents.program import Program
 from affiant.agents.questions import answer_of, stated_answers
+from affiant.agents.request import PreviousSummary
 from affiant.audit.check_chain import same
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.history import History
@@ -37,6 +39,9 @@ from affiant.onchain.observation import Observation
 
 FindEvidence = Callable[[Digest], EvidenceBundle]
 """Returns the verified evidence of a decision, or raises as `EvidenceStore.get`."""
+
+
+Model = TypeVar("Model", bound=Replayer)
 
 
 @dataclass(frozen=True)
@@ -170,10 +175,10 @@ def check_request(
 ) -> tuple[Asked, ...]:
     """Second part of step 6: the requests follow from program and observation.
 
-    1. the program asks as often as there are receipts, and the decision's time is the
-       program's;
+    1. the decision's time is the program's;
     2. the decision before is the one that `previous` names;
-    3. the requests rebuilt, with the answers that they state, are those sworn to.
+    3. the program asks as often as there are receipts, and the requests rebuilt, with
+       the answers that they state, are those sworn to.
 
     Raises:
         RejectedError: one of them does not hold.
@@ -182,8 +187,6 @@ def check_request(
     """
     decision, program = bundle.decision, manifests.program
     # 1.
-    expected = program.inferences
-    same("inferences of the program", got=len(bundle.receipts), expected=expected)
     until = observation.timestamp + program.validity_seconds
     same("time of the decision", got=decision.valid_until, expected=until)
     # 2.
@@ -205,6 +208,35 @@ def check_request(
         book=manifests.book,
     )
     # 3.
+    return rebuild_requests(
+        bundle,
+        manifests=manifests,
+        observation=observation,
+        mandate=mandate,
+        previous=previous,
+    )
+
+
+def rebuild_requests(
+    bundle: EvidenceBundle,
+    *,
+    manifests: Manifests,
+    observation: Observation,
+    mandate: Mandate,
+    previous: PreviousSummary | None,
+) -> tuple[Asked, ...]:
+    """Return the requests that follow, with the answers that they themselves state.
+
+    Args:
+        previous: what they say of the decision before.
+
+    Raises:
+        RejectedError: they cannot be built, or are not those sworn to.
+        AuditUnavailableError: withheld, where the program asks questions.
+    """
+    decision, program = bundle.decision, manifests.program
+    expected = program.inferences
+    same("inferences of the program", got=len(bundle.receipts), expected=expected)
     answers = stated_answers(section(bundle, "requests")) if program.questions else ()
     same("answers", got=len(answers), expected=len(program.questions))
     requests = []
@@ -268,7 +300,7 @@ def check_prompt(
     )
 
 
-def require_model(replayer: Replayer | None, *, model: Digest, what: str) -> Replayer:
+def require_model(replayer: Model | None, *, model: Digest, what: str) -> Model:
     """Return the replayer if it has the sworn model.
 
     Raises:

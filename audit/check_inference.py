@@ -7,7 +7,7 @@ engine; it does not say that another answer would have been worse.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from affiant.agents.derive import (
     Asked,
@@ -57,7 +57,22 @@ def check_sampling(
                 "output", got=f"{length} tokens", expected=f"1 to {limit}"
             )
     # 2.
-    seeds = tuple(
+    seeds = seeds_of(bundle, program=program, mandate=mandate)
+    said = [to_hex(seed) for seed in seeds if seed is not None]
+    if not said:
+        words = "The program is greedy: there is no draw, and no seed to choose."
+    elif len(said) == 1:
+        words = f"The seed {said[0]} follows from head and anchor."
+    else:
+        words = f"The {len(said)} seeds follow from head, anchor and number."
+    return seeds, words
+
+
+def seeds_of(
+    bundle: EvidenceBundle, *, program: Program, mandate: Mandate
+) -> tuple[Digest | None, ...]:
+    """Return the seed of each inference of a program; None where it is greedy."""
+    return tuple(
         derive_seed(
             program.sampling,
             chain_id=bundle.chain_id,
@@ -69,14 +84,6 @@ def check_sampling(
         )
         for index in range(program.inferences)
     )
-    said = [to_hex(seed) for seed in seeds if seed is not None]
-    if not said:
-        words = "The program is greedy: there is no draw, and no seed to choose."
-    elif len(said) == 1:
-        words = f"The seed {said[0]} follows from head and anchor."
-    else:
-        words = f"The {len(said)} seeds follow from head, anchor and number."
-    return seeds, words
 
 
 def check_tokens(
@@ -103,11 +110,28 @@ def check_tokens(
     # 2.
     sworn = sworn_inferences(bundle, program=manifests.program, seeds=seeds)
     # 3.
-    verdicts = []
-    for index, item in enumerate(sworn):
-        verdict = model.replay(item, manifest=manifests.engine)
-        verdicts.append(verdict)
-        what = "tokens" if len(sworn) == 1 else f"tokens of inference {index + 1}"
+    verdicts = [model.replay(item, manifest=manifests.engine) for item in sworn]
+    lengths = [len(item.output_ids) for item in sworn]
+    return tuple(verdicts), verdicts_in_words(verdicts, lengths=lengths)
+
+
+def verdicts_in_words(
+    verdicts: Iterable[ReplayVerdict], *, lengths: Sequence[int]
+) -> str:
+    """Return in one sentence that all replays agree.
+
+    Args:
+        verdicts: one per inference; none is asked for after one that does not agree.
+        lengths: output tokens of each inference.
+
+    Raises:
+        AuditRejectedError: one is inconsistent.
+        AuditUnavailableError: one cannot tell.
+    """
+    grades = set()
+    for index, verdict in enumerate(verdicts):
+        grades.add(verdict.grade)
+        what = "tokens" if len(lengths) == 1 else f"tokens of inference {index + 1}"
         reasons = "; ".join(verdict.reasons) or "no reason given"
         if verdict.grade == "inconclusive":
             raise AuditUnavailableError(what, reason=f"inconclusive: {reasons}")
@@ -115,19 +139,16 @@ def check_tokens(
             raise AuditRejectedError(
                 what, got=f"inconsistent: {reasons}", expected="the model's own tokens"
             )
-    count = sum(len(item.output_ids) for item in sworn)
-    inferences = "" if len(sworn) == 1 else f" of {len(sworn)} inferences"
-    if all(verdict.grade == "exact" for verdict in verdicts):
-        words = (
-            f"All {count} tokens{inferences} and their fingerprints come out exactly "
-            "the same, in the same profile."
+    inferences = "" if len(lengths) == 1 else f" of {len(lengths)} inferences"
+    if grades == {"exact"}:
+        return (
+            f"All {sum(lengths)} tokens{inferences} and their fingerprints come out "
+            "exactly the same, in the same profile."
         )
-    else:
-        words = (
-            f"All {count} tokens{inferences} are consistent with this model in an "
-            "independent engine, within its calibration."
-        )
-    return tuple(verdicts), words
+    return (
+        f"All {sum(lengths)} tokens{inferences} are consistent with this model in an "
+        "independent engine, within its calibration."
+    )
 
 
 def sworn_inferences(
@@ -139,25 +160,37 @@ def sworn_inferences(
         AuditUnavailableError: tokens or traces are withheld.
         AuditRejectedError, MalformedError: a trace is not the sworn one, or none.
     """
-    tokens, traces = section(bundle, "tokens"), section(bundle, "traces")
-    found = []
-    for index, (receipt, seed) in enumerate(zip(bundle.receipts, seeds, strict=True)):
-        trace = Trace.from_json(traces[index])
-        same("trace", got=trace.root, expected=receipt.trace)
-        terms = program.terms(index)
-        found.append(
-            SwornInference(
-                receipt=receipt,
-                prompt_ids=tuple(tokens[index]["prompt"]),
-                output_ids=tuple(tokens[index]["output"]),
-                trace=trace,
-                schema=terms.schema,
-                sampling=program.sampling,
-                seed=seed,
-                max_tokens=terms.max_tokens,
-            )
-        )
-    return tuple(found)
+    return tuple(
+        sworn_inference(bundle, program=program, index=index, seed=seed)
+        for index, seed in enumerate(seeds)
+    )
+
+
+def sworn_inference(
+    bundle: EvidenceBundle, *, program: Program, index: int, seed: Digest | None
+) -> SwornInference:
+    """Return what evidence states of inference number `index`.
+
+    Raises:
+        AuditUnavailableError: tokens or traces are withheld.
+        AuditRejectedError, MalformedError: the trace is not the sworn one, or none.
+    """
+    tokens, receipt = section(bundle, "tokens")[index], bundle.receipts[index]
+    trace = Trace.from_json(section(bundle, "traces")[index])
+    same("trace", got=trace.root, expected=receipt.trace)
+    length = len(tokens["output"])
+    same("tokens in the trace", got=len(trace.entries), expected=length)
+    terms = program.terms(index)
+    return SwornInference(
+        receipt=receipt,
+        prompt_ids=tuple(tokens["prompt"]),
+        output_ids=tuple(tokens["output"]),
+        trace=trace,
+        schema=terms.schema,
+        sampling=program.sampling,
+        seed=seed,
+        max_tokens=terms.max_tokens,
+    )
 
 
 def check_consequences(

@@ -30,8 +30,9 @@ class Court:
     replayer: Replayer | None
     required: str
     """Grade that a decision must reach to be accepted: signed or reproduced."""
-    audited: Block
-    """Nothing after this block is looked at."""
+    audited: Block | None
+    """Nothing after this block is looked at; None where only decisions that wait for
+    their execution are examined."""
     refusals: Mapping[Digest, tuple[RecordedRefusal, ...]]
     """Refusals that the operator had recorded, by the decision they name."""
 

@@ -54,12 +54,27 @@ class EvidenceFileAudit:
         }
 
 
-def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
-    """Verify one evidence file.
+def verified_evidence(path: str | Path) -> EvidenceBundle:
+    """Return the bundle of one evidence file, once it is shown to be what was sworn.
 
     1. it is one intact frame around one canonical bundle;
     2. sections, root, receipts, calls, bounds and signature fit the decision;
     3. if the file is named after a digest, it is that decision's.
+
+    Raises:
+        RejectedError: names what does not hold.
+        AuditUnavailableError: the file cannot be read.
+    """
+    place = Path(path)
+    # 1.
+    bundle = EvidenceBundle.from_bytes(read_evidence_file(place))
+    # 2. and 3.
+    _verify(bundle, name=place.name)
+    return bundle
+
+
+def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
+    """Verify one evidence file, as `verified_evidence`, and say how it went.
 
     Raises:
         AuditUnavailableError: the file cannot be read.
@@ -68,16 +83,8 @@ def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
     data = read_evidence_file(place)
     bundle: EvidenceBundle | None = None
     try:
-        # 1.
         bundle = EvidenceBundle.from_bytes(data)
-        # 2.
-        digest = verify_evidence(bundle)
-        # 3.
-        named = _NAME.fullmatch(place.name)
-        if named and named[1] != digest.hex():
-            raise MalformedError(
-                "name of the file", got=f"0x{named[1]}", expected=to_hex(digest)
-            )
+        digest = _verify(bundle, name=place.name)
     except RejectedError as error:
         return EvidenceFileAudit(
             path=str(path),
@@ -114,6 +121,16 @@ def read_evidence_file(path: Path) -> bytes:
         raise AuditUnavailableError(
             f"evidence file {path.name}", reason=error.strerror or str(error)
         ) from error
+
+
+def _verify(bundle: EvidenceBundle, *, name: str) -> Digest:
+    digest = verify_evidence(bundle)
+    named = _NAME.fullmatch(name)
+    if named and named[1] != digest.hex():
+        raise MalformedError(
+            "name of the file", got=f"0x{named[1]}", expected=to_hex(digest)
+        )
+    return digest
 
 
 def _withheld(names: Sequence[str]) -> str:

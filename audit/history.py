@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from affiant.encoding import Digest
+from affiant.onchain.attestation.record import AttestationRecord
 from affiant.onchain.chain_types import Block
 from affiant.onchain.gate import MandateState
 from affiant.onchain.mandate import Address, Mandate
@@ -54,6 +55,12 @@ class History(Protocol):
         """Return what the registry knew of `key` after `block`."""
         ...
 
+    def attestation(
+        self, contract: Address, *, key: Address, workload: Digest, block: Block
+    ) -> AttestationRecord:
+        """Return what was recorded of a key's attestation up to and in `block`."""
+        ...
+
     def reread(self, observation: Observation) -> tuple[ReadMismatch, ...]:
         """Re-read every recorded read at its block."""
         ...
@@ -80,4 +87,12 @@ class History(Protocol):
 
     def transaction_count(self, block: Block) -> int:
         """Return how many transactions `block` holds."""
+        ...
+
+
+class Present(History, Protocol):
+    """A chain's past and its newest block."""
+
+    def newest(self) -> Block:
+        """Return the newest block; it MUST be the canonical one at its height."""
         ...

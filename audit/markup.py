@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 
 
 class Markup(str):
@@ -70,6 +71,24 @@ def join(*children: Child) -> Markup:
             for child in children
             if child is not None
         )
+    )
+
+
+def wide_table(caption: str, columns: Sequence[str], rows: Sequence[Markup]) -> Markup:
+    """Return a table that becomes one column on a phone.
+
+    Args:
+        rows: `tr` elements whose cells say their column as `data_label`.
+    """
+    return element(
+        "table",
+        element("caption", caption),
+        element(
+            "thead",
+            element("tr", *(element("th", name, scope="col") for name in columns)),
+        ),
+        element("tbody", *rows),
+        class_="wide",
     )
 
 

@@ -24,8 +24,18 @@ if TYPE_CHECKING:
     from affiant.inference.replay import ReplayVerdict, SwornInference
     from affiant.inference.tokenizer import ModelTokenizer
 
+EngineName = Literal["vllm", "transformers"]
+"""An engine of ours."""
+
 EngineChoice = Literal["auto", "same", "transformers"]
 """Which engine replays."""
+
+ENGINES: dict[str, EngineChoice] = {
+    "auto": "auto",
+    "same": "same",
+    "transformers": "transformers",
+}
+"""The choices by their names on a command line."""
 
 MAX_THREADS = 64
 """Most CPU threads that a sworn manifest can make an auditor start."""
@@ -118,7 +128,7 @@ class FolderReplayer:
         return self._root
 
     @property
-    def profiles(self) -> Sequence[Profile]:
+    def profiles(self) -> tuple[Profile, ...]:
         """Calibrations that the auditor believes."""
         return self._profiles
 
@@ -156,11 +166,29 @@ class FolderReplayer:
         from affiant.inference.replay import replay
 
         return replay(
-            self._engine_for(manifest),
+            self.engine_for(manifest),
             sworn,
             model=self._root,
             profiles=self._profiles,
         )
+
+    def prepare(
+        self, name: EngineName, *, dtype: str | None = None, threads: int = 2
+    ) -> EngineManifest:
+        """Load an engine ahead of any replay; return the profile that it replays in.
+
+        Args:
+            name: which engine.
+            dtype: float32 on a CPU and bfloat16 on a GPU where not given.
+            threads: CPU threads.
+
+        Raises:
+            AuditUnavailableError: it does not load.
+        """
+        engine = self._loaded(name, dtype=dtype, threads=threads)
+        manifest = engine.manifest
+        self._engines[(name, manifest.dtype, manifest.threads)] = engine
+        return manifest
 
     def close(self) -> None:
         """Drop the loaded models."""
@@ -180,8 +208,13 @@ class FolderReplayer:
                 ) from error
         return self._tokenizer
 
-    def _engine_for(self, manifest: EngineManifest) -> Engine:
-        """Return the engine that replays what `manifest` generated."""
+    def engine_for(self, manifest: EngineManifest) -> Engine:
+        """Return the engine that replays what `manifest` generated; loaded once.
+
+        Raises:
+            AuditUnavailableError: none loads, or not in the profile that was insisted
+                on.
+        """
         if self._choice != "transformers":
             try:
                 same = self._engine(manifest.engine, manifest=manifest)
@@ -197,32 +230,38 @@ class FolderReplayer:
     def _engine(self, name: str, *, manifest: EngineManifest) -> Engine:
         key = (name, manifest.dtype, manifest.threads)
         if key not in self._engines:
-            if self._progress is not None:
-                self._progress(f"loading the model in {name} ({manifest.dtype})")
-            try:
-                self._engines[key] = _load(self._folder, name, manifest=manifest)
-            except (ImportError, ValueError, AffiantError) as error:
-                raise AuditUnavailableError(
-                    "replay engine", reason=str(error)[:300]
-                ) from error
+            # On an accelerator the number of threads changes nothing and is stated
+            # as 0.
+            self._engines[key] = self._loaded(
+                name, dtype=manifest.dtype, threads=manifest.threads or 2
+            )
         return self._engines[key]
 
+    def _loaded(self, name: str, *, dtype: str | None, threads: int) -> Engine:
+        if self._progress is not None:
+            numbers = "" if dtype is None else f" ({dtype})"
+            self._progress(f"loading the model in {name}{numbers}")
+        try:
+            return _load(self._folder, name, dtype=dtype, threads=threads)
+        except (ImportError, ValueError, AffiantError) as error:
+            raise AuditUnavailableError(
+                "replay engine", reason=str(error)[:300]
+            ) from error
 
-def _load(folder: Path, name: str, *, manifest: EngineManifest) -> Engine:
-    """Load `folder` into an engine, as near to `manifest` as this machine comes."""
-    # On an accelerator the number of threads changes nothing and is stated as 0.
-    threads = manifest.threads or 2
+
+def _load(folder: Path, name: str, *, dtype: str | None, threads: int) -> Engine:
+    """Load `folder` into an engine, as near to what is asked as this machine comes."""
     if threads > MAX_THREADS:
         raise ValueError(f"threads: got {threads}, expected at most {MAX_THREADS}")
     if name == "vllm":
         from affiant.inference.vllm_engine import VllmEngine
         from affiant.inference.vllm_process import VllmSettings
 
-        settings = VllmSettings(dtype=manifest.dtype, threads=threads)
+        settings = VllmSettings(dtype=dtype, threads=threads)
         return VllmEngine.load(folder, settings=settings)
     from affiant.inference.transformers_engine import TransformersEngine
 
-    return TransformersEngine.load(folder, dtype=manifest.dtype, threads=threads)
+    return TransformersEngine.load(folder, dtype=dtype or "float32", threads=threads)
 
 
 def replayer_of(

@@ -8,7 +8,7 @@ evidence and model can compare their reports byte by byte.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from affiant.encoding import Digest, JsonValue, to_hex
@@ -68,6 +68,8 @@ class Step:
     """Where the step failed: what the chain or the evidence says."""
     expected: str | None = None
     """Where the step failed: what the auditor derived."""
+    error: str = field(default="", compare=False)
+    """Name of the error that failed or skipped it; for code, not part of the JSON."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the step as JSON."""

@@ -23,8 +23,10 @@ STEP_NAMES = {
     8: "every token replayed",
     9: "plan, calls and bounds derived",
     10: "effects within bounds",
+    11: "attestation verified again",
 }
-"""Number and name of every step; the numbers mean the same in every report."""
+"""Number and name of every step; the numbers mean the same in every report. The last
+is taken only where a decision claims hardware."""
 
 STEP_WORDS = {
     1: "event",
@@ -37,6 +39,7 @@ STEP_WORDS = {
     8: "tokens",
     9: "plan",
     10: "effects",
+    11: "attestation",
 }
 """One word for every step, where there is no room for its name."""
 
@@ -69,9 +72,16 @@ def take(number: int, check: Check) -> Step:
             _cut(str(error)),
             got=_value(error, "got"),
             expected=_value(error, "expected"),
+            error=type(error).__name__,
         )
     except UnavailableError as error:
-        return Step(number, name, Status.SKIPPED, _cut(str(error)))
+        return Step(
+            number,
+            name,
+            Status.SKIPPED,
+            _cut(str(error)),
+            error=type(error).__name__,
+        )
 
 
 def skip(number: int, reason: str) -> Step:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from affiant.audit.chain_history import ChainHistory
 from affiant.audit.errors import AuditUnavailableError
+from affiant.audit.history import History
 from affiant.encoding import Digest, to_hex
 from affiant.errors import RejectedError, UnavailableError
 from affiant.onchain.events import MandateHistory
@@ -31,7 +31,7 @@ class StoredEvidence:
 
     store: EvidenceStore
     mandate: Mandate
-    history: ChainHistory
+    history: History
     kept: dict[Digest, EvidenceBundle] = field(default_factory=dict)
     """Last used last; never a stranger's, and never more than `MAX_KEPT`."""
 

@@ -61,7 +61,7 @@ def print_audit(
                     ("    ", ""),
                     (f"{MARKS[step.status]} ", _STEP_STYLES[step.status]),
                     (f"{step.number:2d} {step.name}: ", ""),
-                    (_plain(step.detail), "dim"),
+                    (plain_text(step.detail), "dim"),
                 ),
                 soft_wrap=True,
             )
@@ -70,7 +70,7 @@ def print_audit(
         slots = slots_in_words(report.completeness.unexplained)
         console.print(Text(f"unexplained: {slots}", style="yellow"))
     for finding in report.findings:
-        console.print(Text(f"! {_plain(finding)}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"! {plain_text(finding)}", style="yellow"), soft_wrap=True)
     console.print(_grades(report), soft_wrap=True)
     console.print(Text(report.headline, style=STYLES[report.verdict]), soft_wrap=True)
 
@@ -99,8 +99,8 @@ def _line(audit: DecisionAudit) -> Text:
         marks,
         " ",
         (audit.verdict.value, STYLES[audit.verdict]),
-        (f"  {_plain(plan)}", ""),
-        (f"  ({_plain(changed)})" if changed else "", "dim"),
+        (f"  {plain_text(plan)}", ""),
+        (f"  ({plain_text(changed)})" if changed else "", "dim"),
     )
 
 
@@ -115,7 +115,8 @@ def _grades(report: AuditReport) -> Text:
     return Text(" · ".join(parts), style="dim")
 
 
-def _plain(value: str) -> str:
+def plain_text(value: str) -> str:
+    """Return hostile text with control and direction-changing characters shown."""
     return "".join(
         character
         if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")

@@ -7,7 +7,7 @@ looked at is skipped with the reason. The checks themselves are in `check_*.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from affiant.agents.derive import Asked
@@ -17,13 +17,14 @@ from affiant.audit import (
     check_evidence,
     check_inference,
 )
+from affiant.audit.check_attestation import Claim, check_attestation
 from affiant.audit.check_evidence import Manifests
 from affiant.audit.court import Court, Examined, outcome_of
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.grades import grade_decision, verdict_of
 from affiant.audit.refusals import refusals_in_words
 from affiant.audit.result import DecisionAudit, Kind, Status, Step
-from affiant.audit.steps import skip, take
+from affiant.audit.steps import Check, skip, take
 from affiant.audit.story import tell
 from affiant.encoding import ZERO_DIGEST, Digest
 from affiant.errors import RejectedError, UnavailableError
@@ -42,15 +43,15 @@ Found = TypeVar("Found")
 
 def examine_execution(execution: ExecutedDecision, *, court: Court) -> Examined:
     """Audit one executed decision."""
-    return _Walk(court, digest=execution.event.digest, execution=execution).go()
+    return Walk(court, digest=execution.event.digest, execution=execution).go()
 
 
 def examine_unexecuted(bundle: EvidenceBundle, *, court: Court) -> Examined:
     """Audit one signed decision that no event stands for: a HOLD, or one not used."""
-    return _Walk(court, digest=bundle.digest, bundle=bundle).go()
+    return Walk(court, digest=bundle.digest, bundle=bundle).go()
 
 
-class _Walk:
+class Walk:
     """The state of one walk through the steps."""
 
     def __init__(
@@ -60,7 +61,16 @@ class _Walk:
         digest: Digest,
         execution: ExecutedDecision | None = None,
         bundle: EvidenceBundle | None = None,
+        waits: bool = False,
     ) -> None:
+        """Begin a walk; no step is taken yet.
+
+        Args:
+            execution: the decision's, where it was executed.
+            bundle: its evidence, where it was not.
+            waits: whether it may still be executed, so that the present counts and not
+                its slot's past.
+        """
         self.court = court
         self.mandate: Mandate = court.mandate
         self.digest = digest
@@ -74,34 +84,49 @@ class _Walk:
         self.asked: tuple[Asked, ...] | None = None
         self.seeds: tuple[Digest | None, ...] = ()
         self.replays: tuple[ReplayVerdict, ...] = ()
+        self.attested: int | None = None
+        """Tier that step 11 verified."""
         self.steps: list[Step] = []
+        self.waits = waits
+        self.now: Block | None = None
+        """For a decision that waits for its execution: the block that it would follow,
+        to be set before steps 2 and 4."""
+
+    def check(self, number: int) -> Check:
+        """Return the check of the step `number`."""
+        checks: Mapping[int, Check] = {
+            1: self._sworn,
+            2: self._permitted,
+            3: self._evidence,
+            4: self._place,
+            5: self._observation,
+            6: self._request,
+            7: self._sampling,
+            8: self._tokens,
+            9: self._consequences,
+            10: self._effects,
+            11: self._attestation,
+        }
+        return checks[number]
 
     def go(self) -> Examined:
         """Take all steps in order.
 
-        1 to 4 rest on the chain, 5 to 9 on sound evidence, 10 on the chain again.
+        1 to 4 rest on the chain, 5 to 9 on sound evidence, 10 on the chain again; 11 on
+        both, where the evidence claims hardware.
         """
         self._find()
-        for number, check in (
-            (1, self._sworn),
-            (2, self._permitted),
-            (3, self._evidence),
-            (4, self._place),
-        ):
-            self.steps.append(take(number, check))
-        self.sound = self._passed(3)
-        for number, check in (
-            (5, self._observation),
-            (6, self._request),
-            (7, self._sampling),
-            (8, self._tokens),
-            (9, self._consequences),
-        ):
+        for number in (1, 2, 3, 4):
+            self.steps.append(take(number, self.check(number)))
+        self.sound = self.passed(3)
+        for number in (5, 6, 7, 8, 9):
             if self.sound:
-                self.steps.append(take(number, check))
+                self.steps.append(take(number, self.check(number)))
             else:
                 self.steps.append(skip(number, "no sound evidence (step 3)"))
-        self.steps.append(take(10, self._effects))
+        self.steps.append(take(10, self.check(10)))
+        if self.sound and self._claims_hardware():
+            self.steps.append(take(11, self.check(11)))
         return self._result()
 
     def _find(self) -> None:
@@ -149,6 +174,8 @@ class _Walk:
             chain_id=history.chain_id,
             gate=history.gate,
         )
+        if self.waits:
+            return f"{bundle.node} signed it."
         return f"{bundle.node} signed it; nothing was executed, as the chain shows."
 
     def _permitted(self) -> str:
@@ -175,12 +202,17 @@ class _Walk:
         """(block whose state counts, block whose time counts) to try in turn.
 
         Executed: before the block, and after it where grant or announcement share it.
+        Waiting for its execution: the block that this would follow, and no other.
         Otherwise the slot's anchor, and its end: the key may have come in between.
         """
         history = self.court.history
+        if self.waits:
+            return [(self._present(), self._present())]
         if self.execution is not None:
             block = self._executed_in()
             return [(history.block(max(block.number - 1, 0)), block), (block, block)]
+        if self.court.audited is None:
+            raise RuntimeError("the audited block is not set")
         slot = self._decision().slot
         first = self.mandate.anchor_of(slot)
         last = min(first + self.mandate.cadence - 1, self.court.audited.number)
@@ -195,7 +227,10 @@ class _Walk:
 
     def _place(self) -> str:
         decision, history = self._decision(), self.court.history
-        if self.execution is None:
+        executed: Block | None
+        if self.waits:
+            executed = before = self._present()
+        elif self.execution is None:
             # Nothing executes in a slot's first block: its anchor is not a past one.
             executed, before = (
                 None,
@@ -257,7 +292,7 @@ class _Walk:
 
     def _tokens(self) -> str:
         manifests = self._need(self.manifests, step=6)
-        if not self._passed(7):
+        if not self.passed(7):
             raise AuditUnavailableError("tokens", reason="step 7 was not passed")
         self.replays, sentence = check_inference.check_tokens(
             self._require_bundle(),
@@ -282,6 +317,8 @@ class _Walk:
         source = self._source()
         if self.execution is None:
             sentence = check_effects.check_no_effects(source.calls, source.bounds)
+            if self.waits:
+                return "Not executed yet: the gate will hold it to its bounds."
             refused = refusals_in_words(
                 self.court.refusals.get(self.digest, ()),
                 digest=self.digest,
@@ -298,6 +335,46 @@ class _Walk:
             block=self._executed_in(),
             history=self.court.history,
         )
+
+    # Step 11, where it is claimed.
+
+    def _claims_hardware(self) -> bool:
+        bundle = self._require_bundle()
+        if "attestation" in bundle.withheld:
+            return False
+        return bool(bundle.content("attestation") != {"tier": 0})
+
+    def _attestation(self) -> str:
+        bundle = self._require_bundle()
+        claim = Claim.parse(check_evidence.section(bundle, "attestation"))
+        if claim.contract is None:
+            raise AuditRejectedError(
+                "attestation",
+                got=f"tier {claim.tier} by nobody",
+                expected="the contract and workload that give it",
+            )
+        error: RejectedError | None = None
+        for state, now in self._moments():
+            try:
+                tier, sentence = check_attestation(
+                    self.court.history.attestation(
+                        claim.contract,
+                        key=self._source().node,
+                        workload=claim.workload,
+                        block=state,
+                    ),
+                    node=self._source().node,
+                    mandate=self.mandate,
+                    block=now,
+                    history=self.court.history,
+                )
+                check_chain.same("tier in the evidence", got=claim.tier, expected=tier)
+                self.attested = tier
+                return sentence
+            except RejectedError as rejected:
+                error = rejected
+        assert error is not None  # `_moments` is never empty
+        raise error
 
     # What the steps share.
 
@@ -322,6 +399,11 @@ class _Walk:
             self.block = self.court.history.block(self.execution.block_number)
         return self.block
 
+    def _present(self) -> Block:
+        if self.now is None:
+            raise RuntimeError("the newest block is not set")
+        return self.now
+
     def _require_bundle(self) -> EvidenceBundle:
         if self.bundle is None:
             raise self.bundle_error or AuditUnavailableError(
@@ -334,7 +416,8 @@ class _Walk:
             raise AuditUnavailableError("this step", reason=f"step {step} did not pass")
         return found
 
-    def _passed(self, number: int) -> bool:
+    def passed(self, number: int) -> bool:
+        """Say whether the step `number` was taken and passed."""
         return any(
             step.number == number and step.status is Status.PASS for step in self.steps
         )
@@ -356,7 +439,9 @@ class _Walk:
         tier = max((permit.tier for permit in self.mandate.nodes), default=0)
         asked = max((rung.endorsements for rung in self.mandate.ladder), default=0)
         steps = tuple(self.steps)
-        grades = grade_decision(steps, endorsements_asked=asked, tier=tier)
+        grades = grade_decision(
+            steps, endorsements_asked=asked, tier=tier, attested=self.attested
+        )
         slot, node, previous = self._coordinates(source)
         anchor = self.mandate.anchor_of(slot)
         when = self._optional(
@@ -388,7 +473,7 @@ class _Walk:
             audit=audit,
             facts=found,
             manifests=self.manifests,
-            reread=self._passed(5),
+            reread=self.passed(5),
             replays=self.replays,
         )
 

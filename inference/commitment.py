@@ -1,129 +1,107 @@
-"""The model commitment: one root over everything in a folder that shapes a model.
+"""The model commitment: one root over every byte of a folder that shapes a model.
 
-    tensor chunk  leaf = keccak256("affiant-model/1 tensor" ‖ len(name) ‖ name
-                         ‖ len(dtype) ‖ dtype ‖ rank ‖ shape ‖ index ‖ blake3(chunk))
-    file chunk    leaf = keccak256("affiant-model/1 file" ‖ len(path) ‖ path
-                         ‖ size ‖ index ‖ blake3(chunk))
-    root          = merkle_root(tensor leaves by name, then file leaves by path)
+    root = merkle_root(leaves of tensors by name, of shard headers by path, of files by
+                       path), each chunk a leaf as `model_parts` says
 
-Numbers are big-endian uint64, chunks are 1 MiB (the last may be shorter; nothing at all
-is one empty chunk). Tensors are addressed by name, not by shard, so re-sharding keeps
-the root; the shard index is checked and carries nothing else. Every other file counts,
-except the few kinds that no engine reads (`model_files.INERT`). Files are hashed as
-they lie on the disk: engines repack weights in memory. That a server loaded this folder
-is not shown here; replay shows it.
+Every byte of every file counts, wherever an engine might look for it, except the few
+files that `model_listing` leaves out. Tensors are addressed by name, so that one of
+them can be shown alone; the headers bind the rest of a shard: the order of its tensors,
+and its metadata, in which some quantisers keep what their numbers mean. Files are
+hashed as they lie on the disk: engines repack weights in memory. That a server loaded
+this folder is not shown here; replay shows it.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from affiant.encoding import (
     Digest,
     JsonValue,
     digest_from_hex,
-    keccak256,
     merkle_root,
     to_hex,
 )
 from affiant.errors import MalformedError
-from affiant.inference.model_files import Hashing, Progress, scan_model
-
-FORMAT = "affiant-model/1"
-"""Format tag, in the JSON and in every leaf."""
+from affiant.inference.chunk_hashing import Progress, hash_extents
+from affiant.inference.model_files import scan_model
+from affiant.inference.model_listing import require_unchanged
+from affiant.inference.model_parts import (
+    FORMAT,
+    FilePart,
+    Part,
+    chunk_count,
+    chunk_leaf,
+    part_from_json,
+)
 
 
 @dataclass(frozen=True)
-class TensorEntry:
-    """One tensor."""
+class Entry:
+    """One part and what its bytes are."""
 
-    name: str
-    """Name in the safetensors header."""
-    dtype: str
-    """Type as safetensors spells it, such as `BF16`."""
-    shape: tuple[int, ...]
-    """Length of each dimension."""
+    part: Part
+    """The tensor, header or file."""
     chunks: tuple[Digest, ...]
     """BLAKE3 of each 1 MiB chunk."""
 
     def leaves(self) -> Iterator[Digest]:
         """Yield the leaf of each chunk."""
-        shape = b"".join(_u64(length) for length in self.shape)
-        head = (
-            f"{FORMAT} tensor".encode()
-            + _text(self.name)
-            + _text(self.dtype)
-            + _u64(len(self.shape))
-            + shape
-        )
-        for index, chunk in enumerate(self.chunks):
-            yield keccak256(head + _u64(index) + chunk)
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """One file that is not a safetensors shard."""
-
-    path: str
-    """Path inside the folder, with `/`."""
-    size: int
-    """Length in bytes."""
-    chunks: tuple[Digest, ...]
-    """BLAKE3 of each 1 MiB chunk."""
-
-    def leaves(self) -> Iterator[Digest]:
-        """Yield the leaf of each chunk."""
-        head = f"{FORMAT} file".encode() + _text(self.path) + _u64(self.size)
-        for index, chunk in enumerate(self.chunks):
-            yield keccak256(head + _u64(index) + chunk)
+        for index, digest in enumerate(self.chunks):
+            yield chunk_leaf(self.part, index=index, digest=digest)
 
 
 @dataclass(frozen=True)
 class Change:
     """One difference between two commitments."""
 
-    kind: str
-    """`added`, `removed` or `changed`."""
+    kind: Literal["added", "removed", "changed"]
+    """What happened to it."""
     name: str
-    """Tensor `tensor:<name>` or file `file:<path>`."""
+    """`tensor:<name>`, `header:<path of the shard>` or `file:<path>`."""
     chunk: int | None
     """The changed chunk; `None` where type, shape or size differ or all of it does."""
+
+    def __str__(self) -> str:
+        """Return the change in words."""
+        chunk = "" if self.chunk is None else f" chunk {self.chunk}"
+        return f"{self.kind} {self.name}{chunk}"
 
 
 @dataclass(frozen=True)
 class ModelCommitment:
     """The commitment to one model folder."""
 
-    tensors: tuple[TensorEntry, ...]
-    """Sorted by name."""
-    files: tuple[FileEntry, ...]
-    """Sorted by path."""
+    entries: tuple[Entry, ...]
+    """Every part, in the order of its leaves."""
 
-    @property
+    @cached_property
     def root(self) -> Digest:
         """The model's identity; the receipt's `model`."""
-        return merkle_root(
-            [leaf for tensor in self.tensors for leaf in tensor.leaves()]
-            + [leaf for file in self.files for leaf in file.leaves()]
-        )
+        return merkle_root(self.leaves())
+
+    def leaves(self) -> list[Digest]:
+        """Return the leaves of all parts, in order."""
+        return [leaf for entry in self.entries for leaf in entry.leaves()]
 
     def diff(self, other: ModelCommitment) -> tuple[Change, ...]:
-        """Return what `other` has differently, named by tensor or file and chunk."""
-        ours, theirs = self._named(), other._named()
+        """Return what `other` has differently, named by part and chunk."""
+        ours = {entry.part.label: entry for entry in self.entries}
+        theirs = {entry.part.label: entry for entry in other.entries}
         changes: list[Change] = []
         for name in sorted(ours.keys() | theirs.keys()):
             if name not in theirs:
                 changes.append(Change("removed", name, None))
             elif name not in ours:
                 changes.append(Change("added", name, None))
-            elif ours[name][0] != theirs[name][0]:
+            elif ours[name].part != theirs[name].part:
                 changes.append(Change("changed", name, None))
             else:
-                pairs = zip(ours[name][1], theirs[name][1], strict=True)
+                pairs = zip(ours[name].chunks, theirs[name].chunks, strict=True)
                 changes += [
                     Change("changed", name, index)
                     for index, (mine, yours) in enumerate(pairs)
@@ -131,22 +109,16 @@ class ModelCommitment:
                 ]
         return tuple(changes)
 
-    def _named(self) -> dict[str, tuple[object, tuple[Digest, ...]]]:
-        named: dict[str, tuple[object, tuple[Digest, ...]]] = {}
-        for tensor in self.tensors:
-            shape = (tensor.dtype, tensor.shape, len(tensor.chunks))
-            named[f"tensor:{tensor.name}"] = (shape, tensor.chunks)
-        for file in self.files:
-            named[f"file:{file.path}"] = ((file.size, len(file.chunks)), file.chunks)
-        return named
-
     def summary(self) -> dict[str, JsonValue]:
-        """Return the root and counts, small enough for evidence."""
+        """Return the root and what there is, small enough for evidence."""
+        parts = [entry.part for entry in self.entries]
+        files = [part for part in parts if isinstance(part, FilePart)]
         return {
             "format": FORMAT,
             "root": to_hex(self.root),
-            "tensors": len(self.tensors),
-            "files": [file.path for file in self.files],
+            "tensors": len(parts) - len(files),
+            "shards": [part.path for part in files if part.kind == "header"],
+            "files": [part.path for part in files if part.kind == "file"],
         }
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -154,22 +126,12 @@ class ModelCommitment:
         return {
             "format": FORMAT,
             "root": to_hex(self.root),
-            "tensors": [
+            "parts": [
                 {
-                    "name": tensor.name,
-                    "dtype": tensor.dtype,
-                    "shape": list(tensor.shape),
-                    "chunks": [to_hex(chunk) for chunk in tensor.chunks],
+                    **entry.part.to_json(),
+                    "chunks": [to_hex(digest) for digest in entry.chunks],
                 }
-                for tensor in self.tensors
-            ],
-            "files": [
-                {
-                    "path": file.path,
-                    "size": file.size,
-                    "chunks": [to_hex(chunk) for chunk in file.chunks],
-                }
-                for file in self.files
+                for entry in self.entries
             ],
         }
 
@@ -178,39 +140,26 @@ class ModelCommitment:
         """Parse a commitment from hostile JSON; its stated root is recomputed.
 
         Raises:
-            MalformedError: a field is missing or of another type, entries are not
-                sorted and unique, or the root is another.
+            MalformedError: a field is missing, unknown or not what it should be, parts
+                are not sorted and unique, a part has another number of chunks than its
+                size says, or the root is another.
         """
-        try:
-            commitment = cls(
-                tensors=tuple(
-                    TensorEntry(
-                        name=_is_text(item["name"]),
-                        dtype=_is_text(item["dtype"]),
-                        shape=tuple(_is_count(length) for length in item["shape"]),
-                        chunks=_digests(item["chunks"]),
-                    )
-                    for item in value["tensors"]
-                ),
-                files=tuple(
-                    FileEntry(
-                        path=_is_text(item["path"]),
-                        size=_is_count(item["size"]),
-                        chunks=_digests(item["chunks"]),
-                    )
-                    for item in value["files"]
-                ),
+        if not isinstance(value, dict) or set(value) != {"format", "root", "parts"}:
+            raise _refuse(got="other fields", expected="format, root and parts")
+        if value["format"] != FORMAT:
+            raise _refuse(got=f"format {value['format']!r:.80}", expected=FORMAT)
+        if not isinstance(value["parts"], list):
+            raise _refuse(got="parts that are no list", expected="a list")
+        commitment = cls(tuple(_entry(item) for item in value["parts"]))
+        order = [entry.part.order for entry in commitment.entries]
+        if order != sorted(set(order)):
+            raise _refuse(got="parts in disorder", expected="each once, in order")
+        stated = digest_from_hex(value["root"], what="model commitment `root`")
+        if stated != commitment.root:
+            raise _refuse(
+                got=f"root {to_hex(stated)}",
+                expected=f"{to_hex(commitment.root)}, of its parts",
             )
-            names = [tensor.name for tensor in commitment.tensors]
-            paths = [file.path for file in commitment.files]
-            if names != sorted(set(names)) or paths != sorted(set(paths)):
-                raise TypeError("entries are not sorted and unique")
-            if commitment.to_json() != value:
-                raise TypeError("another root, or unknown fields")
-        except (KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise MalformedError(
-                "model commitment", got=str(error)[:200], expected=FORMAT
-            ) from error
         return commitment
 
 
@@ -219,7 +168,8 @@ def commit_model(
 ) -> ModelCommitment:
     """Hash the model in `folder` and return its commitment.
 
-    Files are streamed, 1 MiB at a time, by several threads.
+    Files are streamed by several threads; memory depends on their number, not on the
+    model.
 
     Args:
         folder: a local model folder.
@@ -227,65 +177,37 @@ def commit_model(
         threads: how many read and hash; by default one per CPU.
 
     Raises:
-        ModelFileMissingError: the folder, a shard or every shard is missing.
-        ModelFileTruncatedError: a shard is not as long as its header says.
-        SafetensorsHeaderError: a header is not well formed.
-        ModelIndexError: index and shards disagree, or a tensor is there twice.
+        ModelFilesError: the folder cannot be committed to, or changed meanwhile; the
+            subclass says why.
     """
     scan = scan_model(Path(folder))
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-        hashing = Hashing(pool, total=scan.total_bytes, progress=progress)
-        tensor_jobs = [
-            (
-                item,
-                hashing.start(scan.folder / shard, offset=item.offset, size=item.size),
-            )
-            for shard, item in scan.tensors
-        ]
-        file_jobs = [
-            (path, size, hashing.start(scan.folder / path, offset=0, size=size))
-            for path, size in scan.files
-        ]
-        return ModelCommitment(
-            tensors=tuple(
-                TensorEntry(
-                    name=item.name,
-                    dtype=item.dtype,
-                    shape=item.shape,
-                    chunks=hashing.finish(job),
-                )
-                for item, job in tensor_jobs
-            ),
-            files=tuple(
-                FileEntry(path=path, size=size, chunks=hashing.finish(job))
-                for path, size, job in file_jobs
-            ),
+    hashed = hash_extents(
+        scan.folder,
+        [placed.extent for placed in scan.parts],
+        progress=progress,
+        threads=threads,
+    )
+    require_unchanged(scan.folder, before=scan.listing)
+    return ModelCommitment(
+        tuple(
+            Entry(placed.part, digests)
+            for placed, digests in zip(scan.parts, hashed, strict=True)
         )
+    )
 
 
-def _u64(number: int) -> bytes:
-    return number.to_bytes(8, "big")
+def _entry(value: JsonValue) -> Entry:
+    if not isinstance(value, dict):
+        raise _refuse(got="a part that is no object", expected="an object")
+    part = part_from_json({key: value[key] for key in value if key != "chunks"})
+    chunks = value.get("chunks")
+    if not isinstance(chunks, list) or len(chunks) != chunk_count(part):
+        raise _refuse(
+            got=f"another number of chunks of {part.label}",
+            expected=f"{chunk_count(part)}, as its size says",
+        )
+    return Entry(part, tuple(digest_from_hex(item, what="chunk") for item in chunks))
 
 
-def _text(text: str) -> bytes:
-    encoded = text.encode("utf-8")
-    return _u64(len(encoded)) + encoded
-
-
-def _is_text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a string")
-    value.encode("utf-8")
-    return value
-
-
-def _is_count(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 2**53:
-        raise TypeError(f"{value!r} is not a natural number")
-    return value
-
-
-def _digests(value: object) -> tuple[Digest, ...]:
-    if not isinstance(value, list) or not value:
-        raise TypeError("chunks are not a list")
-    return tuple(digest_from_hex(item, what="chunk") for item in value)
+def _refuse(*, got: str, expected: str) -> MalformedError:
+    return MalformedError("model commitment", got=got, expected=expected)

@@ -7,7 +7,7 @@ it from outside. Whatever a replay cannot cover is refused here, by type.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -89,7 +89,11 @@ class Engine(Protocol):
         ...
 
     def encode(self, text: str) -> list[int]:
-        """Return token ids of `text`, without special tokens added."""
+        """Return token ids of `text`: no control token is added, and none is read.
+
+        Raises:
+            TextRefusedError: a control token would come out nevertheless.
+        """
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -97,7 +101,13 @@ class Engine(Protocol):
         ...
 
     def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int] | None:
-        """Return token ids of `messages`; `None` where there is no chat template."""
+        """Return token ids of `messages`; `None` where there is no chat template.
+
+        What messages say MUST stay text, also where it spells a control token.
+
+        Raises:
+            TextRefusedError: the template does not take them.
+        """
         ...
 
     def compile_grammar(self, schema: JsonValue) -> Grammar:
@@ -117,6 +127,7 @@ class Engine(Protocol):
         sampling: Sampling,
         seed: bytes | None,
         prefix: Sequence[int] = (),
+        wanted: Callable[[], bool] | None = None,
     ) -> tuple[int, ...]:
         """Return output ids, the end token included where one was reached.
 
@@ -127,10 +138,13 @@ class Engine(Protocol):
             sampling: how tokens are chosen.
             seed: 32 bytes where `sampling` has a temperature; not used when greedy.
             prefix: output ids to start from; forced, and returned with the rest.
+            wanted: asked between tokens, in any thread; once it says no, the rest is
+                not generated. `None`: it is.
 
         Raises:
             MalformedError: an id out of range, an empty prompt, a wrong seed.
             ContextExceededError: it cannot fit.
+            AbandonedError: it is no longer wanted.
             EngineUnavailableError: the engine broke down.
         """
         ...

@@ -5,18 +5,29 @@
     │   ├── ModelFileMissingError      a shard, the index or the folder is not there
     │   ├── ModelFileTruncatedError    a file is shorter or longer than its header says
     │   ├── SafetensorsHeaderError     a safetensors header is not well formed
-    │   └── ModelIndexError            index and shards disagree
+    │   ├── ModelIndexError            index and shards disagree
+    │   ├── ModelNameError             a name that machines read differently
+    │   ├── ModelPointerError          a file leads an engine out of the folder
+    │   ├── ModelPartMissingError      no such tensor, header, file or chunk
+    │   └── ModelChangedError          a file came, went or changed meanwhile
+    ├── ChunkProofError            a chunk is not shown to be in the committed model
+    ├── PublisherSignatureError    a publisher did not sign these files
     ├── SamplingUnsupportedError   a sampling parameter that replay does not cover
     ├── SchemaUnsupportedError     a plan schema that the grammar backend refuses
+    ├── SchemaLimitError           a schema from outside that is too much, or is bent
     ├── LogitsInvalidError         NaN, infinite or oversized logits
     ├── ContextExceededError       prompt and output do not fit the engine
+    ├── TextRefusedError           text that would steer the prompt around it
+    ├── ChatTemplateError          a template whose turns a message can imitate
     ├── SelfCheckError             an honest inference did not settle
     │   └── ReleasedTokenError         what was handed out already did not stay
     ├── ReceiptMismatchError       evidence is not what the receipt swears to
     └── KeystoreError              a keystore that cannot be used
         └── KeystorePasswordError      the password does not open it
     UnavailableError
-    └── EngineUnavailableError     no engine: not installed, failed to load, broke down
+    ├── EngineUnavailableError     no engine: not installed, failed to load, broke down
+    ├── SignatureToolUnavailableError  model-signing is not installed
+    └── AbandonedError             nobody waits for the inference any more
 
 Hostile JSON and token ids are refused with `affiant.errors.MalformedError`.
 """
@@ -52,6 +63,54 @@ class ModelIndexError(ModelFilesError):
     """The shard index and the shards disagree."""
 
 
+class ModelNameError(ModelFilesError):
+    """A file has a name that machines or people read differently."""
+
+
+class ModelPointerError(ModelFilesError):
+    """A file leads an engine to something that is not committed to."""
+
+
+class ModelPartMissingError(ModelFilesError):
+    """There is no such part in the model, or no such chunk in the part."""
+
+
+class ModelChangedError(ModelFilesError):
+    """A file came, went or changed while the folder was hashed."""
+
+
+class ChunkProofError(RejectedError):
+    """A chunk is not shown to be in the committed model.
+
+    Attributes:
+        field: what does not fit: `length`, `bytes` or `root`.
+        got: what the chunk and its proof give.
+        expected: what they should.
+    """
+
+    def __init__(self, field: str, *, got: str, expected: str) -> None:
+        super().__init__(f"chunk proof `{field}`: got {got}, expected {expected}")
+        self.field = field
+        self.got = got
+        self.expected = expected
+
+
+class PublisherSignatureError(RejectedError):
+    """A publisher's key did not sign these files, or not all of them.
+
+    Attributes:
+        field: what does not fit: `signature`, `statement` or `files`.
+        got: what there is.
+        expected: what there should be.
+    """
+
+    def __init__(self, field: str, *, got: str, expected: str) -> None:
+        super().__init__(f"publisher's `{field}`: got {got}, expected {expected}")
+        self.field = field
+        self.got = got
+        self.expected = expected
+
+
 class SamplingUnsupportedError(RejectedError):
     """A sampling parameter was asked for that replay does not cover."""
 
@@ -67,6 +126,16 @@ class SchemaUnsupportedError(RejectedError):
 
     def __init__(self, *, got: str, expected: str) -> None:
         super().__init__(f"plan schema: got {got}, expected {expected}")
+        self.got = got
+        self.expected = expected
+
+
+class SchemaLimitError(RejectedError):
+    """A schema from outside is too much work, or would not be enforced as written."""
+
+    def __init__(self, where: str, *, got: str, expected: str) -> None:
+        super().__init__(f"{where}: got {got}, expected {expected}"[:600])
+        self.where = where
         self.got = got
         self.expected = expected
 
@@ -90,6 +159,25 @@ class ContextExceededError(RejectedError):
         super().__init__(f"context: got {got} tokens, expected at most {limit}")
         self.got = got
         self.limit = limit
+
+
+class TextRefusedError(RejectedError):
+    """Text from outside does not fit a prompt, or would steer what is around it."""
+
+    def __init__(self, what: str, *, got: str, expected: str) -> None:
+        super().__init__(f"{what}: got {got}, expected {expected}")
+        self.what = what
+        self.got = got
+        self.expected = expected
+
+
+class ChatTemplateError(RejectedError):
+    """A model's chat template cannot keep its turns apart."""
+
+    def __init__(self, *, got: str, expected: str) -> None:
+        super().__init__(f"chat template: got {got}, expected {expected}")
+        self.got = got
+        self.expected = expected
 
 
 class SelfCheckError(RejectedError):
@@ -156,3 +244,20 @@ class EngineUnavailableError(UnavailableError):
         self.engine = engine
         self.got = got
         self.expected = expected
+
+
+class SignatureToolUnavailableError(UnavailableError):
+    """What checks publishers' signatures is not installed."""
+
+    def __init__(self, tool: str, *, got: str, expected: str) -> None:
+        super().__init__(f"`{tool}`: got {got}, expected {expected}")
+        self.tool = tool
+        self.got = got
+        self.expected = expected
+
+
+class AbandonedError(UnavailableError):
+    """An inference was stopped because nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        super().__init__("inference: got nobody waiting for it, expected somebody")

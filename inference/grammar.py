@@ -30,6 +30,8 @@ from affiant.inference.manifest import GrammarManifest
 SEPARATORS = (",", ":")
 """Separators of JSON in the grammar: compact, no whitespace anywhere."""
 _COMPILER_THREADS = 2
+_KEPT_BYTES = 256 * 2**20
+# Compiled grammars that are kept: schemas from outside must not fill the memory.
 
 
 def grammar_manifest() -> GrammarManifest:
@@ -97,6 +99,7 @@ class GrammarCompiler:
         self._compiler = xgrammar.GrammarCompiler(
             xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=vocab_size),
             max_threads=_COMPILER_THREADS,
+            cache_limit_bytes=_KEPT_BYTES,
         )
 
     def compile(self, schema: JsonValue) -> Grammar:

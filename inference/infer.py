@@ -21,10 +21,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from affiant.encoding import Digest, JsonValue, keccak256
 from affiant.inference.engine import Engine, Prefill
-from affiant.inference.errors import ReleasedTokenError, SelfCheckError
+from affiant.inference.errors import (
+    AbandonedError,
+    LogitsInvalidError,
+    ReleasedTokenError,
+    SelfCheckError,
+)
 from affiant.inference.fingerprint import fingerprint_key, fingerprints
 from affiant.inference.receipt import InferenceReceipt, tokens_hash
 from affiant.inference.retrace import retrace
@@ -101,6 +107,7 @@ def infer(
     seed: bytes | None,
     max_rollbacks: int | None = None,
     release: Release | None = None,
+    wanted: Callable[[], bool] | None = None,
 ) -> Inference:
     """Run one inference and return it with its receipt.
 
@@ -116,14 +123,18 @@ def infer(
         max_rollbacks: how often the generation may be corrected; `MAX_ROLLBACKS` per
             1 024 tokens if `None`.
         release: hands out the output while it grows; `None`: only at the end.
+        wanted: asked now and then, in any thread; once it says no, the inference stops.
 
     Raises:
         SelfCheckError: the engine does not agree with itself.
         ReleasedTokenError: it did, in a window, and does no longer.
         SchemaUnsupportedError, MalformedError, ContextExceededError: as the engine.
         LogitsInvalidError: the model computes no usable logits.
+        AbandonedError: it is no longer wanted.
         EngineUnavailableError: the engine broke down.
     """
+    # An engine that nobody interrupts need not know how.
+    asked: dict[str, Any] = {} if wanted is None else {"wanted": wanted}
     grammar = None if schema is None else engine.compile_grammar(schema)
     if max_rollbacks is None:
         max_rollbacks = MAX_ROLLBACKS * -(-max_tokens // 1024)
@@ -141,7 +152,10 @@ def infer(
                 sampling=sampling,
                 seed=seed,
                 prefix=output,
+                **asked,
             )
+        if wanted is not None and not wanted():
+            raise AbandonedError
         generated = time.perf_counter()
         found = engine.prefill(prompt_ids, output)
         again = retrace(
@@ -166,8 +180,10 @@ def infer(
             raise ReleasedTokenError(position=position, released=released)
         if rollbacks == max_rollbacks:
             raise SelfCheckError(rollbacks=rollbacks, position=position)
+        if position == len(again.chosen):
+            raise LogitsInvalidError(position, got="no allowed token", expected="one")
         rollbacks += 1
-        output = (*output[:position], *again.chosen[position : position + 1])
+        output = (*output[:position], again.chosen[position])
     checked = time.perf_counter()
     trace = trace_of(found, prompt_ids=prompt_ids, output_ids=output)
     receipt = InferenceReceipt(

@@ -125,7 +125,7 @@ def replay(
     """
     check_sworn(engine, sworn, model=model)
     found = engine.prefill(sworn.prompt_ids, sworn.output_ids)
-    return _judge(engine, sworn, found=found, profiles=profiles)
+    return judge(engine, sworn, found=found, profiles=profiles)
 
 
 def replay_many(
@@ -149,7 +149,7 @@ def replay_many(
     )
     prefills = dict(zip(others, batched, strict=True))
     return [
-        _judge(
+        judge(
             engine,
             item,
             found=prefills.get(at) or engine.prefill(item.prompt_ids, item.output_ids),
@@ -195,14 +195,25 @@ def check_sworn(
     _check_end(output_ids, stop_ids=engine.stop_ids, max_tokens=sworn.max_tokens)
 
 
-def _judge(
+def judge(
     engine: Engine,
     sworn: SwornInference,
     *,
     found: Prefill,
-    profiles: Sequence[Profile],
+    profiles: Sequence[Profile] = (),
 ) -> ReplayVerdict:
-    """Steps 3 and 4: choose every token again, and compare."""
+    """Steps 3 and 4: choose every token again, and compare.
+
+    Args:
+        engine: the one that computed `found`.
+        sworn: what `check_sworn` let pass.
+        found: a prefill of its output; in the canonical shape, where the verdict may be
+            *exact*.
+        profiles: calibrations that the auditor believes.
+
+    Raises:
+        SchemaUnsupportedError, LogitsInvalidError: as `replay`.
+    """
     # 3.
     grammar = None if sworn.schema is None else engine.compile_grammar(sworn.schema)
     again = retrace(

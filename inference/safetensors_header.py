@@ -7,92 +7,73 @@ sound: inside the file, without holes or overlaps, as long as shape and type say
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from affiant.encoding import JsonValue, parse_json
 from affiant.errors import MalformedError
 from affiant.inference.errors import (
-    ModelFileMissingError,
     ModelFilesError,
     ModelFileTruncatedError,
     ModelIndexError,
     SafetensorsHeaderError,
 )
+from affiant.inference.model_parts import MAX_NUMBER, TensorPart, tensor_part
 
 MAX_HEADER_BYTES = 100_000_000
-"""Largest header accepted; the format's own limit."""
+"""Largest header accepted, in bytes; the format's own limit."""
 MAX_INDEX_BYTES = 100_000_000
-"""Largest shard index accepted."""
-MAX_RANK = 16
-"""Most dimensions of a tensor."""
-BITS = {
-    "BOOL": 8,
-    "F4": 4,
-    "F6_E2M3": 6,
-    "F6_E3M2": 6,
-    "U8": 8,
-    "I8": 8,
-    "F8_E5M2": 8,
-    "F8_E4M3": 8,
-    "F8_E8M0": 8,
-    "F8_E4M3FNUZ": 8,
-    "F8_E5M2FNUZ": 8,
-    "I16": 16,
-    "U16": 16,
-    "F16": 16,
-    "BF16": 16,
-    "I32": 32,
-    "U32": 32,
-    "F32": 32,
-    "C64": 64,
-    "F64": 64,
-    "I64": 64,
-    "U64": 64,
-}
-"""Bits per element of each type that the format knows (safetensors 0.8)."""
+"""Largest shard index accepted, in bytes."""
 
 
 @dataclass(frozen=True)
 class TensorRange:
     """Where one tensor lies in its shard."""
 
-    name: str
-    """Name of the tensor."""
-    dtype: str
-    """Type, a key of `BITS`."""
-    shape: tuple[int, ...]
-    """Length of each dimension."""
+    part: TensorPart
+    """The tensor."""
     offset: int
     """First byte in the file."""
+
+
+@dataclass(frozen=True)
+class ShardHeader:
+    """What a shard says of itself."""
+
     size: int
-    """Length in bytes."""
+    """Bytes before the first tensor: the length field and the JSON."""
+    tensors: tuple[TensorRange, ...]
+    """In file order."""
 
 
-def read_header(path: Path) -> tuple[TensorRange, ...]:
-    """Return the tensors of the shard at `path`, in file order.
+def read_header(path: Path, *, name: str) -> ShardHeader:
+    """Return the header of the shard at `path`.
+
+    Args:
+        path: the file.
+        name: what errors call it.
 
     Raises:
         ModelFileTruncatedError: the file is shorter or longer than the header says.
         SafetensorsHeaderError: the header is not well formed.
         ModelFilesError: the file cannot be read.
     """
-    name = path.name
     try:
         length = path.stat().st_size
         with path.open("rb") as file:
             prefix = file.read(8)
-            size = int.from_bytes(prefix, "little")
-            if len(prefix) < 8 or 8 + size > length:
+            size = 8 + int.from_bytes(prefix, "little")
+            if len(prefix) < 8 or size > length:
                 raise ModelFileTruncatedError(
                     name, got=f"{length} bytes", expected=f"a header of {size} bytes"
                 )
-            if size > MAX_HEADER_BYTES:
+            if size - 8 > MAX_HEADER_BYTES:
                 raise SafetensorsHeaderError(
-                    name, got=f"{size} bytes", expected=f"at most {MAX_HEADER_BYTES}"
+                    name,
+                    got=f"{size - 8} bytes",
+                    expected=f"at most {MAX_HEADER_BYTES} bytes",
                 )
-            content = file.read(size)
+            content = file.read(size - 8)
     except OSError as error:
         raise ModelFilesError(
             name, got=str(error), expected="a readable file"
@@ -104,57 +85,53 @@ def read_header(path: Path) -> tuple[TensorRange, ...]:
     if not isinstance(header, dict):
         raise SafetensorsHeaderError(name, got="no object", expected="an object")
     ranges = [
-        _range(name, tensor, entry, data_start=8 + size)
+        _range(name, tensor, entry, data_start=size)
         for tensor, entry in header.items()
         if tensor != "__metadata__"
     ]
-    ranges.sort(key=lambda item: (item.offset, item.size))
-    end = 8 + size
+    ranges.sort(key=lambda item: (item.offset, item.part.size))
+    end = size
     for item in ranges:
         if item.offset != end:
             raise SafetensorsHeaderError(
                 name,
-                got=f"`{item.name}` at byte {item.offset}",
+                got=f"`{item.part.name}` at byte {item.offset}",
                 expected=f"byte {end}, without holes or overlaps",
             )
-        end += item.size
+        end += item.part.size
     if end != length:
         raise ModelFileTruncatedError(
             name, got=f"{length} bytes", expected=f"{end} bytes"
         )
-    return tuple(ranges)
+    return ShardHeader(size=size, tensors=tuple(ranges))
 
 
 def _range(file: str, name: str, entry: JsonValue, *, data_start: int) -> TensorRange:
     def refuse(got: str, expected: str) -> SafetensorsHeaderError:
-        return SafetensorsHeaderError(file, got=f"`{name}` {got}", expected=expected)
+        return SafetensorsHeaderError(
+            file, got=f"{name!r:.80} {got}", expected=expected
+        )
 
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise refuse("of another form", "dtype, shape and data_offsets")
-    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in BITS:
-        raise refuse(f"of type {dtype!r}"[:80], "a type of safetensors")
-    if not _naturals(shape) or len(shape) > MAX_RANK:
-        raise refuse(f"of shape {shape!r}"[:80], "natural numbers")
-    if not _naturals(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+    try:
+        part = tensor_part(name, dtype=entry["dtype"], shape=entry["shape"])
+    except MalformedError as error:
+        raise refuse(f"with {error.what} {error.got}", error.expected) from error
+    offsets = entry["data_offsets"]
+    if (
+        not isinstance(offsets, list)
+        or len(offsets) != 2
+        or not all(type(offset) is int for offset in offsets)
+        or not 0 <= offsets[0] <= offsets[1] <= MAX_NUMBER
+    ):
         raise refuse(f"at {offsets!r}"[:80], "[begin, end]")
-    bits = math.prod(shape) * BITS[dtype]
-    size = offsets[1] - offsets[0]
-    if bits != 8 * size:
-        raise refuse(f"of {size} bytes", f"{bits} bits, as shape and type say")
-    return TensorRange(
-        name=name,
-        dtype=dtype,
-        shape=tuple(shape),
-        offset=data_start + offsets[0],
-        size=size,
-    )
-
-
-def _naturals(value: object) -> bool:
-    return isinstance(value, list) and all(
-        type(item) is int and 0 <= item < 2**63 for item in value
-    )
+    if offsets[1] - offsets[0] != part.size:
+        raise refuse(
+            f"of {offsets[1] - offsets[0]} bytes",
+            f"{part.size} bytes, as shape and type say",
+        )
+    return TensorRange(part=part, offset=data_start + offsets[0])
 
 
 def read_index(path: Path) -> dict[str, str]:
@@ -162,12 +139,13 @@ def read_index(path: Path) -> dict[str, str]:
 
     Raises:
         ModelIndexError: it is not an index.
-        ModelFileMissingError: it cannot be read.
+        ModelFilesError: it cannot be read.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_INDEX_BYTES + 1)
     except OSError as error:
-        raise ModelFileMissingError(
+        raise ModelFilesError(
             path.name, got=str(error), expected="a readable index"
         ) from error
     try:

@@ -1,7 +1,8 @@
 """The tokenizer that both engines share: text to ids and back, and where outputs end.
 
 It is convenience at the edge: ids are sworn to and replayed, text is not. The stop
-tokens do matter to replay; they are read from the committed files.
+tokens do matter to replay; they are read from the committed files. Text from outside
+never becomes a control token (`plain_text`, `chat_template`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any
 
 from transformers import AutoTokenizer, GenerationConfig
 
+from affiant.inference.chat_template import ChatTemplate
 from affiant.inference.errors import EngineUnavailableError
+from affiant.inference.plain_text import PlainText
 
 
 class ModelTokenizer:
@@ -41,18 +44,24 @@ class ModelTokenizer:
         """The tokenizer's end token."""
         self.stop_ids: frozenset[int] = frozenset({eos, *_configured_stops(folder)})
         """Every token that ends an output, by tokenizer and generation config."""
+        self._plain = PlainText(self.tokenizer, stop_ids=self.stop_ids)
+        self.template: ChatTemplate | None = (
+            ChatTemplate(self.tokenizer, plain=self._plain)
+            if self.tokenizer.chat_template
+            else None
+        )
+        """The committed chat template; `None` where there is none."""
 
     def encode(self, text: str) -> list[int]:
         """Return token ids of `text`: no special token is added, and none is read.
 
         Text that spells a control token stays text, whatever the tokenizer's own
         configuration says: what a request holds must not end a turn.
+
+        Raises:
+            TextRefusedError: a control token would come out nevertheless.
         """
-        return list(
-            self.tokenizer.encode(
-                text, add_special_tokens=False, split_special_tokens=True
-            )
-        )
+        return self._plain.encode(text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`, special tokens left out."""
@@ -65,17 +74,12 @@ class ModelTokenizer:
         )
 
     def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int] | None:
-        """Return ids of `messages` in the chat template; `None` where there is none."""
-        if not self.tokenizer.chat_template:
-            return None
-        return list(
-            self.tokenizer.apply_chat_template(
-                [dict(message) for message in messages],
-                add_generation_prompt=True,
-                tokenize=True,
-                return_dict=False,
-            )
-        )
+        """Return ids of `messages` in the chat template; `None` where there is none.
+
+        Raises:
+            TextRefusedError: the template does not take them.
+        """
+        return None if self.template is None else self.template.encode(messages)
 
 
 def _configured_stops(folder: Path) -> list[int]:

@@ -8,7 +8,7 @@ first engine, and no model code.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from affiant.inference.engine import (
     check_generation,
     check_prefill,
 )
-from affiant.inference.errors import EngineUnavailableError
+from affiant.inference.errors import AbandonedError, EngineUnavailableError
 from affiant.inference.fingerprint import FINGERPRINT
 from affiant.inference.grammar import grammar_manifest
 from affiant.inference.loaded_model import LoadedModel
@@ -146,6 +146,7 @@ class TransformersEngine(LoadedModel):
         sampling: Sampling,
         seed: bytes | None,
         prefix: Sequence[int] = (),
+        wanted: Callable[[], bool] | None = None,
     ) -> tuple[int, ...]:
         """Return output ids; see `Engine.generate`."""
         check_generation(
@@ -161,6 +162,8 @@ class TransformersEngine(LoadedModel):
         with self._lock, torch.inference_mode():
             pending, cache = list(prompt_ids), None
             while len(output) < max_tokens:
+                if wanted is not None and not wanted():
+                    raise AbandonedError
                 if len(output) < len(prefix):
                     token = prefix[len(output)]
                 else:

@@ -11,7 +11,7 @@ those pass every logit through Python objects (35 s for 64 tokens over 320 ids, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,11 @@ from affiant.inference.engine import (
     check_generation,
     check_prefill,
 )
-from affiant.inference.errors import EngineUnavailableError, LogitsInvalidError
+from affiant.inference.errors import (
+    AbandonedError,
+    EngineUnavailableError,
+    LogitsInvalidError,
+)
 from affiant.inference.grammar import schema_text
 from affiant.inference.loaded_model import LoadedModel
 from affiant.inference.model_folder import model_folder
@@ -110,6 +114,7 @@ class VllmEngine(LoadedModel):
         sampling: Sampling,
         seed: bytes | None,
         prefix: Sequence[int] = (),
+        wanted: Callable[[], bool] | None = None,
     ) -> tuple[int, ...]:
         """Return output ids; see `Engine.generate`.
 
@@ -139,7 +144,9 @@ class VllmEngine(LoadedModel):
                 stop_ids=self.stop_ids,
                 schema=schema,
             )
-            tokens = self._loop.generate([*prompt_ids, *given], params).result()
+            tokens = self._loop.generate(
+                [*prompt_ids, *given], params, wanted=wanted
+            ).result()
         return given + tokens
 
     def prefill(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> Prefill:
@@ -210,6 +217,8 @@ class VllmEngine(LoadedModel):
             raise MalformedError(
                 "request", got=str(error), expected="one that vLLM takes"
             ) from error
+        except AbandonedError:
+            raise
         except LogitsInvalidError:
             # Raised inside a step: vLLM's own bookkeeping is no longer consistent.
             self._broken = "broken down on invalid logits"

@@ -19,6 +19,8 @@ from typing import Any
 
 import torch
 
+from affiant.inference.errors import AbandonedError
+
 LOGIT_ROWS = 1024
 """Rows whose logits are computed at once; part of the canonical shape."""
 
@@ -32,6 +34,7 @@ class _Generation:
     prompt: list[int]
     params: Any
     future: Future[tuple[int, ...]]
+    wanted: Callable[[], bool] | None
 
 
 @dataclass
@@ -84,10 +87,23 @@ class VllmLoop:
         self.runner = core.model_executor.driver_worker.worker.model_runner
         """vLLM's model runner; likewise."""
 
-    def generate(self, prompt: list[int], params: Any) -> Future[tuple[int, ...]]:
-        """Queue a generation; it joins the batch at the next step."""
+    def generate(
+        self,
+        prompt: list[int],
+        params: Any,
+        *,
+        wanted: Callable[[], bool] | None = None,
+    ) -> Future[tuple[int, ...]]:
+        """Queue a generation; it joins the batch at the next step.
+
+        Args:
+            prompt: token ids.
+            params: vLLM's parameters of the request.
+            wanted: asked before each step; once it says no, the generation leaves the
+                batch with an `AbandonedError`.
+        """
         future: Future[tuple[int, ...]] = Future()
-        self._put(_Generation(prompt, params, future))
+        self._put(_Generation(prompt, params, future, wanted))
         return future
 
     def prefill(
@@ -190,8 +206,16 @@ class VllmLoop:
                 )
             elif not self._scheduler.scheduled and not self._generations:
                 raise RuntimeError("a prefill does not fit the key-value cache")
+        self._drop_unwanted()
         if self._generations:
             self._step()
+
+    def _drop_unwanted(self) -> None:
+        for name, job in list(self._generations.items()):
+            if job.wanted is not None and not job.wanted():
+                self._engine.abort_request([name])
+                del self._generations[name]
+                job.future.set_exception(AbandonedError())
 
     def _step(self) -> None:
         for output in self._engine.step():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from vllm import SamplingParams
 from vllm.v1.sample.logits_processor import (
     BatchUpdate,
@@ -219,15 +220,36 @@ class CanonicalLogitsProcessor(LogitsProcessor):  # type: ignore[misc]  # untype
             rows = logits if len(free) == len(logits) else logits[free]
             # On a CPU numpy waits for no threads; on an accelerator only what may be
             # a candidate leaves it.
-            tokens[free] = (
-                choose_tokens(rows.numpy(), draws)
-                if logits.device.type == "cpu"
-                else choose_offered(offer_on_device(rows), draws)
-            )
+            tokens[free] = _choose(rows, draws)
         logits.fill_(-torch.inf)
         chosen = torch.from_numpy(tokens).to(logits.device)
         logits.scatter_(1, chosen[:, None], 0.0)
         return logits
+
+
+def _choose(logits: torch.Tensor, draws: list[Draw]) -> NDArray[np.int64]:
+    """Return the canonical token of each row.
+
+    A row that allows nothing (a grammar without a way on) gets a token that its grammar
+    refuses: vLLM then ends that request alone, and the self-check names what happened.
+
+    Raises:
+        LogitsInvalidError: a row cannot be quantised.
+    """
+    try:
+        if logits.device.type == "cpu":
+            return choose_tokens(logits.numpy(), draws)
+        return choose_offered(offer_on_device(logits), draws)
+    except LogitsInvalidError:
+        dead = (logits == -torch.inf).all(dim=1)
+        if not bool(dead.any()):
+            raise
+        tokens = np.zeros(len(draws), dtype=np.int64)
+        alive = (~dead).cpu().numpy()
+        if alive.any():
+            left = [draw for draw, lives in zip(draws, alive, strict=True) if lives]
+            tokens[alive] = _choose(logits[~dead], left)
+        return tokens
 
 
 def offer_on_device(logits: torch.Tensor) -> Offered:

@@ -11,6 +11,7 @@
     │   ├── ReadsNotPlannedError        a read missing, added, moved or changed
     │   ├── ReadUndecodableError        returned bytes outside the type's range
     │   └── AnswerInvalidError          a feed, pool or reserve said the impossible
+    ├── SettingError                a what-if that no observation could say
     ├── SimulatedReadError          a balance read failed inside a simulation
     └── KitError                    a plan that does not compile
         ├── PlanEmptyError              no action at all
@@ -193,6 +194,16 @@ class ReadUndecodableError(ObservationError):
 
 class AnswerInvalidError(ObservationError):
     """A well-formed answer that no healthy feed, pool or reserve gives."""
+
+
+class SettingError(RejectedError):
+    """A what-if setting that is not well formed, or that no observation could say."""
+
+    def __init__(self, what: str, *, got: str, expected: str) -> None:
+        super().__init__(f"what-if `{what}`: got {got}, expected {expected}")
+        self.what = what
+        self.got = got
+        self.expected = expected
 
 
 class SimulatedReadError(RejectedError):

@@ -26,7 +26,7 @@ from affiant.onchain.evidence_errors import (
     EvidenceSignatureError,
 )
 from affiant.onchain.evidence_sections import evidence_root
-from affiant.onchain.signature import recover_signer
+from affiant.signature import recover_signer
 
 
 def verify_evidence(bundle: EvidenceBundle) -> Digest:

@@ -27,6 +27,7 @@ from affiant.onchain.errors import AnswerInvalidError
 from affiant.onchain.mandate import Address
 from affiant.onchain.reads import (
     LATEST_ROUND_DATA,
+    ROUND_TYPES,
     FeedRound,
     balance_of,
     decode_uint256,
@@ -57,11 +58,24 @@ MAX_SQRT_PRICE_X96 = 1461446703485210103287273052203988822378723970342
 MAX_TICK = 887272
 """Greatest absolute tick (`TickMath.MAX_TICK`)."""
 
-_SLOT0 = selector("slot0()")
+SLOT0 = selector("slot0()")
+"""Calldata that asks a Uniswap v3 pool for its price and tick."""
+
 _LIQUIDITY = selector("liquidity()")
 
 _SLOT0_TYPES = ("uint160", "int24", "uint16", "uint16", "uint16", "uint8", "uint1")
 _RESERVE_TYPES = (*["uint256"] * 11, "uint40")
+
+READ_TYPES: Mapping[bytes, tuple[str, ...]] = MappingProxyType(
+    {
+        selector("balanceOf(address)"): ("uint256",),
+        LATEST_ROUND_DATA: ROUND_TYPES,
+        SLOT0: _SLOT0_TYPES,
+        _LIQUIDITY: ("uint128",),
+        selector("getReserveData(address)"): _RESERVE_TYPES,
+    }
+)
+"""What each planned read returns, by selector."""
 
 Fact = TypeVar("Fact")
 
@@ -176,7 +190,7 @@ def _planned_for(
             yield PlannedRead(book.tokens[token].feed, LATEST_ROUND_DATA)
     elif name.startswith(POOL_PREFIX):
         pool = book.pool_named(name.removeprefix(POOL_PREFIX))
-        yield PlannedRead(pool.address, _SLOT0)
+        yield PlannedRead(pool.address, SLOT0)
         yield PlannedRead(pool.address, _LIQUIDITY)
     elif name.startswith(LENDING_PREFIX):
         entry = book.token_named(name.removeprefix(LENDING_PREFIX))

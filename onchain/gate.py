@@ -72,6 +72,14 @@ class MandateState:
     """At which this was read."""
 
     @property
+    def outflow(self) -> int:
+        """Value, 8 decimals: at risk in all decisions since the grant; never falls.
+
+        This gate has no checkpoints yet, so that nothing was ever taken out.
+        """
+        return self.unaudited
+
+    @property
     def known(self) -> bool:
         """Whether the mandate was ever granted."""
         return self.account != NATIVE

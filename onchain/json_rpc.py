@@ -17,12 +17,12 @@ from dataclasses import dataclass
 
 from affiant.encoding import JsonValue, parse_json
 from affiant.errors import MalformedError
+from affiant.http_exchange import HttpEndpoint
 from affiant.onchain.errors import (
     ChainAnswerError,
     ChainTimeoutError,
     ChainUnavailableError,
 )
-from affiant.onchain.http_exchange import HttpEndpoint
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 """Largest answer accepted, in bytes."""

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NewType, TypeVar
+from typing import TypeVar
 
 from eth_abi.abi import encode
-from eth_utils.address import is_address, to_checksum_address
 
 from affiant.encoding import (
     Digest,
@@ -28,9 +27,8 @@ from affiant.encoding import (
     to_hex,
 )
 from affiant.errors import MalformedError
-
-Address = NewType("Address", str)
-"""An EIP-55 checksummed address."""
+from affiant.signature import Address as Address
+from affiant.signature import parse_address as parse_address
 
 Item = TypeVar("Item")
 
@@ -309,20 +307,6 @@ def object_fields(
             what, got=f"{got}"[:300], expected=f"fields {sorted(names)}"
         )
     return value
-
-
-def parse_address(value: JsonValue, *, what: str) -> Address:
-    """Return `value` as a checksummed address.
-
-    Raises:
-        MalformedError: it is not an address, or its checksum is wrong.
-    """
-    if not isinstance(value, str) or value[:2] != "0x" or not is_address(value):
-        raise MalformedError(what, got=repr(value)[:80], expected="an address")
-    checksummed = str(to_checksum_address(value))
-    if value not in (checksummed, value.lower(), "0x" + value[2:].upper()):
-        raise MalformedError(what, got=repr(value)[:80], expected=checksummed)
-    return Address(checksummed)
 
 
 def parse_integer(value: JsonValue, *, what: str, bits: int) -> int:

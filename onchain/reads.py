@@ -17,7 +17,8 @@ from affiant.onchain.mandate import Address
 LATEST_ROUND_DATA = selector("latestRoundData()")
 """Calldata that asks a Chainlink-shaped feed for its newest round (AggregatorV3)."""
 
-_ROUND_TYPES = ("uint80", "int256", "uint256", "uint256", "uint80")
+ROUND_TYPES = ("uint80", "int256", "uint256", "uint256", "uint80")
+"""Its words: round, answer, when it was started and updated, round answered in."""
 
 
 def balance_of(account: Address) -> bytes:
@@ -51,7 +52,7 @@ class FeedRound:
         Raises:
             ReadUndecodableError: it is not exactly the five words of the type.
         """
-        round_id, answer, _, updated_at, _ = decode_words(data, _ROUND_TYPES, what=what)
+        round_id, answer, _, updated_at, _ = decode_words(data, ROUND_TYPES, what=what)
         return cls(round_id=round_id, answer=answer, updated_at=updated_at)
 
 
@@ -83,3 +84,23 @@ def decode_words(data: bytes, types: Sequence[str], *, what: str) -> list[int]:
             )
         values.append(value)
     return values
+
+
+def encode_words(values: Sequence[int], types: Sequence[str], *, what: str) -> bytes:
+    """Return the bytes that `decode_words` reads as `values`.
+
+    Raises:
+        ReadUndecodableError: a value out of its type's range.
+        ValueError: not one value per type.
+    """
+    words = []
+    for index, (value, kind) in enumerate(zip(values, types, strict=True)):
+        try:
+            words.append(value.to_bytes(32, "big", signed=kind.startswith("int")))
+        except OverflowError as error:
+            raise ReadUndecodableError(
+                f"{what}, word {index}", got=str(value)[:90], expected=kind
+            ) from error
+    data = b"".join(words)
+    decode_words(data, types, what=what)
+    return data

@@ -6,12 +6,22 @@ import json
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affiant.encoding import canonical_json, from_hex, parse_json
+from affiant.encoding import (
+    Digest,
+    MerklePath,
+    canonical_json,
+    from_hex,
+    keccak256,
+    merkle_path,
+    merkle_root,
+    parse_json,
+)
 from affiant.errors import MalformedError
 
 DEEP = [
@@ -117,3 +127,73 @@ def test_long_hexadecimal_costs_no_more_memory_than_itself() -> None:
 def test_refuses_what_is_not_hexadecimal(text: object) -> None:
     with pytest.raises(MalformedError):
         from_hex(text, what="test")
+
+
+def leaves_of(count: int) -> list[Digest]:
+    return [keccak256(number.to_bytes(4, "big")) for number in range(count)]
+
+
+def test_merkle_root_is_the_written_rule() -> None:
+    a, b, c = leaves_of(3)
+    left = keccak256(b"\x01" + keccak256(b"\x00" + a) + keccak256(b"\x00" + b))
+    top = keccak256(b"\x01" + left + keccak256(b"\x00" + c))
+    assert merkle_root([a, b, c]) == keccak256(b"\x02" + bytes(7) + b"\x03" + top)
+    assert merkle_root([]) == keccak256(b"\x02" + bytes(8) + bytes(32))
+
+
+@pytest.mark.parametrize("count", [*range(1, 35), 100, 127, 128, 129])
+def test_every_leaf_has_a_path_to_the_root_and_to_no_other_place(count: int) -> None:
+    leaves = leaves_of(count)
+    root = merkle_root(leaves)
+    for index, leaf in enumerate(leaves):
+        path = merkle_path(leaves, index)
+        assert path.root_of(leaf) == root
+        assert len(path.siblings) <= (count - 1).bit_length()
+        assert path.root_of(leaves[index - 1]) != root or count == 1
+
+
+@settings(deadline=None)
+@given(st.integers(1, 100), st.data())
+def test_no_changed_path_leads_to_the_root(count: int, data: st.DataObject) -> None:
+    leaves = leaves_of(count)
+    index = data.draw(st.integers(0, count - 1))
+    path, root = merkle_path(leaves, index), merkle_root(leaves)
+    siblings = data.draw(
+        st.permutations(path.siblings)
+        | st.lists(st.sampled_from(leaves), max_size=12)
+        | st.just(path.siblings)
+    )
+    try:
+        changed = MerklePath(
+            data.draw(st.integers(0, 2 * count)),
+            data.draw(st.integers(0, 2 * count) | st.just(count)),
+            tuple(siblings),
+        )
+    except MalformedError:
+        return
+    assert (changed == path) == (changed.root_of(leaves[index]) == root)
+
+
+def test_an_inner_node_is_no_leaf() -> None:
+    a, b = leaves_of(2)
+    pair = keccak256(b"\x00" + a) + keccak256(b"\x00" + b)
+    for forged in (keccak256(b"\x01" + pair), pair):
+        assert MerklePath(0, 1, ()).root_of(forged) != merkle_root([a, b])
+
+
+@pytest.mark.parametrize(
+    ("index", "count"), [(0, 0), (-1, 3), (3, 3), (2**70, 2**71), (0, 2**64)]
+)
+def test_refuses_a_path_outside_of_the_tree(index: int, count: int) -> None:
+    with pytest.raises(MalformedError, match=f"leaf {index} of {count}"):
+        MerklePath(index, count, ())
+    with pytest.raises(MalformedError, match="Merkle path"):
+        merkle_path(leaves_of(min(count, 3)), index if count <= 3 else count)
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_refuses_another_number_of_siblings(change: int) -> None:
+    path = merkle_path(leaves_of(5), 2)
+    siblings = (path.siblings * 2)[: len(path.siblings) + change]
+    with pytest.raises(MalformedError, match="expected 3, for leaf 2 of 5"):
+        replace(path, siblings=siblings)

@@ -53,7 +53,7 @@ from affiant.onchain.mandate import (
 )
 from affiant.onchain.observation import Observation, RecordedRead
 from affiant.onchain.registry import announcement_digest, revocation_digest
-from affiant.onchain.signature import recover_signer
+from affiant.signature import recover_signer
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "formats.md"

@@ -68,11 +68,13 @@ def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None
         capture_output=True,
         text=True,
     ).stdout
-    for command in ("demo", "up", "node", "agent", "audit", "model", "mandate"):
+    commands = ("demo", "up", "node", "serve", "agent", "audit", "model", "mandate")
+    for command in commands:
         assert command in shown
     probe = (
         "import importlib.util, affiant.agents, affiant.onchain.artifacts as a;"
         "assert a.load_artifact('DecisionGate').bytecode;"
+        "import affiant.inference.chat.langchain_model;"
         "assert importlib.util.find_spec('torch') is None;"
         "assert importlib.util.find_spec('vllm') is None"
     )

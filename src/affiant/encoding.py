@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from typing import Any, NewType
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NewType
 
 import rfc8785
 from sha3 import keccak_256
@@ -27,7 +28,7 @@ ZERO_DIGEST = Digest(bytes(32))
 
 _HEX32 = re.compile(r"0x[0-9a-f]{64}")
 _STRUCTURE = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
-_MAX_DEPTH = 64
+MAX_DEPTH = 64
 """Deepest nesting accepted from hostile JSON; ours is under ten."""
 
 
@@ -68,9 +69,9 @@ def parse_json(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
 
     # Before parsing: the parser recurses, and where a library has raised Python's
     # recursion limit (py_ecc does, on import) deep nesting overflows the C stack.
-    if _nests_deeper(data, limit=_MAX_DEPTH):
+    if nests_deeper(data, limit=MAX_DEPTH):
         raise MalformedError(
-            what, got="deeper nesting", expected=f"at most {_MAX_DEPTH} levels"
+            what, got="deeper nesting", expected=f"at most {MAX_DEPTH} levels"
         )
 
     def refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -93,8 +94,8 @@ def parse_json(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
     return value
 
 
-def _nests_deeper(data: bytes, *, limit: int) -> bool:
-    """Whether brackets outside of strings nest deeper than `limit`."""
+def nests_deeper(data: bytes, *, limit: int) -> bool:
+    """Say whether brackets outside of strings nest deeper than `limit`."""
     if data.count(b"[") + data.count(b"{") <= limit:
         return False
     depth, inside = 0, False
@@ -156,14 +157,108 @@ def merkle_root(leaves: Sequence[bytes]) -> Digest:
     Args:
         leaves: each 32 bytes.
     """
-    level: list[bytes] = [keccak256(b"\x00" + leaf) for leaf in leaves]
+    level = [_leaf_node(leaf) for leaf in leaves]
     while len(level) > 1:
-        paired: list[bytes] = [
-            keccak256(b"\x01" + level[i] + level[i + 1])
-            for i in range(0, len(level) - 1, 2)
-        ]
-        if len(level) % 2:
-            paired.append(level[-1])
-        level = paired
-    top = level[0] if level else bytes(32)
-    return keccak256(b"\x02" + len(leaves).to_bytes(8, "big") + top)
+        level = _level_above(level)
+    return _root(len(leaves), level[0] if level else ZERO_DIGEST)
+
+
+@dataclass(frozen=True)
+class MerklePath:
+    """How one leaf hangs together with the root of its tree.
+
+    Place and size of the tree fix on which side each sibling stands and on which levels
+    there is none (an odd node is carried up), so the siblings alone are listed.
+    """
+
+    index: int
+    """Place of the leaf, from 0."""
+    count: int
+    """Leaves in the tree."""
+    siblings: tuple[Digest, ...]
+    """What the leaf's branch is paired with, from the leaf up."""
+
+    def __post_init__(self) -> None:
+        """Refuse a path that fits no tree.
+
+        Raises:
+            MalformedError: the place is outside of the tree, or it has another number
+                of siblings.
+        """
+        if not 0 <= self.index < self.count < 2**64:
+            raise MalformedError(
+                "Merkle path",
+                got=f"leaf {self.index} of {self.count}",
+                expected="a leaf of the tree",
+            )
+        needed = len(list(_sides(self.index, self.count)))
+        if len(self.siblings) != needed:
+            raise MalformedError(
+                "Merkle path",
+                got=f"{len(self.siblings)} siblings",
+                expected=f"{needed}, for leaf {self.index} of {self.count}",
+            )
+
+    def root_of(self, leaf: bytes) -> Digest:
+        """Return the root of the tree in which `leaf` has this path.
+
+        Args:
+            leaf: 32 bytes.
+        """
+        node = _leaf_node(leaf)
+        sides = _sides(self.index, self.count)
+        for side, sibling in zip(sides, self.siblings, strict=True):
+            pair = (sibling, node) if side == "left" else (node, sibling)
+            node = _inner_node(*pair)
+        return _root(self.count, node)
+
+
+def merkle_path(leaves: Sequence[bytes], index: int) -> MerklePath:
+    """Return the path of leaf `index` to `merkle_root(leaves)`.
+
+    Args:
+        leaves: each 32 bytes.
+        index: place of the leaf, from 0.
+
+    Raises:
+        MalformedError: there is no such leaf.
+    """
+    siblings: list[Digest] = []
+    if 0 <= index < len(leaves):
+        level, at = [_leaf_node(leaf) for leaf in leaves], index
+        while len(level) > 1:
+            if at ^ 1 < len(level):
+                siblings.append(level[at ^ 1])
+            level, at = _level_above(level), at // 2
+    return MerklePath(index, len(leaves), tuple(siblings))
+
+
+def _sides(index: int, count: int) -> Iterator[Literal["left", "right"]]:
+    """Yield where the sibling of a leaf's branch stands, on each level that has one."""
+    while count > 1:
+        if index % 2:
+            yield "left"
+        elif index + 1 < count:
+            yield "right"
+        index, count = index // 2, (count + 1) // 2
+
+
+def _level_above(level: list[Digest]) -> list[Digest]:
+    above = [
+        _inner_node(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)
+    ]
+    if len(level) % 2:
+        above.append(level[-1])
+    return above
+
+
+def _leaf_node(leaf: bytes) -> Digest:
+    return keccak256(b"\x00" + leaf)
+
+
+def _inner_node(left: bytes, right: bytes) -> Digest:
+    return keccak256(b"\x01" + left + right)
+
+
+def _root(count: int, top: bytes) -> Digest:
+    return keccak256(b"\x02" + count.to_bytes(8, "big") + top)

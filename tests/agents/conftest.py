@@ -313,10 +313,16 @@ def _devnet() -> Iterator[Devnet]:
         yield devnet
 
 
-@pytest.fixture(scope="module")
-def _settled(_devnet: Devnet) -> Iterator[World]:
-    devnet = _devnet
+def settle(devnet: Devnet, *, gate: Address | None = None, **changes: Any) -> World:
+    """Return a world with a funded account and a mandate that it granted.
+
+    Args:
+        gate: another gate than the book's, over the same registries.
+        changes: to the mandate.
+    """
     book, scenario = devnet.book, Scenario(devnet)
+    if gate is not None:
+        book = replace(book, gate=gate)
     chain = Chain.connect(devnet.url, expected_chain_id=book.chain_id, timeout=10)
     owner, operator = (Account.from_key(a.key) for a in devnet.accounts[3:5])
     key = NodeKey(Account.from_key(keccak256(b"node key of the agents' tests")))
@@ -346,16 +352,22 @@ def _settled(_devnet: Devnet) -> Iterator[World]:
         scenario=scenario,
         chain=chain,
         book=book,
-        mandate=mandate,
+        mandate=replace(mandate, **changes),
         owner=owner,
         operator=operator,
         key=key,
         gate=GateClient(chain, book.gate),
         engine=engine,
     )
-    world.grant(mandate)
+    world.grant(world.mandate)
+    return world
+
+
+@pytest.fixture(scope="module")
+def _settled(_devnet: Devnet) -> Iterator[World]:
+    world = settle(_devnet)
     yield world
-    chain.close()
+    world.chain.close()
 
 
 @pytest.fixture

@@ -241,3 +241,31 @@ def test_refuses(case: Case) -> None:
         request_of(**case.changes)
     assert refused.value.what.startswith(case.what)
     assert refused.value.got and refused.value.expected
+
+
+def test_what_a_request_says_of_the_decision_before_is_read_back() -> None:
+    before = PreviousSummary(slot=7, actions=("swap", "supply"))
+    said = {"previous": {"slot": 7, "actions": ["swap", "supply"]}}
+    assert PreviousSummary.stated(said) == before
+    assert PreviousSummary.stated({"previous": None}) is None
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        None,
+        [],
+        {"previous": 7},
+        {"previous": []},
+        {"previous": {"slot": 7}},
+        {"previous": {"slot": True, "actions": []}},
+        {"previous": {"slot": "7", "actions": []}},
+        {"previous": {"slot": 7, "actions": "swap"}},
+        {"previous": {"slot": 7, "actions": [1]}},
+        {"previous": {"slot": 7, "actions": [], "why": "x"}},
+    ],
+)
+def test_refuses_what_says_nothing_of_the_decision_before(request_: Any) -> None:
+    with pytest.raises(RequestError, match=r"request\.previous"):
+        PreviousSummary.stated(request_)

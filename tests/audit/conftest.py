@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -398,3 +398,44 @@ def make_elsewhere() -> Any:
         return Elsewhere(inner, profile=profile, distance=distance)
 
     return make
+
+
+# A mandate that names endorsers.
+
+
+def _beside(name: str) -> Any:
+    """Load a module beside this one; test folders are no packages."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            name, Path(__file__).parent / f"{name.rpartition('.')[2]}.py"
+        )
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def _endorsable(_devnet: Any) -> Iterator[Any]:
+    """A world whose mandate names two endorsers."""
+    keys = _beside("affiant_tests_audit.endorser_stage").KEYS
+    named = sorted((keys[name].address for name in ("first", "second")), key=str.lower)
+    gate = _beside("affiant_tests_audit.endorsable_gate").endorsable_gate(_devnet)
+    world = _world.settle(_devnet, gate=gate, endorsers=tuple(named))
+    yield world
+    world.chain.close()
+
+
+@pytest.fixture
+def stage(_endorsable: Any, tmp_path: Path) -> Iterator[Any]:
+    """A fresh slot under that mandate; what a test does to the chain is undone."""
+    rpc = _endorsable.devnet.rpc
+    snapshot = rpc.request("evm_snapshot")
+    made = _beside("affiant_tests_audit.endorser_stage").EndorserStage(
+        _endorsable, tmp_path, ScriptedReplayer
+    )
+    made.next_slot()
+    yield made
+    for endorser in made.opened:
+        endorser.close()
+    rpc.request("evm_revert", snapshot)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from affiant.agents.prompt import render_prompt
-from affiant.encoding import canonical_json, keccak256
+from affiant.encoding import canonical_json, keccak256, to_hex
+from affiant.inference.commitment import commit_model
 
 PLANNER = Path(__file__).parents[2] / "examples" / "planner"
 MODEL = PLANNER / "model"
@@ -188,6 +189,11 @@ def test_rebalancer_asks_what_the_path_was_made_for(
     assert rebalancer.objective == planner["price_path"].OBJECTIVE
     names = tuple(kit.name for kit in rebalancer.actions)
     assert names == planner["scenarios"].LENDING_ACTIONS
+
+
+def test_model_card_names_the_commitment() -> None:
+    root = to_hex(commit_model(MODEL).root)
+    assert root in (PLANNER / "MODEL_CARD.md").read_text()
 
 
 def test_folder_is_small_and_complete() -> None:

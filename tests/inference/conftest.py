@@ -145,6 +145,17 @@ def schema() -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="session")
+def dead_end() -> dict[str, Any]:
+    """A schema of which no value ends: after `"a":` its grammar allows nothing."""
+    return {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/n"}},
+        "required": ["a"],
+        "$defs": {"n": {"$ref": "#/$defs/n"}},
+    }
+
+
 class DriftingEngine:
     """A real engine whose decoding drifts: it takes another token at some positions.
 

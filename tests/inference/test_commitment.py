@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 from collections.abc import Callable
@@ -12,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from blake3 import blake3
 from safetensors.numpy import save_file
 
-from affiant.encoding import to_hex
+from affiant.encoding import keccak256, merkle_root, to_hex
 from affiant.errors import MalformedError
 from affiant.inference.commitment import Change, ModelCommitment, commit_model
 from affiant.inference.errors import (
@@ -22,6 +24,8 @@ from affiant.inference.errors import (
     ModelFilesError,
     ModelFileTruncatedError,
     ModelIndexError,
+    ModelNameError,
+    ModelPointerError,
     SafetensorsHeaderError,
 )
 from affiant.inference.model_files import INDEX_NAME
@@ -62,14 +66,48 @@ def shard_it(folder: Path) -> None:
 
 
 def test_names_what_counts(folder: Path) -> None:
-    commitment = commit_model(folder)
-    assert [tensor.name for tensor in commitment.tensors] == sorted(TENSORS)
-    assert [len(tensor.chunks) for tensor in commitment.tensors] == [3, 1, 1]
-    assert [file.path for file in commitment.files] == [
-        "chat_template.jinja",
-        "config.json",
-        "tokenizer.json",
-    ]
+    entries = commit_model(folder).entries
+    assert {entry.part.label: len(entry.chunks) for entry in entries} == {
+        "tensor:a.weight": 3,
+        "tensor:b.weight": 1,
+        "tensor:c.empty": 1,
+        "header:model.safetensors": 1,
+        "file:chat_template.jinja": 1,
+        "file:config.json": 1,
+        "file:tokenizer.json": 1,
+    }
+
+
+def test_the_root_is_the_written_rule(folder: Path) -> None:
+    content = (folder / "model.safetensors").read_bytes()
+    header = 8 + struct.unpack("<Q", content[:8])[0]
+
+    def u64(*numbers: int) -> bytes:
+        return b"".join(struct.pack(">Q", number) for number in numbers)
+
+    def text(word: str) -> bytes:
+        return u64(len(word)) + word.encode()
+
+    def tensor(name: str, dtype: str, index: int, chunk: bytes) -> bytes:
+        shape = TENSORS[name].shape
+        head = text(name) + text(dtype) + u64(len(shape), *shape, index)
+        return keccak256(b"affiant-model/2 tensor" + head + blake3(chunk).digest())
+
+    def whole(kind: str, path: str, data: bytes) -> bytes:
+        head = f"affiant-model/2 {kind}".encode() + text(path) + u64(len(data), 0)
+        return keccak256(head + blake3(data).digest())
+
+    a = TENSORS["a.weight"].tobytes()
+    names = ("chat_template.jinja", "config.json", "tokenizer.json")
+    assert commit_model(folder).root == merkle_root(
+        [
+            *(tensor("a.weight", "F32", i, a[i << 20 : i + 1 << 20]) for i in range(3)),
+            tensor("b.weight", "F16", 0, TENSORS["b.weight"].tobytes()),
+            tensor("c.empty", "F32", 0, b""),
+            whole("header", "model.safetensors", content[:header]),
+            *(whole("file", name, (folder / name).read_bytes()) for name in names),
+        ]
+    )
 
 
 def test_is_the_same_for_every_number_of_threads_and_reports_progress(
@@ -78,31 +116,9 @@ def test_is_the_same_for_every_number_of_threads_and_reports_progress(
     seen: list[tuple[int, int]] = []
     one = commit_model(folder, threads=1, progress=lambda *step: seen.append(step))
     assert one == commit_model(folder, threads=4)
-    total = sum(tensor.nbytes for tensor in TENSORS.values()) + 8 + 2 + 14
+    total = (folder / "model.safetensors").stat().st_size + 8 + 2 + 14
     assert seen[-1] == (total, total)
     assert seen == sorted(seen)
-
-
-def test_resharding_keeps_the_root(folder: Path) -> None:
-    before = commit_model(folder)
-    shard_it(folder)
-    assert commit_model(folder).root == before.root
-
-
-def test_inert_files_do_not_count(folder: Path) -> None:
-    before = commit_model(folder)
-    (folder / "README.md").write_text("other")
-    (folder / ".cache").mkdir()
-    (folder / ".cache" / "config.json").write_text("{}")
-    assert commit_model(folder).root == before.root
-
-
-def test_follows_links(folder: Path, tmp_path: Path) -> None:
-    before = commit_model(folder)
-    blob = tmp_path / "blob"
-    shutil.move(folder / "model.safetensors", blob)
-    (folder / "model.safetensors").symlink_to(blob)
-    assert commit_model(folder).root == before.root
 
 
 def flip(path: Path, offset: int) -> None:
@@ -210,6 +226,52 @@ CASES = [
         lambda f: (f / "x.json").symlink_to(f / "gone"),
         ModelFileMissingError,
     ),
+    Case(
+        "a link to itself",
+        lambda f: (f / "x.json").symlink_to(f / "x.json"),
+        ModelFilesError,
+    ),
+    Case(
+        "a linked folder",
+        lambda f: (f / "additional_chat_templates").symlink_to(f),
+        ModelFilesError,
+    ),
+    Case("a pipe", lambda f: os.mkfifo(f / "x.json"), ModelFilesError),
+    Case(
+        "names that differ in case",
+        lambda f: (f / "Config.json").write_text("{}"),
+        ModelNameError,
+    ),
+    Case(
+        "names that differ in composition",
+        lambda f: [(f / name).write_text("") for name in ("\u00e9", "e\u0301")],
+        ModelNameError,
+    ),
+    Case(
+        "a name that is no UTF-8",
+        lambda f: (f / os.fsdecode(b"x\xff.json")).write_text("{}"),
+        ModelNameError,
+    ),
+    Case(
+        "a name that moves the cursor",
+        lambda f: (f / "x\x1b[2J.json").write_text("{}"),
+        ModelNameError,
+    ),
+    Case(
+        "a name that reads backwards",
+        lambda f: (f / "\u202enosj.gifnoc").write_text("{}"),
+        ModelNameError,
+    ),
+    Case(
+        "a backslash in a name",
+        lambda f: (f / "a\\config.json").write_text("{}"),
+        ModelNameError,
+    ),
+    Case(
+        "folders without end",
+        lambda f: (f / "/".join("x" * 40)).mkdir(parents=True),
+        ModelFilesError,
+    ),
     Case("last byte cut off", truncate, ModelFileTruncatedError),
     Case("a byte more", lengthen, ModelFileTruncatedError),
     Case(
@@ -237,6 +299,31 @@ CASES = [
         lambda f: (f / "model.safetensors").write_bytes(
             struct.pack("<Q", 14) + b'{"a":{},"a":1}'
         ),
+        SafetensorsHeaderError,
+    ),
+    Case(
+        "a tensor whose name moves the cursor",
+        lambda f: rewrite(f, lambda h: h.update({"\x1b[2J": h.pop("b.weight")})),
+        SafetensorsHeaderError,
+    ),
+    Case(
+        "a tensor whose name is no text",
+        lambda f: rewrite(f, lambda h: h.update({"\ud800": h.pop("b.weight")})),
+        SafetensorsHeaderError,
+    ),
+    Case(
+        "a tensor whose name is endless",
+        lambda f: rewrite(f, lambda h: h.update({"x" * 5000: h.pop("b.weight")})),
+        SafetensorsHeaderError,
+    ),
+    Case(
+        "fractional offsets",
+        lambda f: rewrite(f, lambda h: h["b.weight"].update(data_offsets=[0.0, 30])),
+        SafetensorsHeaderError,
+    ),
+    Case(
+        "dimensions that no JSON expresses",
+        lambda f: rewrite(f, lambda h: h["c.empty"].update(shape=[0, 2**53])),
         SafetensorsHeaderError,
     ),
     Case(
@@ -293,7 +380,7 @@ CASES = [
     Case(
         "index names a file outside the folder",
         lambda f: change_index(f, lambda m: m.update(z="../x.safetensors")),
-        ModelFileMissingError,
+        ModelPointerError,
     ),
     Case(
         "index is no index",
@@ -322,6 +409,38 @@ def test_json_there_and_back(folder: Path) -> None:
     assert commitment.summary()["root"] == to_hex(commitment.root)
 
 
+def bad_parts(parts: Any) -> list[Any]:
+    tensor, file = parts[0], parts[-1]
+    return [
+        {},
+        {**tensor, "kind": "shard"},
+        {**tensor, "kind": ["tensor"]},
+        {**tensor, "more": 1},
+        {**tensor, "name": ""},
+        {**tensor, "name": "a\x1b[2J"},
+        {**tensor, "name": "\ud800"},
+        {**tensor, "name": "a" * 4097},
+        {**tensor, "name": 1},
+        {**tensor, "dtype": "F99"},
+        {**tensor, "dtype": ["F32"]},
+        {**tensor, "shape": [1.5]},
+        {**tensor, "shape": [True]},
+        {**tensor, "shape": [2**53]},
+        {**tensor, "shape": [2**40, 2**40]},
+        {**tensor, "shape": [1] * 17},
+        {**tensor, "shape": "12"},
+        {**tensor, "dtype": "F4", "shape": [1]},
+        {**tensor, "chunks": tensor["chunks"][1:]},
+        {**tensor, "chunks": tensor["chunks"] * 2},
+        {**file, "size": -1},
+        {**file, "size": 2 * file["size"] + 2**20},
+        {**file, "path": "../\n"},
+        {**file, "chunks": []},
+        {**file, "chunks": ["0x00"]},
+        {**file, "chunks": [None]},
+    ]
+
+
 def test_rejects_hostile_json(folder: Path) -> None:
     good = commit_model(folder).to_json()
     bad: list[Any] = [
@@ -329,14 +448,15 @@ def test_rejects_hostile_json(folder: Path) -> None:
         [],
         {},
         {**good, "root": "0x" + "00" * 32},
-        {**good, "format": "affiant-model/2"},
+        {**good, "root": None},
+        {**good, "format": "affiant-model/1"},
         {**good, "more": 1},
-        {**good, "tensors": good["tensors"][::-1]},
-        {**good, "files": good["files"] * 2},
-        {**good, "files": [{**good["files"][0], "size": -1}]},
-        {**good, "files": [{**good["files"][0], "chunks": []}]},
-        {**good, "files": [{**good["files"][0], "chunks": ["0x00"]}]},
-        {**good, "tensors": [{**good["tensors"][0], "shape": [1.5]}]},
+        {**good, "parts": good["parts"][::-1]},
+        {**good, "parts": good["parts"] * 2},
+        {**good, "parts": good["parts"][:-1]},
+        {**good, "parts": {}},
+        {**good, "parts": [None]},
+        *({**good, "parts": [part]} for part in bad_parts(good["parts"])),
     ]
     for value in bad:
         with pytest.raises(MalformedError):
@@ -346,7 +466,7 @@ def test_rejects_hostile_json(folder: Path) -> None:
 def test_tiny_model_is_committed_whole(
     tiny_model: Path, tiny_commitment: ModelCommitment
 ) -> None:
-    assert {file.path for file in tiny_commitment.files} == {
-        path.name for path in tiny_model.iterdir() if path.suffix == ".json"
-    }
-    assert len(tiny_commitment.tensors) == 21
+    summary = tiny_commitment.summary()
+    assert summary["files"] == sorted(path.name for path in tiny_model.glob("*.json"))
+    assert summary["shards"] == ["model.safetensors"]
+    assert summary["tensors"] == 21

@@ -16,7 +16,9 @@ from affiant.errors import MalformedError
 from affiant.inference.commitment import ModelCommitment
 from affiant.inference.engine import Prefill
 from affiant.inference.errors import (
+    AbandonedError,
     ContextExceededError,
+    LogitsInvalidError,
     ReleasedTokenError,
     SelfCheckError,
 )
@@ -212,6 +214,27 @@ def test_rejects_what_cannot_be_run(
 ) -> None:
     with pytest.raises(expected):
         ask(engine, **{"prompt_ids": prompt, **changes})
+
+
+def test_stops_when_nobody_waits_any_more(
+    engine: TransformersEngine, prompt: list[int]
+) -> None:
+    asked: list[None] = []
+
+    def wanted() -> bool:
+        asked.append(None)
+        return len(asked) < 6
+
+    with pytest.raises(AbandonedError):
+        ask(engine, prompt_ids=prompt, max_tokens=40, wanted=wanted)
+    assert len(asked) == 6
+
+
+def test_a_grammar_without_a_way_on_is_named(
+    engine: TransformersEngine, prompt: list[int], dead_end: dict[str, Any]
+) -> None:
+    with pytest.raises(LogitsInvalidError, match="no allowed token"):
+        ask(engine, prompt_ids=prompt, schema=dead_end)
 
 
 def test_prefill_rows_stand_before_their_tokens(

@@ -18,6 +18,7 @@ from affiant.encoding import keccak256
 from affiant.errors import MalformedError
 from affiant.inference.engine import PrefillJob
 from affiant.inference.errors import (
+    AbandonedError,
     ContextExceededError,
     EngineUnavailableError,
     LogitsInvalidError,
@@ -170,6 +171,48 @@ def test_prefill_is_the_same_in_the_middle_of_others_work(vllm_engine: Any) -> N
         for job in jobs:
             assert np.array_equal(alone.logits, job.result().logits)
             assert np.array_equal(alone.hidden, job.result().hidden)
+
+
+def test_a_grammar_without_a_way_on_ends_its_own_request_only(
+    vllm_engine: Any, schema: dict[str, Any], dead_end: dict[str, Any]
+) -> None:
+    alone = ask(vllm_engine, schema, WARM, SEED)
+    with ThreadPoolExecutor(5) as pool:
+        dead = [pool.submit(ask, vllm_engine, dead_end, GREEDY, None) for _ in range(3)]
+        beside = pool.submit(ask, vllm_engine, schema, WARM, SEED)
+        for failed in dead:
+            with pytest.raises(LogitsInvalidError, match="no allowed token"):
+                failed.result(timeout=60)
+        assert beside.result(timeout=60).receipt == alone.receipt
+    assert ask(vllm_engine, schema, WARM, SEED).receipt == alone.receipt
+
+
+def test_what_nobody_waits_for_leaves_the_batch(vllm_engine: Any) -> None:
+    alone = ask(vllm_engine, None, WARM, SEED)
+    asked: list[None] = []
+
+    def wanted() -> bool:
+        asked.append(None)
+        return len(asked) < 10
+
+    def abandoned() -> None:
+        vllm_engine.generate(
+            vllm_engine.encode("what now?"),
+            schema=None,
+            max_tokens=400,
+            sampling=WARM,
+            seed=SEED,
+            wanted=wanted,
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        dropped = pool.submit(abandoned)
+        beside = pool.submit(ask, vllm_engine, None, WARM, SEED)
+        with pytest.raises(AbandonedError):
+            dropped.result(timeout=60)
+        assert beside.result(timeout=60).receipt == alone.receipt
+    assert len(asked) == 10
+    assert vllm_engine._loop.vllm.get_num_unfinished_requests() == 0
 
 
 def test_close_is_final(vllm_engine: Any, tiny_model: Path) -> None:

@@ -36,7 +36,7 @@ from affiant.onchain.mandate import (
     Tracked,
     parse_address,
 )
-from affiant.onchain.signature import CURVE_ORDER, recover_signer
+from affiant.signature import CURVE_ORDER, recover_signer
 
 KEY = PrivateKey(keccak256(b"evidence test key"))
 GATE = parse_address("0x" + "9a" * 20, what="gate")

@@ -7,12 +7,8 @@ from eth_account import Account
 
 from affiant.encoding import keccak256
 from affiant.errors import MalformedError
-from affiant.onchain.signature import (
-    CURVE_ORDER,
-    join_signatures,
-    recover_signer,
-    split_signatures,
-)
+from affiant.onchain.signature import join_signatures, split_signatures
+from affiant.signature import CURVE_ORDER, recover_signer
 
 DIGEST = keccak256(b"what is signed")
 SECRETS = [keccak256(f"signer {index}".encode()) for index in range(3)]

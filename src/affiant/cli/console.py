@@ -34,15 +34,27 @@ def split_model(model: str) -> tuple[str, str | None]:
     return name, revision or None
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, *, max_bytes: int | None = None) -> bytes:
     """Return the content of `path`.
 
+    Args:
+        path: a file.
+        max_bytes: largest content accepted; no limit if not given.
+
     Raises:
-        MalformedError: it cannot be read.
+        MalformedError: it cannot be read, or is larger.
     """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(-1 if max_bytes is None else max_bytes + 1)
     except OSError as error:
         raise MalformedError(
             str(path), got=error.strerror or str(error), expected="a readable file"
         ) from error
+    if max_bytes is not None and len(content) > max_bytes:
+        raise MalformedError(
+            str(path),
+            got=f"over {max_bytes} bytes",
+            expected=f"at most {max_bytes} bytes",
+        )
+    return content

@@ -9,7 +9,16 @@ from typing import Annotated, NoReturn
 import typer
 
 from affiant import __version__
-from affiant.cli import audit, mandate, model, replay, running
+from affiant.cli import (
+    audit,
+    endorsing,
+    explain,
+    mandate,
+    model,
+    replay,
+    running,
+    serve,
+)
 from affiant.cli.console import (
     EXIT_MISUSE,
     EXIT_REJECTED,
@@ -45,9 +54,15 @@ def root(
 app.command()(running.demo)
 app.command()(running.up)
 app.command()(running.node)
+app.command()(serve.serve)
 app.add_typer(running.agent_app, name="agent")
 app.add_typer(running.key_app, name="key")
 app.command()(audit.audit)
+app.command()(explain.explain)
+app.command()(endorsing.endorser)
+app.command()(endorsing.endorse)
+app.command()(endorsing.checkpoint)
+app.command()(endorsing.verdict)
 app.command()(replay.replay)
 app.command()(replay.calibrate)
 app.add_typer(model.model_app, name="model")

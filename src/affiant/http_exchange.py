@@ -1,7 +1,8 @@
 """HTTP requests that end: one deadline from connecting to the last byte.
 
 It decides only that an exchange is over in time and that no more than the allowed bytes
-were kept; what an answer means is for whoever asked. The server is not trusted: it may
+were kept (of an answer read as it arrives, the reader counts); what an answer means is
+for whoever asked. The server is not trusted: it may
 hang, drip headers or body byte by byte, send interim answers for ever, lie about
 lengths or drop the connection. A timeout per read, as HTTP clients have it, stops none
 of the first three. Nothing is retried, with one exception: a kept-alive connection that
@@ -19,9 +20,13 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+PART_BYTES = 64 * 1024
+"""Most bytes of an arriving answer handed over at once."""
 
 MAX_REASON = 300
 """Most characters of a broken exchange's description."""
@@ -36,6 +41,18 @@ class HttpAnswer:
     """By lower-case name; of a repeated one, the last."""
     content: bytes
     """The body; where it was longer than allowed, one byte more than that."""
+
+
+@dataclass(frozen=True)
+class OpenAnswer:
+    """An answer that is still arriving."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By lower-case name; of a repeated one, the last."""
+    parts: Iterator[bytes]
+    """The body as it arrives; raises `TimeoutError` after the common deadline and
+    `ConnectionError` where it breaks off."""
 
 
 class HttpEndpoint:
@@ -89,22 +106,33 @@ class HttpEndpoint:
             ConnectionError: no connection, or what came is not HTTP; says which.
         """
         deadline = time.monotonic() + self._timeout
-        request = (
-            f"{method} {(self._path + path) or '/'} HTTP/1.1\r\n"
-            f"Host: {self._authority}\r\n"
-            "Content-Type: application/json\r\nAccept-Encoding: identity\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        ).encode("ascii") + body
-        try:
+        request = self._request(method, path=path, body=body)
+        with _as_connection_error():
             return self._exchange(
                 request, method=method, max_bytes=max_bytes, deadline=deadline
             )
-        except TimeoutError:
-            raise
-        # ValueError: http.client lets some malformed lengths through as such.
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = f"{type(error).__name__}: {error}"[:MAX_REASON]
-            raise ConnectionError(reason) from error
+
+    @contextmanager
+    def opened(
+        self, method: str, *, path: str = "", body: bytes = b""
+    ) -> Iterator[OpenAnswer]:
+        """Send one request and yield the answer while it arrives.
+
+        The connection is closed at the end of the block; the deadline runs until then.
+        Arguments and errors are those of `exchange`; how much is read is the caller's
+        to bound.
+        """
+        deadline = time.monotonic() + self._timeout
+        request = self._request(method, path=path, body=body)
+        with _as_connection_error():
+            connection = self._connected(deadline=deadline)
+        try:
+            with _as_connection_error():
+                _send(connection, request, deadline=deadline)
+                response = _response(connection, method=method, deadline=deadline)
+            yield OpenAnswer(response.status, _headers(response), _parts(response))
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close idle connections."""
@@ -112,6 +140,14 @@ class HttpEndpoint:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+    def _request(self, method: str, *, path: str, body: bytes) -> bytes:
+        return (
+            f"{method} {(self._path + path) or '/'} HTTP/1.1\r\n"
+            f"Host: {self._authority}\r\n"
+            "Content-Type: application/json\r\nAccept-Encoding: identity\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        ).encode("ascii") + body
 
     def _exchange(
         self, request: bytes, *, method: str, max_bytes: int, deadline: float
@@ -184,12 +220,7 @@ class HttpEndpoint:
         complete = False
         try:
             _send(connection, request, deadline=deadline)
-            # `HTTPResponse` only ever calls `makefile` on what it is given.
-            response = http.client.HTTPResponse(
-                _DeadlineSocket(connection, deadline=deadline),  # type: ignore[arg-type]
-                method=method,
-            )
-            response.begin()
+            response = _response(connection, method=method, deadline=deadline)
             # One byte more than allowed shows that there was more.
             content = response.read(max_bytes + 1)
             complete = response.isclosed() and not response.will_close
@@ -201,9 +232,47 @@ class HttpEndpoint:
                 self._idle.append(connection)
         return HttpAnswer(
             status=response.status,
-            headers={name.lower(): text for name, text in response.getheaders()},
+            headers=_headers(response),
             content=content,
         )
+
+
+@contextmanager
+def _as_connection_error() -> Iterator[None]:
+    """Turn what sockets and parsers raise into the errors of `exchange`."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    # ValueError: http.client lets some malformed lengths through as such.
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"[:MAX_REASON]
+        raise ConnectionError(reason) from error
+
+
+def _response(
+    connection: socket.socket, *, method: str, deadline: float
+) -> http.client.HTTPResponse:
+    # `HTTPResponse` only ever calls `makefile` on what it is given.
+    response = http.client.HTTPResponse(
+        _DeadlineSocket(connection, deadline=deadline),  # type: ignore[arg-type]
+        method=method,
+    )
+    response.begin()
+    return response
+
+
+def _headers(response: http.client.HTTPResponse) -> Mapping[str, str]:
+    return {name.lower(): text for name, text in response.getheaders()}
+
+
+def _parts(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    while True:
+        with _as_connection_error():
+            part = response.read1(PART_BYTES)
+        if not part:
+            return
+        yield part
 
 
 class _DeadlineSocket:
