@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import uvicorn
 from anyio import fail_after
@@ -171,7 +171,7 @@ class AppServer:
         self._name = name
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    def start(self) -> None:
+    def start(self) -> Self:
         """Serve in a thread; returns when the server listens.
 
         Raises:
@@ -185,6 +185,7 @@ class AppServer:
             waited.wait(0.02)
         if not self._server.started:
             raise RuntimeError(f"the server of {self._name} did not start")
+        return self
 
     def wait(self) -> None:
         """Serve until `stop` is called, for a command line."""
