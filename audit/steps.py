@@ -28,6 +28,9 @@ STEP_NAMES = {
 """Number and name of every step; the numbers mean the same in every report. The last
 is taken only where a decision claims hardware."""
 
+EVERY_STEP = tuple(range(1, 11))
+"""Steps that are taken of every decision, whatever it claims."""
+
 STEP_WORDS = {
     1: "event",
     2: "permission",
