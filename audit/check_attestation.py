@@ -8,62 +8,24 @@ other proves nothing and gives tier 0), and the auditor's endpoint for the past.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from affiant.audit.check_chain import at_most, same
 from affiant.audit.errors import AuditRejectedError
 from affiant.audit.history import History
-from affiant.encoding import Digest, JsonValue, digest_from_hex, keccak256, to_hex
-from affiant.errors import MalformedError
-from affiant.inference.attestation.verify import Policy, machine_names, verify_quote
+from affiant.encoding import to_hex
+from affiant.inference.attestation.verify import machine_names
+from affiant.onchain.attestation.attesting import require_measured, second_opinion
 from affiant.onchain.attestation.binding import gpu_endorsement_digest
 from affiant.onchain.attestation.deploy import INTEL_ROOT_KEY_HASH
 from affiant.onchain.attestation.record import AttestationRecord
-from affiant.onchain.attestation.verifier import certificate_id, root_key_hash_of
+from affiant.onchain.attestation.verifier import certificate_id
 from affiant.onchain.chain_types import Block
-from affiant.onchain.mandate import Address, Mandate, parse_address
+from affiant.onchain.mandate import Address, Mandate
 from affiant.signature import SIGNATURE_BYTES, recover_signer
 
 HARDWARE_TIER = 2
 """Tier of a key in a TDX TD."""
 GPU_TIER = 3
 """The same with GPU evidence that endorsers vouch for."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a node says of its key's attestation, in the evidence's section."""
-
-    tier: int
-    contract: Address | None = None
-    """None: it claims no hardware."""
-    workload: Digest = keccak256(b"")
-    """Id of the workload; of no meaning without a contract."""
-
-    @classmethod
-    def parse(cls, content: JsonValue) -> Claim:
-        """Read the evidence section `attestation`, hostile.
-
-        Raises:
-            MalformedError: it is not of the one form.
-        """
-        if not isinstance(content, dict) or not isinstance(content.get("tier"), int):
-            raise MalformedError(
-                "attestation", got=repr(content)[:80], expected="an object with a tier"
-            )
-        if set(content) == {"tier"}:
-            return cls(content["tier"])
-        if set(content) != {"tier", "contract", "workload"}:
-            raise MalformedError(
-                "attestation",
-                got=str(sorted(content))[:200],
-                expected="tier, contract and workload",
-            )
-        return cls(
-            tier=content["tier"],
-            contract=parse_address(content["contract"], what="attestation.contract"),
-            workload=digest_from_hex(content["workload"], what="attestation.workload"),
-        )
 
 
 def check_attestation(
@@ -129,25 +91,18 @@ def check_attestation(
     expected = binding.report_data(chain_id=chain_id, contract=contract)
     same("report data", got=report.report_data, expected=expected)
     # 4.
-    measured = report.measurements(whole=workload.all_registers)
-    same("measurements", got=measured, expected=workload.measurements)
+    require_measured(record.quote, workload)
     # 5.
     machine = record.quote.certificates[0]
     same("machine", got=certificate_id(machine), expected=registered.machine)
-    real = record.root_key_hash == INTEL_ROOT_KEY_HASH
-    if not real:
-        got = root_key_hash_of(record.collateral.root)
-        same("key of the root", got=got, expected=record.root_key_hash)
-    verdict = verify_quote(
-        record.quote.assemble(),
+    verdict = second_opinion(
+        record.quote,
         record.collateral,
         now=now,
-        policy=Policy(
-            statuses=workload.statuses,
-            least_evaluation_number=workload.evaluation_floor,
-        ),
-        root=None if real else record.collateral.root,
+        workload=workload,
+        root_key_hash=record.root_key_hash,
     )
+    real = record.root_key_hash == INTEL_ROOT_KEY_HASH
     # 6.
     ppid = machine_names(machine).ppid
     if ppid in record.refused_ppids:

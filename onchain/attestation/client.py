@@ -65,6 +65,28 @@ class Hardware:
     """Zero: it is bound to none."""
 
 
+def registering(
+    quote: TdxQuote,
+    binding: NodeBinding,
+    signature: bytes,
+    workload: TdxWorkload,
+    *,
+    machine: Digest,
+) -> bytes:
+    """Return the calldata that attests `binding.key`; see `register`."""
+    return encode_call(
+        REGISTER,
+        [
+            quote.signed,
+            quote.signatures,
+            machine,
+            binding.abi(),
+            signature,
+            workload.abi(),
+        ],
+    )
+
+
 class TdxAttestationClient:
     """The attestation contract at one address on one chain."""
 
@@ -139,17 +161,7 @@ class TdxAttestationClient:
             TdxAttestationError, TdxError: refused; the subclass says why.
             ReceiptTimeoutError, TransactionRefusedError, ChainUnavailableError.
         """
-        data = encode_call(
-            REGISTER,
-            [
-                quote.signed,
-                quote.signatures,
-                machine,
-                binding.abi(),
-                signature,
-                workload.abi(),
-            ],
-        )
+        data = registering(quote, binding, signature, workload, machine=machine)
         return self._send(data, payer=payer, timeout=timeout)
 
     def recheck(
