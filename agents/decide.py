@@ -50,6 +50,7 @@ from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.observation import Observation, record
+from affiant.onchain.permitted import names_key, names_workload
 
 
 @dataclass(frozen=True)
@@ -256,8 +257,12 @@ def check_served(
     ):
         if got != expected:
             raise NotServedError(field, got=to_hex(got), expected=to_hex(expected))
-    permitted = [permit.key for permit in mandate.nodes]
-    if serving.key.address not in permitted:
+    by = serving.attestation
+    attested = by is not None and names_workload(
+        mandate, contract=by.client.address, workload=by.workload
+    )
+    if not attested and not names_key(mandate, serving.key.address):
+        permitted = [permit.key for permit in mandate.nodes]
         raise NotServedError("nodes", got=str(permitted), expected=serving.key.address)
     if book.chain_id != serving.chain.chain_id:
         raise NotServedError(

@@ -54,6 +54,7 @@ def grade_decision(
     endorsements_asked: int,
     tier: int,
     attested: int | None = None,
+    named: bool = True,
 ) -> tuple[Grade, ...]:
     """Return the four grades of a decision.
 
@@ -63,15 +64,18 @@ def grade_decision(
         tier: tier at which the mandate permits the node's key by name.
         attested: tier that the attestation step verified, where it was taken and
             passed.
+        named: whether the mandate permits the key by name; otherwise every grade rests
+            on its attestation too.
     """
     endorsed_reason = (
         "The mandate asks for no endorsement, and none was made."
         if endorsements_asked == 0
         else "Endorsements are asked for, but this auditor cannot check them yet."
     )
+    permission = () if named else (ATTESTATION_STEP,)
     return (
-        _from_steps("signed", steps, needed=SIGNED_STEPS),
-        _from_steps("reproduced", steps, needed=REPRODUCED_STEPS),
+        _from_steps("signed", steps, needed=(*SIGNED_STEPS, *permission)),
+        _from_steps("reproduced", steps, needed=(*REPRODUCED_STEPS, *permission)),
         _grade(
             "endorsed",
             Answer.NOT_CLAIMED if endorsements_asked == 0 else Answer.NO,

@@ -26,7 +26,7 @@ from affiant.audit.refusals import refusals_in_words
 from affiant.audit.result import DecisionAudit, Kind, Status, Step
 from affiant.audit.steps import Check, skip, take
 from affiant.audit.story import tell
-from affiant.encoding import ZERO_DIGEST, Digest
+from affiant.encoding import ZERO_DIGEST, Digest, to_hex
 from affiant.errors import RejectedError, UnavailableError
 from affiant.inference.replay import ReplayVerdict
 from affiant.onchain.attestation.claim import NO_HARDWARE, AttestationClaim
@@ -38,6 +38,7 @@ from affiant.onchain.facts import Facts
 from affiant.onchain.gate import Submission
 from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.observation import Observation, facts
+from affiant.onchain.permitted import names_key, names_workload
 
 Found = TypeVar("Found")
 
@@ -340,7 +341,10 @@ class Walk:
     # Step 11, where it is claimed.
 
     def _claims_hardware(self) -> bool:
+        """Whether hardware is claimed, or has to be: by a key that nobody named."""
         bundle = self._require_bundle()
+        if not names_key(self.mandate, bundle.node):
+            return True
         if "attestation" in bundle.withheld:
             return False
         return bool(bundle.content("attestation") != NO_HARDWARE)
@@ -355,6 +359,14 @@ class Walk:
                 "attestation",
                 got=f"tier {claim.tier} by nobody",
                 expected="the contract and workload that give it",
+            )
+        if not names_key(self.mandate, self._source().node) and not names_workload(
+            self.mandate, contract=claim.contract, workload=claim.workload
+        ):
+            raise AuditRejectedError(
+                "workload",
+                got=f"{to_hex(claim.workload)} of {claim.contract}",
+                expected="one that the mandate names",
             )
         error: RejectedError | None = None
         for state, now in self._moments():
@@ -444,7 +456,11 @@ class Walk:
         asked = max((rung.endorsements for rung in self.mandate.ladder), default=0)
         steps = tuple(self.steps)
         grades = grade_decision(
-            steps, endorsements_asked=asked, tier=tier, attested=self.attested
+            steps,
+            endorsements_asked=asked,
+            tier=tier,
+            attested=self.attested,
+            named=source is None or names_key(self.mandate, source.node),
         )
         slot, node, previous = self._coordinates(source)
         anchor = self.mandate.anchor_of(slot)
