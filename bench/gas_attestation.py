@@ -187,6 +187,63 @@ def verification(rows: list[Row]) -> int:
         anvil.stop()
 
 
+MODULES = (
+    (3, ((3, "UpToDate"),)),
+    (1, ((4, "UpToDate"), (3, "OutOfDate"), (2, "OutOfDate"), (1, "OutOfDate"))),
+)
+"""Levels of TDX modules, as many as Intel has."""
+
+
+def recovery(rows: list[Row]) -> None:
+    """Measure the dearest month: a TCB recovery, and machines newly revoked.
+
+    On development data as large as Intel's: no two months of Intel's are at hand
+    between which a recovery lies and little else.
+    """
+    development = DevRoot(bytes(32))
+    start = 1_763_700_000
+    known = [f"INTEL-SA-{number:05}" for number in range(58)]
+    levels = (
+        Level(),
+        Level("OutOfDate", pce_svn=9, advisories=known[:20]),
+        Level("OutOfDate", pce_svn=7, advisories=known),
+    )
+    revoked = range(10**40, 10**40 + 44)
+    before = DevStatement(levels=levels, modules=MODULES, revoked_machines=revoked)
+    after = DevStatement(
+        levels=(
+            Level(pce_svn=12),
+            Level("OutOfDate", advisories=known[:5]),
+            *levels[1:],
+        ),
+        modules=((3, ((4, "UpToDate"), (3, "OutOfDate"))), MODULES[1]),
+        evaluation_number=18,
+        revoked_machines=range(10**40, 10**40 + 46),
+    )
+    anvil, chain, bench = open_bench(at=start, root=development.pki.root_key_hash)
+    try:
+        with closing(chain):
+            fmspc = Machine().fmspc
+            first = development.collateral(now=start, statement=before)
+            bench.tell(first, machine=None, fmspc=fmspc)
+            bench.warp(start + 30 * DAY)
+            second = development.collateral(now=start + 30 * DAY, statement=after)
+            news = bench.tell(second, machine=None, fmspc=fmspc)
+    finally:
+        anvil.stop()
+    assert abs(len(second.tcb_info) - 5_524) < 150, "the largest of Intel's at hand"
+    rows.append(
+        Row(
+            "collateral refresh, a month with a TCB recovery and 2 machines newly "
+            "revoked (DEVELOPMENT DATA)",
+            sum(news.values()),
+            "gas",
+            1_200_000,
+        )
+    )
+    rows += [Row(f"  {what}", gas, "gas") for what, gas in news.items()]
+
+
 def registration(rows: list[Row], *, new_machine: int) -> None:
     """Measure registering, renewing, rechecking and asking."""
     development = DevRoot(bytes(32))
@@ -288,6 +345,7 @@ def main() -> None:
     """Measure and publish."""
     rows: list[Row] = []
     machine = verification(rows)
+    recovery(rows)
     registration(rows, new_machine=machine)
     publish("gas_attestation", rows, title="Attesting nodes in Intel TDX")
 

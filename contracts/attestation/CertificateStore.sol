@@ -18,7 +18,9 @@ library CertificateStore {
     /// @param validUntil Unix seconds, exclusive; never later than the root's.
     /// @param listIssuedAt Unix seconds of its newest revocation list; 0: none yet.
     /// @param listValidUntil Unix seconds, exclusive, of that list.
+    /// @param listCount Serial numbers in that list.
     /// @param keyId Its key id.
+    /// @param listContent Hash of those serial numbers, one after the other.
     struct Authority {
         bytes32 keyX;
         bytes32 keyY;
@@ -27,7 +29,9 @@ library CertificateStore {
         uint64 validUntil;
         uint64 listIssuedAt;
         uint64 listValidUntil;
+        uint16 listCount;
         bytes20 keyId;
+        bytes32 listContent;
     }
 
     /// @notice A machine, by one of its PCK certificates.
@@ -164,7 +168,7 @@ library CertificateStore {
         authority.listIssuedAt = list.issuedAt;
         authority.listValidUntil = list.validUntil;
         if (number == ROOT) store.trust.rootListValidUntil = list.validUntil;
-        for (uint256 i = 0; i < list.serials.length; i++) {
+        for (uint256 i = _renewContent(authority, list.serials); i < list.serials.length; i++) {
             _revoke(store, _serialId(list.issuer, list.serials[i]));
         }
     }
@@ -259,9 +263,31 @@ library CertificateStore {
             validUntil: until,
             listIssuedAt: 0,
             listValidUntil: 0,
-            keyId: certificate.keyId
+            listCount: 0,
+            keyId: certificate.keyId,
+            listContent: 0
         });
         if (store.revokedAt[serialId] != 0) store.trust.revoked |= uint128(1) << number;
+    }
+
+    /// @dev Remember which serial numbers are listed. Lists grow at their end: where this one begins
+    ///      with all that the one before had, those are revoked already, for good.
+    /// @return known How many those are.
+    function _renewContent(Authority storage authority, uint256[] memory serials)
+        private
+        returns (uint256 known)
+    {
+        (uint256 count, bytes32 content) = (authority.listCount, authority.listContent);
+        bytes32 rolling = 0;
+        for (uint256 i = 0; i < serials.length; i++) {
+            if (i == count && rolling == content) known = count;
+            rolling = keccak256(abi.encode(rolling, serials[i]));
+        }
+        if (serials.length == count && rolling == content) return count;
+        // A list too long to be counted is read in full again.
+        bool counted = serials.length <= type(uint16).max;
+        authority.listCount = counted ? uint16(serials.length) : 0;
+        authority.listContent = counted ? rolling : bytes32(0);
     }
 
     /// @dev Remember a revocation, unless it is known.

@@ -339,6 +339,48 @@ def test_a_revocation_is_for_good(told: Told) -> None:
     assert isinstance(refused, errors.TdxMachineDistrustedError)
 
 
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [(8, 9), (8, 9, 0)],
+        [(8, 9), (8, 0, 9)],
+        [(8, 9), (0, 8, 9)],
+        [(8, 9), (0, 9)],
+        [(8, 9), (8, 0)],
+        [(8, 9), (0,)],
+        [(8, 9), (), (8, 9, 0)],
+        [(8, 9), (8,), (8, 0)],
+        [(8, 9), (8, 7), (8, 7, 0)],
+        [(), (), (0,)],
+        [(8, 0), (8, 9)],
+    ],
+)
+def test_whatever_a_list_begins_with_its_news_count(
+    told: Told, lists: list[tuple[int, ...]]
+) -> None:
+    """Lists that begin like the one before are read from there on; 0 is the machine."""
+    told_lists = [
+        told.listing(
+            *(serial or Machine().serial_number for serial in serials),
+            issued=NOW + 10 + number,
+        )
+        for number, serials in enumerate(lists)
+    ]
+    refused = told.then(*told_lists, told.verifying())
+    assert isinstance(refused, errors.TdxMachineDistrustedError)
+
+
+@pytest.mark.parametrize("lists", [[(8, 9), (8, 9)], [(8,), (8, 9)], [(8,), ()]])
+def test_lists_without_the_machine_leave_it_alone(
+    told: Told, lists: list[tuple[int, ...]]
+) -> None:
+    told_lists = [
+        told.listing(*serials, issued=NOW + 10 + number)
+        for number, serials in enumerate(lists)
+    ]
+    assert isinstance(told.then(*told_lists, told.verifying()), bytes)
+
+
 @pytest.mark.parametrize("serial", [1, 2, 3])
 def test_rejects_what_a_revoked_authority_or_signer_signed(
     told: Told, serial: int
