@@ -798,7 +798,7 @@ def test_refused_registrations_change_nothing(world: World) -> None:
 
 
 def test_only_what_is_missing_is_submitted(world: World) -> None:
-    collateral = world.root.collateral(now=world.now)
+    collateral = world.root.collateral(now=world.now + 60)
     machine = world.root.pki.machine_certificate(Machine())
     asked: dict[str, Any] = {"machine": machine, "fmspc": Machine().fmspc}
     assert missing(world.verifier, collateral, now=world.now, **asked) == ()
