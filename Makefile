@@ -15,7 +15,7 @@ PURE_TESTS := tests/test_encoding.py tests/test_formats.py \
 
 .PHONY: help setup demo test test-long check lint format artifacts vectors \
 	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \
-	bench-fingerprint bench-commitment bench-endorse up clean
+	bench-fingerprint bench-commitment bench-endorse bench-serve up clean
 
 help: ## Say what there is to run
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -85,7 +85,7 @@ vectors: setup ## Regenerate the vectors that both languages read
 	@$(BIN)/python tests/vectors/generate.py
 
 bench: bench-loop bench-gas bench-sampler bench-replay bench-detection \
-	bench-fingerprint bench-commitment bench-endorse ## Every benchmark; an hour or more
+	bench-fingerprint bench-commitment bench-endorse bench-serve ## Every benchmark; an hour or more
 
 bench-loop: setup ## Where a decision's time and memory go
 	@$(BIN)/python bench/loop.py
@@ -104,6 +104,9 @@ bench-detection: setup ## How surely a replay tells cheats from honest inference
 
 bench-fingerprint: setup ## Which numbers in the trace separate best for their bytes
 	@$(BIN)/python bench/fingerprint.py
+
+bench-serve: setup ## What sworn chat answers cost, beside plain vLLM
+	@$(BIN)/python bench/serve.py
 
 bench-gas: setup ## Gas of an executed decision, and of attesting nodes
 	@$(BIN)/python bench/gas.py

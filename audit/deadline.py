@@ -27,8 +27,8 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """Seconds left; 0 where it is over."""
-        return max(self._end - self._clock(), 0.0)
+        """Seconds left; 0 where it is over, and never more than there were."""
+        return min(max(self._end - self._clock(), 0.0), self._seconds)
 
     def check(self) -> None:
         """Refuse to begin anything else once the time is over.

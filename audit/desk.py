@@ -1,8 +1,9 @@
 """What an endorser brings to every request, and what of it is not its business.
 
 It decides what an endorser refuses from the bundle alone, before any step is taken:
-another chain or gate, a mandate that does not name it, another model or profile, its
-own node's decisions, withheld evidence, a HOLD that no gate executes. It asks no chain.
+another chain or gate, a mandate that does not name it or names it as a node as well,
+another model or profile, withheld evidence, a HOLD that no gate executes. It asks no
+chain.
 """
 
 from __future__ import annotations
@@ -127,6 +128,12 @@ def require_own(bundle: EvidenceBundle, *, desk: Desk) -> None:
     if bundle.node == own:
         raise NotEndorsedHereError(
             "node", got="the endorser's own key", expected="another"
+        )
+    if own in [permit.key for permit in mandate.nodes]:
+        raise NotEndorsedHereError(
+            "endorser",
+            got=f"{own}, a node of the mandate as well",
+            expected="none: a node does not judge what nodes of its mandate swear",
         )
     try:
         check_named(mandate, node=bundle.node)

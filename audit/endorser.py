@@ -33,6 +33,7 @@ from types import MappingProxyType
 
 from affiant.agents.phases import Phases
 from affiant.audit.admission import Quota, Recent, Room, Turns, Turnstile
+from affiant.audit.check_evidence import FindEvidence
 from affiant.audit.court import Court
 from affiant.audit.deadline import Deadline
 from affiant.audit.desk import Desk, EndorserLimits, require_own
@@ -40,12 +41,13 @@ from affiant.audit.endorser_errors import (
     EndorsementRefusedError,
     EndorserBusyError,
 )
+from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.exact import ExactOnly
 from affiant.audit.pending import Pending
 from affiant.audit.result import Step
 from affiant.audit.stored import StoredEvidence
-from affiant.encoding import Digest
-from affiant.errors import MalformedError
+from affiant.encoding import Digest, to_hex
+from affiant.errors import MalformedError, RejectedError
 from affiant.onchain.endorsement import Endorsement, checked
 from affiant.onchain.evidence import EvidenceBundle, json_items
 from affiant.onchain.evidence_errors import EvidenceTooLargeError
@@ -214,7 +216,7 @@ class Endorser:
             history=present,
             mandate=bundle.mandate,
             granted_block=0,
-            find=evidence.find,
+            find=_or_open(evidence.find),
             replayer=ExactOnly(
                 desk.profiles[bundle.mandate.engine].replayer,
                 secretive=True,
@@ -243,8 +245,27 @@ class Endorser:
         except MalformedError as error:
             raise RuntimeError("the signer signs something else") from error
         return self.desk.signed.keep_endorsement(
-            bundle.decision, digest=digest, signature=signature
+            bundle.decision, node=bundle.node, digest=digest, signature=signature
         )
+
+
+def _or_open(find: FindEvidence) -> FindEvidence:
+    """Return `find`, to which damaged evidence is as good as none.
+
+    It is of the decision before, from a store that anybody may write to: it says
+    nothing against the decision asked about.
+    """
+
+    def found(digest: Digest) -> EvidenceBundle:
+        try:
+            return find(digest)
+        except RejectedError as error:
+            raise AuditUnavailableError(
+                f"evidence {to_hex(digest)}",
+                reason=f"what the store has is refused: {type(error).__name__}",
+            ) from error
+
+    return found
 
 
 def plain_of(data: bytes) -> bytes:

@@ -62,6 +62,8 @@ class SignerSettings:
     memory: Path
     """File that remembers what was signed; keeps an endorser from contradicting
     itself."""
+    new_memory: bool = False
+    """Whether the file is to be made; it must be there otherwise."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,13 @@ def open_signer(settings: SignerSettings) -> Iterator[Signer]:
     """Open key, chain and memory; close them after the body.
 
     Raises:
-        ConfigError: no password, or another contract than a gate of this chain.
+        ConfigError: no password, no memory where one is expected or one where none is,
+            or another contract than a gate of this chain.
         KeystoreError: the keystore does not open.
         ChainIdMismatchError, ChainUnavailableError: the endpoint does not serve.
         SignedUnavailableError: the memory cannot be used.
     """
+    _require_memory(settings.memory, new=settings.new_memory)
     password = read_password(settings.password_env).get_secret_value()
     key = NodeKey.from_keystore(settings.keystore, password)
     folder = model_folder(settings.model, revision=settings.revision)
@@ -119,6 +123,24 @@ def open_signer(settings: SignerSettings) -> Iterator[Signer]:
             )
         )
         yield Signer(chain, key, signed, folder)
+
+
+def _require_memory(path: Path, *, new: bool) -> None:
+    """Refuse to begin with an empty memory unawares: a volume that is not mounted, say.
+
+    Raises:
+        ConfigError: there is no file, or there is one and a new one was asked for.
+    """
+    if path.exists() and new:
+        raise ConfigError(
+            f"memory {path}", got="a file", expected="none where a new one is asked for"
+        )
+    if not path.exists() and not new:
+        raise ConfigError(
+            f"memory {path}",
+            got="no file",
+            expected="what this key has signed; `--new-memory` if that is nothing",
+        )
 
 
 def _require_gate(gate: GateClient) -> None:

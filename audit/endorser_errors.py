@@ -130,9 +130,8 @@ class EndorserBusyError(UnavailableError):
 class SignedUnavailableError(UnavailableError):
     """The memory of what was signed cannot be used; nothing is signed then."""
 
-    def __init__(self, url: str, *, reason: str) -> None:
-        super().__init__(f"memory of what was signed at {url}: {reason}"[:1000])
-        self.url = url
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"memory of what was signed: {reason}"[:1000])
         self.reason = reason
 
 

@@ -1,8 +1,9 @@
 """The endorser over HTTP: exactly `POST /v1/endorse` and `GET /v1/endorser`.
 
-It decides nothing: it hands hostile bytes to the endorser and tells its answer, or its
-refusal with all ten steps. There is nothing to log in to: what it signs, anybody may
-have, and what it refuses, it refuses to everybody.
+It hands hostile bytes to the endorser and tells its answer, or its refusal with all ten
+steps. It decides only what of a refusal strangers are not told: where the endorser's
+chain endpoint is, and what that said. There is nothing to log in to: what it signs,
+anybody may have, and what it refuses, it refuses to everybody.
 
     200  {"digest", "endorser", "signature"}
     else {"error", "message", "got", "expected"}, and "steps" as an audit tells them
@@ -16,6 +17,8 @@ have, and what it refuses, it refuses to everybody.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from affiant.agents.errors import ServerBusyError
 from affiant.agents.http_server import (
@@ -34,9 +37,21 @@ from affiant.audit.endorser_errors import (
     EndorserBusyError,
     NotEndorsedHereError,
 )
+from affiant.audit.result import Step
 from affiant.encoding import JsonValue, canonical_json, to_hex
 from affiant.errors import AffiantError, MalformedError, UnavailableError
+from affiant.onchain.errors import ChainIdMismatchError, ChainUnavailableError
 from affiant.onchain.evidence_errors import EvidenceError
+
+_OF_THE_ENDPOINT = {
+    kind.__name__
+    for kind in (
+        ChainIdMismatchError,
+        ChainUnavailableError,
+        *ChainUnavailableError.__subclasses__(),
+    )
+}
+"""Errors that name the endpoint, which is nobody's business, or repeat its words."""
 
 BODY_SECONDS = 30.0
 """Longest time that evidence may take to arrive."""
@@ -68,7 +83,11 @@ def endorser_service(
     """
 
     def endorse(body: bytes) -> Answered:
-        endorsed = endorser.endorse(body)
+        try:
+            endorsed = endorser.endorse(body)
+        except (EndorsementRefusedError, EndorsementOpenError) as error:
+            told = [_without_endpoint(step) for step in error.steps]
+            raise type(error)(error.digest, steps=told) from error
         return Answered(
             canonical_json(endorsed.endorsement.to_json()),
             {"Server-Timing": server_timing(endorsed.seconds)},
@@ -110,6 +129,18 @@ def about(endorser: Endorser) -> dict[str, JsonValue]:
         if desk.mandates is None
         else sorted(map(to_hex, desk.mandates)),
     }
+
+
+def _without_endpoint(step: Step) -> Step:
+    """Return a step less where the endorser's chain endpoint is, and what it said."""
+    if step.error not in _OF_THE_ENDPOINT:
+        return step
+    return replace(
+        step,
+        detail=f"{step.error} at the endorser's own chain endpoint",
+        got=None,
+        expected=None,
+    )
 
 
 def _steps(error: AffiantError) -> dict[str, JsonValue]:

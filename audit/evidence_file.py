@@ -108,15 +108,19 @@ def audit_evidence_file(path: str | Path) -> EvidenceFileAudit:
     )
 
 
-def read_evidence_file(path: Path) -> bytes:
+def read_evidence_file(path: Path, *, max_bytes: int = MAX_COMPRESSED_BYTES) -> bytes:
     """Return the content of an evidence file, up to just over the largest allowed.
+
+    Args:
+        path: the file.
+        max_bytes: how much is allowed.
 
     Raises:
         AuditUnavailableError: it cannot be read.
     """
     try:
         with path.open("rb") as file:
-            return file.read(MAX_COMPRESSED_BYTES + 1)
+            return file.read(max_bytes + 1)
     except OSError as error:
         raise AuditUnavailableError(
             f"evidence file {path.name}", reason=error.strerror or str(error)

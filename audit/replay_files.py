@@ -1,9 +1,10 @@
 """`affiant replay`: every inference of evidence files, replayed offline.
 
-It says whether the tokens are the model's, as far as the engine at hand can tell, and
-whether a node's inferences drift. It does not look at a chain: who was permitted, what
-was observed and what was executed are the audit's to say. Evidence is hostile: nothing
-is replayed that is not under the root that its decision swears.
+A file is a decision's evidence, or a kept chat answer. It says whether the tokens are
+the model's, as far as the engine at hand can tell, and whether a node's inferences
+drift. It does not look at a chain: who was permitted, what was observed and what was
+executed are the audit's to say. Evidence is hostile: nothing is replayed that is not
+under the root that its decision swears, or under its completion's signature.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from affiant.audit.check_chain import same
 from affiant.audit.check_evidence import check_manifests
 from affiant.audit.check_inference import check_sampling, sworn_inferences
 from affiant.audit.evidence_file import read_evidence_file
+from affiant.audit.replay_answers import check_words, sworn_answer
 from affiant.audit.replayer import Replayer
 from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.errors import AffiantError, RejectedError
+from affiant.inference.chat.completion import Completion
+from affiant.inference.chat.kept import MAX_KEPT_BYTES, kept_answer
 from affiant.inference.drift import Drift, drift_of
 from affiant.inference.replay import ReplayVerdict
 from affiant.onchain.evidence import EvidenceBundle
@@ -32,10 +36,12 @@ class ReplayedFile:
 
     path: str
     digest: Digest | None
-    """Of the decision; None where the file is not what a decision swears."""
+    """Of the decision or completion; None where the file is not what one swears."""
     node: Address | None
     """Who signed it; likewise."""
     slot: int | None
+    answer: Completion | None
+    """A chat answer's completion; None where the file is a decision's evidence."""
     verdicts: tuple[ReplayVerdict, ...]
     """One per inference; empty where nothing could be replayed."""
     error: AffiantError | None
@@ -61,6 +67,7 @@ class ReplayedFile:
             "digest": None if self.digest is None else to_hex(self.digest),
             "node": self.node,
             "slot": self.slot,
+            "answer": None if self.answer is None else self.answer.name,
             "inferences": [verdict.to_json() for verdict in self.verdicts],
             "error": None if self.error is None else str(self.error),
         }
@@ -116,7 +123,11 @@ def replay_files(paths: Sequence[Path], *, replayer: Replayer) -> Replays:
     for node in nodes:
         own = sorted(
             (file for file in files if file.node == node),
-            key=lambda file: file.slot or 0,
+            key=lambda file: (
+                file.slot or 0,
+                0 if file.answer is None else file.answer.created,
+                b"" if file.answer is None else file.answer.id,
+            ),
         )
         verdicts = [verdict for file in own for verdict in file.verdicts]
         drift = drift_of(verdicts, profiles=replayer.profiles)
@@ -126,7 +137,72 @@ def replay_files(paths: Sequence[Path], *, replayer: Replayer) -> Replays:
 
 
 def _replay(path: Path, *, replayer: Replayer) -> ReplayedFile:
-    """Verify one file and replay its inferences.
+    try:
+        data = read_evidence_file(path)
+        # Frames of evidence begin with Zstandard's magic number.
+        is_answer = data[:64].lstrip().startswith(b"{")
+        if is_answer:
+            data = read_evidence_file(path, max_bytes=MAX_KEPT_BYTES)
+    except AffiantError as failure:
+        return _file(path, error=failure)
+    if is_answer:
+        return _replay_answer(path, data, replayer=replayer)
+    return _replay_evidence(path, data, replayer=replayer)
+
+
+def _file(
+    path: Path,
+    *,
+    digest: Digest | None = None,
+    node: Address | None = None,
+    slot: int | None = None,
+    answer: Completion | None = None,
+    verdicts: Sequence[ReplayVerdict] = (),
+    error: AffiantError | None,
+) -> ReplayedFile:
+    return ReplayedFile(
+        path=str(path),
+        digest=digest,
+        node=node,
+        slot=slot,
+        answer=answer,
+        verdicts=tuple(verdicts),
+        error=error,
+    )
+
+
+def _replay_answer(path: Path, data: bytes, *, replayer: Replayer) -> ReplayedFile:
+    """Verify one kept answer and replay it.
+
+    1. the file is what its completion swears;
+    2. every token, on a folder of the sworn model and no other;
+    3. the prompt follows from the messages, and the text from the tokens.
+    """
+    completion: Completion | None = None
+    verdicts: list[ReplayVerdict] = []
+    error: AffiantError | None = None
+    try:
+        # 1.
+        kept = kept_answer(data)
+        completion = sworn_answer(kept)
+        # 2. Refuses a folder of another model, whose tokenizer 3 must not use.
+        verdicts.append(replayer.replay(completion.sworn, manifest=completion.manifest))
+        # 3.
+        check_words(kept, completion=completion, replayer=replayer)
+    except AffiantError as failure:
+        error = failure
+    return _file(
+        path,
+        digest=None if completion is None else completion.digest,
+        node=None if completion is None else completion.key,
+        answer=completion,
+        verdicts=verdicts,
+        error=error,
+    )
+
+
+def _replay_evidence(path: Path, data: bytes, *, replayer: Replayer) -> ReplayedFile:
+    """Verify one decision's evidence and replay its inferences.
 
     1. the file is what its decision swears;
     2. program, engine and model are those of the mandate and of every receipt;
@@ -137,7 +213,7 @@ def _replay(path: Path, *, replayer: Replayer) -> ReplayedFile:
     digest, verdicts = None, []
     try:
         # 1.
-        bundle = EvidenceBundle.from_bytes(read_evidence_file(path))
+        bundle = EvidenceBundle.from_bytes(data)
         digest = verify_evidence(bundle)
         # 2.
         mandate = bundle.mandate
@@ -156,11 +232,11 @@ def _replay(path: Path, *, replayer: Replayer) -> ReplayedFile:
     except AffiantError as failure:
         error = failure
     sound = bundle is not None and digest is not None
-    return ReplayedFile(
-        path=str(path),
+    return _file(
+        path,
         digest=digest,
         node=bundle.node if bundle is not None and sound else None,
         slot=bundle.decision.slot if bundle is not None and sound else None,
-        verdicts=tuple(verdicts),
+        verdicts=verdicts,
         error=error,
     )

@@ -17,13 +17,14 @@ decision that the market overtook would lock its mandate for good.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sql
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from affiant.audit.endorser_errors import AlreadySignedError, SignedUnavailableError
 from affiant.encoding import Digest, digest_from_hex, to_hex
@@ -94,7 +95,7 @@ class SignedMemory:
         Raises:
             SignedUnavailableError: it cannot be opened.
         """
-        self._url = "sqlite://" if path is None else f"sqlite:///{path}"
+        url = "sqlite://" if path is None else f"sqlite:///{path}"
         self._base = {"chain_id": chain_id, "gate": gate, "signer": signer}
         self._signer = signer
         self._lock = threading.Lock()
@@ -109,10 +110,11 @@ class SignedMemory:
         try:
             if path is not None:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._engine = sql.create_engine(self._url, **options)
+            self._engine = sql.create_engine(url, **options)
+            sql.event.listen(self._engine, "connect", _written_through)
             _metadata.create_all(self._engine)
         except (SQLAlchemyError, OSError) as error:
-            raise SignedUnavailableError(self._url, reason=str(error)) from error
+            raise _unavailable(error) from error
 
     def endorsement(self, decision: Decision, *, digest: Digest) -> Endorsement | None:
         """Return what was signed for `digest`; None where nothing stands against it.
@@ -126,15 +128,26 @@ class SignedMemory:
             return self._endorsement(connection, decision, digest=digest)
 
     def keep_endorsement(
-        self, decision: Decision, *, digest: Digest, signature: bytes
+        self, decision: Decision, *, node: Address, digest: Digest, signature: bytes
     ) -> Endorsement:
         """Keep an endorsement before it is handed out; return the one that counts.
 
+        Args:
+            node: whose decision it is.
+
         Raises:
-            AlreadySignedError: as `endorsement`; nothing is kept.
+            AlreadySignedError: as `endorsement`, or a verdict on `node` was signed
+                meanwhile; nothing is kept.
             SignedUnavailableError: the file cannot be written; nothing may leave.
         """
         with self._exclusive() as connection:
+            false = self._verdict_on(connection, node, mandate=decision.mandate)
+            if false is not None:
+                raise AlreadySignedError(
+                    f"decision {to_hex(digest)} by {node}",
+                    got="an endorsement",
+                    expected=f"none after the verdict that {to_hex(false)} is false",
+                )
             earlier = self._endorsement(connection, decision, digest=digest)
             if earlier is not None:
                 return earlier
@@ -216,10 +229,7 @@ class SignedMemory:
             SignedUnavailableError: the file cannot be read.
         """
         with self._exclusive() as connection:
-            for row in self._rows(connection, _verdicts, mandate):
-                if row.key == key:
-                    return digest_from_hex(row.decision, what="decision")
-        return None
+            return self._verdict_on(connection, key, mandate=mandate)
 
     def close(self) -> None:
         """Close the connections."""
@@ -243,6 +253,13 @@ class SignedMemory:
             raise AlreadySignedError(
                 "slot", got=str(decision.slot), expected=f"one after {row.slot}"
             )
+        return None
+
+    def _verdict_on(
+        self, connection: sql.Connection, key: Address, *, mandate: Digest
+    ) -> Digest | None:
+        for row in self._rows(connection, _verdicts, mandate, _verdicts.c.key == key):
+            return digest_from_hex(row.decision, what="decision")
         return None
 
     def _mandate(self, mandate: Digest) -> dict[str, object]:
@@ -276,7 +293,27 @@ class SignedMemory:
                     raise
                 connection.exec_driver_sql("COMMIT")
         except SQLAlchemyError as error:
-            raise SignedUnavailableError(self._url, reason=str(error)) from error
+            raise _unavailable(error) from error
+
+
+def _written_through(connection: sqlite3.Connection, _record: object) -> None:
+    # What was committed must outlive a power cut: also the end of the journal, whose
+    # return would take the commit back (https://sqlite.org/pragma.html#pragma_synchronous).
+    connection.execute("PRAGMA synchronous = EXTRA")
+
+
+def _unavailable(error: SQLAlchemyError | OSError) -> SignedUnavailableError:
+    """Return the error less what is told to nobody: the statement, and where it is.
+
+    The statement's values are those that were not kept, the signature among them.
+    """
+    if isinstance(error, DBAPIError):
+        reason = str(error.orig)
+    elif isinstance(error, OSError):
+        reason = error.strerror or type(error).__name__
+    else:
+        reason = type(error).__name__
+    return SignedUnavailableError(reason)
 
 
 def _require_same_checkpoint(row: sql.Row[object], checkpoint: Checkpoint) -> None:

@@ -59,10 +59,14 @@ PROOFS = {
 Not among them: 2 (mandate and key: facts about permission, which the gate judges) and
 10 (effects: what the market and the gate did)."""
 
-COMPARISONS = frozenset({"AuditRejectedError", "PlanRefusedError"})
-"""Errors of a comparison: sworn against derived. Anything else (a manifest that this
-version does not parse, a prompt that this machine's engine is too small for) may be the
-auditor's own limit."""
+COMPARISONS = {
+    **dict.fromkeys(PROOFS, frozenset({"AuditRejectedError"})),
+    9: frozenset({"AuditRejectedError", "PlanRefusedError"}),
+}
+"""Errors of a comparison, by step: sworn against derived. Anything else (a manifest
+that this version does not parse, a prompt that this machine's engine is too small for)
+may be the auditor's own limit. A plan that is refused proves something in step 9 only,
+where it is this decision's: in step 6 it is that of the decision before."""
 
 
 def sign_verdict(
@@ -162,7 +166,7 @@ def proof_of(decision: Digest, steps: Sequence[Step]) -> tuple[str, ...]:
         for number, why in PROOFS.items()
         if number in by_number
         and by_number[number].status is Status.FAIL
-        and by_number[number].error in COMPARISONS
+        and by_number[number].error in COMPARISONS[number]
     ]
     if reasons or not proof:
         reasons += [f"{reason_of(step)} ({step.error})" for step in steps if step.error]

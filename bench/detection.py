@@ -375,7 +375,7 @@ def honest_rows(
 def result_rows(kind: Kind, dtype: str, result: Result) -> list[Row]:
     """Return the rows of one cheat."""
     title = f"{kind.name}, {dtype}: {result.name}"
-    # What the issue asks for: outputs of 96 tokens, all of which were changed.
+    # Goals are for outputs of 96 tokens, all of which were changed.
     if not result.same:
         return []  # no question gave it an opening
     must = kind.name == "text" and result.name != "int8, one in three"

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from commitment import measure_commitment
 from rich.console import Console
 from sampler import plain_engine
 from table import Row, publish
@@ -201,6 +202,8 @@ def main() -> None:
         rows, sworn = vllm_rows(folder, rounds=options.rounds)
     with log.status("replaying with transformers"):
         rows += transformers_rows(folder, sworn, rounds=options.rounds)
+    with log.status("committing to a made-up model"):
+        rows += measure_commitment()
     publish("replay", rows, title="Replay beside running")
 
 

@@ -7,7 +7,7 @@ know it ignores. So a schema from a stranger is looked at before anything is com
 2. only keywords that the grammar really enforces may stand in it, each where it means
    something: a schema that would be bent is refused, with the keyword's name;
 3. what the backend unrolls (bounded strings, patterns) has a budget, from compile times
-   measured over a vocabulary of 128 000 tokens (`make bench-schemas`);
+   measured once by hand over a vocabulary of 128 000 tokens;
 4. every subschema can be finished: a grammar without a way out allows no token at all.
 
 Program schemas are not limited here: they are committed, and their owner chose them.

@@ -192,12 +192,21 @@ class Completion:
         return replace(self, signature=signature)
 
     def check(self) -> None:
-        """Refuse a completion whose parts do not belong together.
+        """Refuse a completion whose parts do not belong together, or are not signed.
+
+        Raises:
+            ReceiptMismatchError: as `check_parts`.
+            MalformedError: as `check_parts` and `check_signature`.
+        """
+        self.check_parts()
+        self.check_signature()
+
+    def check_parts(self) -> None:
+        """Refuse ids, a trace or a manifest that the receipt does not name.
 
         Raises:
             ReceiptMismatchError: ids, trace or manifest do not hash to the receipt.
-            MalformedError: the trace is of other tokens, or the signature is not the
-                stated key's, or none at all.
+            MalformedError: the trace is of other tokens.
         """
         for field, got in (
             ("engine", self.manifest.hash),
@@ -214,6 +223,13 @@ class Completion:
             raise MalformedError(
                 "completion.trace", got="other tokens", expected="the output's"
             )
+
+    def check_signature(self) -> None:
+        """Refuse what the stated key did not sign.
+
+        Raises:
+            MalformedError: the signature is another key's, or none at all.
+        """
         signer = recover_signer(self.digest, signature=self.signature)
         if signer != self.key:
             raise MalformedError(

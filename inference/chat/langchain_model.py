@@ -253,7 +253,7 @@ class SwornJsonParser(BaseGenerationOutputParser[Any]):
                 llm_output=generation.text,
             )
         try:
-            # Bounded strings may hold raw control characters (docs/serving.md).
+            # Bounded strings may hold raw control characters (docs/openai.md).
             value = json.loads(generation.text, strict=False)
             return value if self.form is None else self.form.model_validate(value)
         except (ValueError, ValidationError) as error:

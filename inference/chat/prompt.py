@@ -12,7 +12,7 @@ model without one gets text:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from affiant.inference.chat.request import Message
@@ -25,7 +25,7 @@ class PromptTokenizer(Protocol):
         """Return ids of `text`; MUST NOT read or add control tokens."""
         ...
 
-    def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int] | None:
+    def chat(self, messages: Sequence[dict[str, str]]) -> list[int] | None:
         """Return ids of `messages` by the chat template; `None` if there is none."""
         ...
 

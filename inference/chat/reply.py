@@ -168,7 +168,8 @@ def _choice(value: JsonValue, *, kind: str, what: str) -> dict[str, JsonValue]:
         not isinstance(choices, list)
         or len(choices) != 1
         or not isinstance(choices[0], dict)
-        or choices[0].get("index") != 0
+        or type(choices[0].get("index")) is not int
+        or choices[0]["index"] != 0
     ):
         raise _malformed(f"{what}.choices", choices, expected="exactly one")
     return dict(choices[0])
@@ -188,7 +189,7 @@ def _usage(value: JsonValue) -> tuple[int, int] | None:
         raise _malformed("answer.usage", value, expected="counts")
     prompt = _number(value, "prompt_tokens")
     output = _number(value, "completion_tokens")
-    if value.get("total_tokens") != prompt + output:
+    if _number(value, "total_tokens") != prompt + output:
         raise _malformed("answer.usage.total_tokens", value, expected="the sum")
     return prompt, output
 

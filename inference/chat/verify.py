@@ -2,15 +2,17 @@
 
 Pure. What can be found out without the model:
 
-1. the completion's parts hash to its receipt, and its stated key signed it;
+1. the completion's parts hash to its receipt;
 2. key, model and engine are the trusted ones;
 3. the receipt is of exactly the request that was sent, nonce included;
 4. sampling, seed, schema, limit and window are what that request means;
-5. what the answer shows (text, reason, counts, names) is what was sworn.
+5. what the answer shows (text, reason, counts, names) is what was sworn;
+6. the stated key signed all of it: last, so that what was changed is named by whatever
+   tells, and not as a wrong signature.
 
 With the model's tokenizer at hand also:
 
-6. the prompt ids follow from the messages, the text from the output ids, and the output
+7. the prompt ids follow from the messages, the text from the output ids, and the output
    ends where it must.
 
 That the tokens are the model's, only a replay shows (`check_replay`). Text is returned
@@ -43,16 +45,20 @@ from affiant.inference.profile import Profile
 from affiant.inference.replay import Grade, ReplayVerdict, replay
 
 
-class AnswerTokenizer(PromptTokenizer, Protocol):
+class SpellingTokenizer(PromptTokenizer, Protocol):
     """What is needed of a model's tokenizer to derive prompt and text again."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of `ids`, special tokens left out."""
+        ...
+
+
+class AnswerTokenizer(SpellingTokenizer, Protocol):
+    """The same, and where an output ends."""
 
     @property
     def stop_ids(self) -> frozenset[int]:
         """Every token that ends an output."""
-        ...
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of `ids`, special tokens left out."""
         ...
 
 
@@ -69,6 +75,14 @@ class VerifiedAnswer:
     derived: bool
     """Whether prompt and text were derived again with the model's tokenizer."""
 
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return what to keep: `affiant replay` and `kept_answer` take it again."""
+        return {
+            "request": self.request,
+            "text": self.text,
+            "completion": self.completion.to_json(),
+        }
+
 
 def verify(
     shown: Shown,
@@ -83,18 +97,19 @@ def verify(
         shown: what a service answered.
         request: what was sent to it.
         trust: whom the caller believes.
-        tokenizer: the trusted model's; `None` leaves out step 6.
+        tokenizer: the trusted model's; `None` leaves out step 7.
 
     Raises:
         MalformedError, ReceiptMismatchError: 1 fails.
         UntrustedError: 2 fails.
         WrongCompletionError: 3 or 4 fails.
         AlteredAnswerError: 5 fails.
-        UnderivedError: 6 fails.
+        MalformedError: 6 fails.
+        UnderivedError: 7 fails.
     """
     completion = Completion.from_json(shown.completion)
     # 1.
-    completion.check()
+    completion.check_parts()
     # 2.
     trust.check(completion)
     # 3. and 4.
@@ -102,6 +117,8 @@ def verify(
     # 5.
     check_shown(completion, shown=shown, request=request)
     # 6.
+    completion.check_signature()
+    # 7.
     if tokenizer is not None:
         check_derived(completion, text=shown.text, request=request, tokenizer=tokenizer)
     return completion
@@ -214,7 +231,33 @@ def check_derived(
     request: ChatRequest,
     tokenizer: AnswerTokenizer,
 ) -> None:
-    """Step 6: refuse a prompt, a text or an end that does not follow.
+    """Step 7: refuse a prompt, a text or an end that does not follow.
+
+    Raises:
+        UnderivedError: names which.
+    """
+    check_spelled(completion, text=text, request=request, tokenizer=tokenizer)
+    *inner, last = completion.output_ids
+    if tokenizer.stop_ids.intersection(inner):
+        raise UnderivedError(
+            "output", got="an end token inside", expected="one at the end only"
+        )
+    if (last in tokenizer.stop_ids) != completion.finished:
+        raise UnderivedError(
+            "finished",
+            got=str(completion.finished),
+            expected=str(last in tokenizer.stop_ids),
+        )
+
+
+def check_spelled(
+    completion: Completion,
+    *,
+    text: str,
+    request: ChatRequest,
+    tokenizer: SpellingTokenizer,
+) -> None:
+    """The part of step 7 that a replay does not do: prompt and text.
 
     Raises:
         UnderivedError: names which.
@@ -234,17 +277,6 @@ def check_derived(
     spelled = tokenizer.decode(completion.output_ids)
     if spelled != text:
         raise UnderivedError("text", got=repr(text)[:200], expected=repr(spelled)[:200])
-    *inner, last = completion.output_ids
-    if tokenizer.stop_ids.intersection(inner):
-        raise UnderivedError(
-            "output", got="an end token inside", expected="one at the end only"
-        )
-    if (last in tokenizer.stop_ids) != completion.finished:
-        raise UnderivedError(
-            "finished",
-            got=str(completion.finished),
-            expected=str(last in tokenizer.stop_ids),
-        )
 
 
 def check_replay(

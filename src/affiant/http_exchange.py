@@ -223,6 +223,8 @@ class HttpEndpoint:
             response = _response(connection, method=method, deadline=deadline)
             # One byte more than allowed shows that there was more.
             content = response.read(max_bytes + 1)
+            if len(content) <= max_bytes:
+                _require_end(response)
             complete = response.isclosed() and not response.will_close
         finally:
             if not complete:
@@ -270,9 +272,17 @@ def _parts(response: http.client.HTTPResponse) -> Iterator[bytes]:
     while True:
         with _as_connection_error():
             part = response.read1(PART_BYTES)
+            if not part:
+                _require_end(response)
         if not part:
             return
         yield part
+
+
+def _require_end(response: http.client.HTTPResponse) -> None:
+    """Refuse a body that broke off; of a stated length, `HTTPResponse` returns it."""
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
 
 
 class _DeadlineSocket:

@@ -120,3 +120,13 @@ def test_a_deadline_counts_down_to_nothing() -> None:
     assert deadline.left == 0
     with pytest.raises(AuditUnavailableError, match="more than 5 s"):
         deadline.check()
+
+
+def test_a_clock_that_goes_back_gives_no_time_away() -> None:
+    now = [1000.0]
+    deadline = Deadline(5, clock=lambda: now[0])
+    now[0] = 0.0
+    assert deadline.left == 5
+    now[0] = 1005.0
+    with pytest.raises(AuditUnavailableError):
+        deadline.check()

@@ -23,6 +23,7 @@ from affiant.audit.endorser_errors import (
     NotEndorsedHereError,
     SignedUnavailableError,
 )
+from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.result import Status
 from affiant.encoding import Digest, keccak256, to_hex
 from affiant.errors import AffiantError, MalformedError
@@ -32,6 +33,7 @@ from affiant.onchain.evidence import EvidenceBundle, json_items
 from affiant.onchain.evidence_errors import EvidenceError, EvidenceTooLargeError
 from affiant.onchain.evidence_frame import MAX_COMPRESSED_BYTES, MAX_PLAIN_BYTES, pack
 from affiant.onchain.evidence_sections import SECTIONS
+from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.mandate import Address
 from affiant.onchain.registry import NodeRegistryClient
 from affiant.signature import recover_signer
@@ -135,8 +137,6 @@ def test_endorses_on_top_of_what_was_executed(stage: Any) -> None:
 
 
 def test_without_the_evidence_before_it_cannot_tell(stage: Any) -> None:
-    from affiant.onchain.evidence_store import EvidenceStore
-
     first = stage.sworn()
     stage.execute(first)
     stage.next_slot()
@@ -338,6 +338,18 @@ NOT_OURS = [
         lambda stage, b: _signed_again(b, stage.desk().key),
         "node: got the endorser's own key",
     ),
+    NotOurs(
+        "a mandate of which the endorser is a node as well",
+        lambda stage, b: _mandated(
+            stage,
+            b,
+            nodes=(
+                *stage.mandate.nodes,
+                replace(stage.mandate.nodes[0], key=stage.desk().address),
+            ),
+        ),
+        "a node of the mandate as well",
+    ),
 ]
 
 
@@ -388,6 +400,22 @@ def test_endorses_nothing_by_a_key_that_it_found_false(stage: Any) -> None:
     endorser = stage.endorser(signed=memory)
     error = refuse(stage, endorser, bundle.to_bytes(), NotEndorsedHereError)
     assert "falsely" in str(error)
+
+
+def test_endorses_nothing_by_a_key_that_is_found_false_meanwhile(stage: Any) -> None:
+    """`affiant verdict` beside the server, on the same memory."""
+    bundle = stage.sworn()
+    endorser = stage.endorser()
+
+    def judge() -> None:
+        memory = stage.memory()
+        verdict = Verdict(stage.mandate.id, bundle.node, OTHER)
+        memory.keep_verdict(verdict, signature=b"verdict")
+        memory.close()
+
+    stage.replayer.during = judge
+    error = refuse(stage, endorser, bundle.to_bytes(), AlreadySignedError, replays=1)
+    assert "none after the verdict" in str(error)
 
 
 def test_a_mandate_that_was_never_granted_costs_two_reads(stage: Any) -> None:
@@ -511,6 +539,29 @@ def test_a_decision_of_a_reorganised_slot_is_refused(stage: Any) -> None:
     error = refuse(stage, endorser, bundle.to_bytes(), EndorsementRefusedError)
     assert failed(error) == [4]
     assert "anchor hash" in str(error)
+
+
+def test_a_slot_reorganised_during_the_replay_is_not_endorsed(stage: Any) -> None:
+    rpc = stage.world.devnet.rpc
+    before = rpc.request("evm_snapshot")
+    stage.next_slot()
+    slot, bundle = stage.slot, stage.sworn()
+    endorser = stage.endorser()
+
+    def reorganise() -> None:
+        rpc.request("evm_revert", before)
+        stage.world.scenario.warp(17)
+        stage.next_slot()
+
+    stage.replayer.during = reorganise
+    error = refuse(
+        stage, endorser, bundle.to_bytes(), EndorsementRefusedError, replays=1
+    )
+    assert stage.slot == slot
+    assert failed(error) == [4] and "anchor hash" in str(error)
+    # Nothing was signed, so that the other fork's decision of the slot may be.
+    stage.replayer.during = None
+    endorser.endorse(stage.sworn().to_bytes())
 
 
 @dataclass(frozen=True)
@@ -733,6 +784,93 @@ def test_what_takes_too_long_is_given_up(stage: Any) -> None:
     error = refuse(stage, endorser, bundle.to_bytes(), EndorsementOpenError)
     assert failed(error) == []
     assert "more than 20 s" in str(error)
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0], ids=["forward", "back"])
+def test_a_clock_that_jumps_signs_nothing_late_and_holds_up_nobody(
+    stage: Any, jump: float
+) -> None:
+    from affiant.audit.endorser import Endorser
+
+    now = [10_000.0]
+    bundle = stage.sworn()
+    endorser = Endorser(stage.desk(), clock=lambda: now[0])
+    stage.opened.append(endorser)
+
+    def leap() -> None:
+        now[0] += jump
+
+    stage.replayer.during = leap
+    if jump > 0:
+        error = refuse(
+            stage, endorser, bundle.to_bytes(), EndorsementOpenError, replays=1
+        )
+        assert failed(error) == [] and "more than 120 s" in str(error)
+        stage.replayer.during = None
+    # Whether the slot is over, the chain says, and no clock.
+    endorser.endorse(bundle.to_bytes())
+
+
+def test_a_replay_that_ends_without_a_verdict_refuses_nothing_for_good(
+    stage: Any,
+) -> None:
+    """The engine's process was killed, or hung and was: it tells nothing."""
+    bundle = stage.sworn()
+    endorser = stage.endorser()
+
+    def die() -> None:
+        raise AuditUnavailableError("replay process", reason="it ended with status -9")
+
+    stage.replayer.during = die
+    error = refuse(stage, endorser, bundle.to_bytes(), EndorsementOpenError, replays=1)
+    assert failed(error) == [] and skipped(error) == [8]
+    assert "status -9" in str(error)
+    stage.replayer.during = None
+    endorser.endorse(bundle.to_bytes())
+
+
+class Changing(EvidenceStore):
+    """A store whose files are others from one read to the next."""
+
+    def __init__(self, store: EvidenceStore, changes: list[Callable[[bytes], bytes]]):
+        super().__init__(store.url)
+        self.changes = changes
+
+    def read(self, digest: Digest) -> bytes:
+        data = super().read(digest)
+        return self.changes.pop(0)(data) if self.changes else data
+
+
+def _flipped(data: bytes) -> bytes:
+    return data[:99] + bytes([data[99] ^ 1]) + data[100:]
+
+
+CHANGES: dict[str, Callable[[Any, bytes], bytes]] = {
+    "damaged": lambda _, data: _flipped(data),
+    "cut": lambda _, data: data[:-1],
+    "empty": lambda *_: b"",
+    "another decision's": lambda stage, _: stage.sworn(stage.world.hold).to_bytes(),
+    "larger than any evidence": lambda *_: bytes(MAX_COMPRESSED_BYTES + 1),
+    "without its plan": lambda _, data: (
+        EvidenceBundle.from_bytes(data).withhold(["plan"]).to_bytes()
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_store_that_changes_its_files_proves_nothing(
+    stage: Any, change: Callable[[Any, bytes], bytes]
+) -> None:
+    """Neither for nor against: it is not looked at, until what it has is right."""
+    first = stage.sworn()
+    stage.execute(first)
+    stage.next_slot()
+    second = stage.sworn(stage.world.supply)
+    store = Changing(stage.evidence, [lambda data: change(stage, data)])
+    endorser = stage.endorser(store=store)
+    error = refuse(stage, endorser, second.to_bytes(), EndorsementOpenError)
+    assert failed(error) == [] and skipped(error)[0] == 6
+    endorser.endorse(second.to_bytes())
 
 
 # Two decisions in one slot; on one head.

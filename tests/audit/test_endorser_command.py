@@ -123,7 +123,12 @@ def office(_endorsable: Any, tmp_path_factory: Any) -> Iterator[Office]:
     serving = world.serving(
         folder, engine=engine, model=root, model_summary=commitment.summary()
     )
-    yield Office(world, folder, model, key.address, program, serving)
+    made = Office(world, folder, model, key.address, program, serving)
+    # The key's memory begins with its first command, and never again.
+    file = made.file(made.decide())
+    done = made.run("endorse", file, "--new-memory", engine="transformers")
+    assert done.returncode == 0, done.stderr[-3000:]
+    yield made
     engine.close()
 
 
@@ -164,6 +169,17 @@ def test_endorse_names_the_step_that_fails(office: Office) -> None:
     assert "step 4 fail: slot, anchor and head: slot: got" in done.stderr
     assert "step 8 skipped" in done.stderr
     assert "EndorsementRefusedError" in done.stderr
+
+
+def test_a_memory_neither_begins_nor_is_replaced_unawares(office: Office) -> None:
+    file = office.file(office.decide())
+    done = office.run("endorse", file, memory=str(office.folder / "unmounted.sqlite"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "what this key has signed" in done.stderr
+    assert not (office.folder / "unmounted.sqlite").exists()
+    done = office.run("endorse", file, "--new-memory")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "none where a new one is asked for" in done.stderr
 
 
 def test_what_cannot_be_had_ends_with_its_status(office: Office) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -129,6 +131,9 @@ def test_what_it_cannot_tell_is_503_and_a_full_house_429(
     bundle = stage.sworn()
     blind = ask(serve(chain=gone), bundle.to_bytes())
     assert (blind.status_code, blind.json()["error"]) == (503, "EndorsementOpenError")
+    # Which of the endorser's doors is closed is told, and not where it is.
+    assert "ChainUnavailableError at the endorser's own chain endpoint" in blind.text
+    assert "127.0.0.1" not in blind.text and ":9" not in blind.json()["message"]
     full = ask(serve(limits=EndorserLimits(walks_per_slot=0)), bundle.to_bytes())
     assert (full.status_code, full.json()["error"]) == (429, "EndorserBusyError")
     assert stage.signed_count() == 0
@@ -149,6 +154,33 @@ def test_a_bug_answers_500_signs_nothing_and_tells_nothing(
     assert stage.signed_count() == 0
     stage.replayer.during = None
     assert ask(url, bundle.to_bytes()).status_code == 200
+
+
+def test_what_could_not_be_recorded_is_not_told(stage: Any, serve: Any) -> None:
+    """A driver's error names the values that it did not write: the signature too."""
+    bundle, url = stage.sworn(), serve()
+    file = stage.folder / "signed-first.sqlite"
+
+    def on_disk(command: str) -> None:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute(command)
+            connection.commit()
+
+    on_disk(
+        "CREATE TRIGGER full BEFORE INSERT ON endorsed BEGIN "
+        "SELECT RAISE(FAIL, 'database or disk is full'); END"
+    )
+    response = ask(url, bundle.to_bytes())
+    assert response.status_code == 503
+    assert response.json()["error"] == "SignedUnavailableError"
+    assert "disk is full" in response.text
+    for word in ("INSERT", "parameters", str(file), "sqlite"):
+        assert word not in response.text
+    assert stage.signed_count() == 0
+    on_disk("DROP TRIGGER full")
+    signature = ask(url, bundle.to_bytes()).json()["signature"]
+    assert signature[2:20] not in response.text
+    assert repr(bytes.fromhex(signature[2:]))[2:20] not in response.text
 
 
 def test_slow_and_endless_bodies_do_not_keep_others_out(stage: Any, serve: Any) -> None:

@@ -178,9 +178,8 @@ def test_the_command_replays_files_offline(run: Run) -> None:
 def test_a_calibration_lets_another_engine_speak(run: Run, tmp_path: Path) -> None:
     """The whole path: calibrate on the evidence's prompts, then replay with that."""
     files = sorted(Path(run.store.url).glob("*.zst"))
-    asked = [part for file in files for part in ("--evidence", file)]
     done = _affiant(
-        *("calibrate", "--model", run.model, *asked, "--engine", "transformers"),
+        *("calibrate", *files, "--model", run.model, "--engine", "transformers"),
         *("--replayer-dtype", "bfloat16", "--count", 90, "--out", tmp_path),
     )
     assert done.returncode == 0, done.stderr

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,9 +62,16 @@ def memory(tmp_path: Path) -> Iterator[SignedMemory]:
 
 
 def keep(
-    memory: SignedMemory, item: Decision, name: str, signature: bytes = b"s"
+    memory: SignedMemory,
+    item: Decision,
+    name: str,
+    signature: bytes = b"s",
+    *,
+    node: Address = NODE,
 ) -> Any:
-    return memory.keep_endorsement(item, digest=digest(name), signature=signature)
+    return memory.keep_endorsement(
+        item, node=node, digest=digest(name), signature=signature
+    )
 
 
 def test_the_same_decision_gets_the_same_signature_also_after_a_restart(
@@ -264,6 +275,161 @@ def test_verdicts_repeat_and_are_remembered(memory: SignedMemory) -> None:
     assert memory.verdict_on(NODE, mandate=MANDATE) == digest("a")
     assert memory.verdict_on(SIGNER, mandate=MANDATE) is None
     assert memory.verdict_on(NODE, mandate=digest("another")) is None
+
+
+def test_after_a_verdict_nothing_by_that_key_is_endorsed(memory: SignedMemory) -> None:
+    """Also where the endorsement began before the verdict: the last look is here."""
+    assert memory.verdict_on(NODE, mandate=MANDATE) is None
+    memory.keep_verdict(Verdict(MANDATE, NODE, digest("a")), signature=b"v")
+    for name in ("a", "b"):
+        with pytest.raises(AlreadySignedError, match="none after the verdict"):
+            keep(memory, decision(7), name)
+    assert memory.endorsement(decision(7), digest=digest("b")) is None
+    keep(memory, decision(7), "b", node=SIGNER)
+    keep(memory, decision(7, mandate=digest("another")), "c")
+
+
+def test_of_verdict_and_endorsement_at_once_one_is_signed(tmp_path: Path) -> None:
+    """Of one decision: two processes of one endorser, as `endorser` and `verdict`."""
+    for number in range(10):
+        path = tmp_path / f"{number}.sqlite"
+        judge, sign = open_memory(path), open_memory(path)
+        item = Verdict(MANDATE, NODE, digest("a"))
+        outcomes = at_once(
+            lambda judge=judge, item=item: judge.keep_verdict(item, signature=b"v"),
+            lambda sign=sign: keep(sign, decision(7), "a"),
+        )
+        assert sorted(isinstance(error, AlreadySignedError) for error in outcomes) == [
+            False,
+            True,
+        ]
+        judge.close()
+        sign.close()
+
+
+def at_once(*tasks: Callable[[], Any]) -> list[Exception | None]:
+    """Run tasks in threads that begin together; return what each raised."""
+    raised: list[Exception | None] = []
+    start = threading.Barrier(len(tasks))
+
+    def run(task: Callable[[], Any]) -> None:
+        start.wait(20)
+        try:
+            task()
+            raised.append(None)
+        except AlreadySignedError as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, args=(task,)) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
+
+
+# What the disk, the power and the process may do.
+
+
+def _child(path: Path, *, before: str = "", name: str = "a") -> int:
+    """Keep an endorsement in a process of its own; return its exit status."""
+    code = f"""
+import importlib.util, os, resource, signal, sys
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("test_signed", {str(Path(__file__))!r})
+tests = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tests)
+memory = tests.open_memory(Path({str(path)!r}))
+kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+{before}
+try:
+    tests.keep(memory, tests.decision(7), {name!r}, b"of the child")
+except tests.SignedUnavailableError as error:
+    print(error)
+    sys.exit(3)
+kill()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    if done.returncode == 3:
+        told = done.stdout.lower()
+        assert "memory of what was signed" in told
+        assert "of the child" not in told and str(path).lower() not in told
+    return done.returncode
+
+
+def test_killed_between_record_and_answer_it_repeats_what_it_recorded(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "signed.sqlite"
+    assert _child(path) == -signal.SIGKILL
+    memory = open_memory(path)
+    found = memory.endorsement(decision(7), digest=digest("a"))
+    assert found is not None and found.signature == b"of the child"
+    with pytest.raises(AlreadySignedError):
+        keep(memory, decision(7), "b")
+    memory.close()
+
+
+KILLED = {
+    "before the record": "INSERT",
+    "before the commit": "COMMIT",
+}
+
+
+@pytest.mark.parametrize("word", KILLED.values(), ids=KILLED)
+def test_killed_before_the_record_counts_nothing_is_kept(
+    tmp_path: Path, word: str
+) -> None:
+    """Nothing had left either, so that another decision may be signed."""
+    path = tmp_path / "signed.sqlite"
+    before = f"""
+import sqlalchemy
+def stop(_c, _cursor, statement, *_):
+    if statement.startswith({word!r}):
+        kill()
+sqlalchemy.event.listen(memory._engine, "before_cursor_execute", stop)
+"""
+    assert _child(path, before=before) == -signal.SIGKILL
+    memory = open_memory(path)
+    assert memory.endorsement(decision(7), digest=digest("a")) is None
+    keep(memory, decision(7), "b")
+    memory.close()
+
+
+def test_a_full_disk_keeps_nothing_and_does_not_tell_the_signature(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "signed.sqlite"
+    open_memory(path).close()
+    # No file of this process may grow beyond that: a real failure of a real write.
+    before = "resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))"
+    assert _child(path, before=before) == 3
+    memory = open_memory(path)
+    assert memory.endorsement(decision(7), digest=digest("a")) is None
+    keep(memory, decision(7), "b")
+    memory.close()
+
+
+def test_an_older_copy_still_refuses_what_it_knows(tmp_path: Path) -> None:
+    """It forgets what came after it: `docs/endorser.md` says what that is worth."""
+    path, copy = tmp_path / "signed.sqlite", tmp_path / "copy.sqlite"
+    memory = open_memory(path)
+    keep(memory, decision(7), "a")
+    memory.close()
+    shutil.copy(path, copy)
+    memory = open_memory(path)
+    keep(memory, decision(8), "b")
+    memory.close()
+    shutil.copy(copy, path)
+    older = open_memory(path)
+    for slot, name in ((7, "x"), (6, "y")):
+        with pytest.raises(AlreadySignedError):
+            keep(older, decision(slot), name)
+    assert older.endorsement(decision(8), digest=digest("other")) is None
+    older.close()
 
 
 def test_memory_without_a_file_keeps_the_same_rules() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,10 +23,12 @@ from affiant.audit.result import Status, Step
 from affiant.audit.steps import STEP_NAMES
 from affiant.audit.verdict import CONDITIONS, PROOFS, proof_of, sign_verdict
 from affiant.encoding import Digest, keccak256
-from affiant.errors import AffiantError
+from affiant.errors import AffiantError, RejectedError
 from affiant.onchain.checkpoint import Verdict
 from affiant.onchain.evidence import EvidenceBundle
+from affiant.onchain.evidence_errors import EvidenceError
 from affiant.onchain.evidence_sections import SECTIONS
+from affiant.onchain.evidence_store import EvidenceStore
 from affiant.signature import recover_signer
 
 OTHER = Digest(b"\x11" * 32)
@@ -43,6 +46,21 @@ def _tampering() -> Any:
 
 
 TAMPERING = _tampering()
+
+
+def _watched() -> Any:
+    """A chain behind an endpoint that can be made to lie; see `test_endorser`."""
+    name = "affiant_tests_audit_endorser"
+    if name not in sys.modules:
+        path = Path(__file__).parent / "test_endorser.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name].watched
+
+
+WATCHED = _watched()
 
 
 # Which failed steps prove a lie: pure.
@@ -79,6 +97,10 @@ PROVES_NOTHING = {
     "effects that differ": {"s10": FAILED},
     "unavailable tokens": {"s8": SKIPPED},
     "a manifest that this version cannot read": {"s6": (Status.FAIL, "MalformedError")},
+    "a plan before that this version refuses": {
+        "s6": (Status.FAIL, "PlanRefusedError")
+    },
+    "evidence before that is damaged": {"s6": (Status.FAIL, "EvidenceCorruptError")},
     "a prompt too long for this engine": {"s8": (Status.FAIL, "ContextExceededError")},
     "an observation that this version cannot read": {
         "s5": (Status.FAIL, "ObservationContextError")
@@ -337,6 +359,141 @@ def test_a_replay_that_fails_once_proves_nothing(stage: Any) -> None:
 
     refuse(stage, bundle.digest, NotProvenFalseError, replayer=Flaky())
     assert replays == 2
+
+
+class Changing(EvidenceStore):
+    """A store that gives another file for one decision from some reading on."""
+
+    def __init__(
+        self,
+        store: EvidenceStore,
+        digest: Digest,
+        change: Callable[[bytes], bytes],
+        *,
+        after: int = 0,
+    ) -> None:
+        super().__init__(store.url)
+        self.digest, self.change, self.left = digest, change, after
+
+    def read(self, digest: Digest) -> bytes:
+        data = super().read(digest)
+        if digest != self.digest:
+            return data
+        self.left -= 1
+        return data if self.left >= 0 else self.change(data)
+
+
+CHANGES: dict[str, Callable[[bytes], bytes]] = {
+    "damaged": lambda data: data[:99] + bytes([data[99] ^ 1]) + data[100:],
+    "cut": lambda data: data[:-1],
+    "empty": lambda data: b"",
+    "without its plan": lambda data: (
+        EvidenceBundle.from_bytes(data).withhold(["plan"]).to_bytes()
+    ),
+    "without anything": lambda data: (
+        EvidenceBundle.from_bytes(data).withhold(SECTIONS).to_bytes()
+    ),
+}
+
+
+@anvil
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_key_is_not_banned_for_the_evidence_of_the_decision_before(
+    stage: Any, change: Callable[[bytes], bytes]
+) -> None:
+    """Somebody else's decision, in a store that anybody may write to."""
+    first = stage.sworn()
+    stage.execute(first)
+    stage.next_slot()
+    second = stage.sworn(stage.world.supply)
+    stage.execute(second)
+    stage.next_slot()
+    store = Changing(stage.evidence, first.digest, change)
+    error = refuse(stage, second.digest, NotProvenFalseError, store=store)
+    assert "step 6" in str(error)
+    store = Changing(stage.evidence, first.digest, change)
+    refuse(stage, first.digest, NotProvenFalseError, store=store)
+
+
+@anvil
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_evidence_that_changes_between_the_two_audits_proves_nothing(
+    stage: Any, change: Callable[[bytes], bytes]
+) -> None:
+    honest = stage.sworn(stage.world.hold)
+    stage.next_slot()
+    bundle = lied(stage, honest, TAMPERING._balance)
+    if change is CHANGES["without its plan"]:
+        # What proves it is there both times.
+        store = Changing(stage.evidence, bundle.digest, change, after=1)
+        assert sign(stage, bundle.digest, store=store)
+        return
+    store = Changing(stage.evidence, bundle.digest, change, after=1)
+    error = refuse(stage, bundle.digest, RejectedError, store=store)
+    assert isinstance(error, NotProvenFalseError | EvidenceError)
+    assert store.left < 0  # It did change.
+    assert sign(stage, bundle.digest)
+
+
+@anvil
+def test_an_endpoint_that_lies_once_bans_nobody(stage: Any) -> None:
+    """A balance read that comes out differently in one of the two audits."""
+    bundle = stage.sworn()
+    stage.execute(bundle)
+    stage.next_slot()
+    asked = 0
+
+    def trouble(question: Any, answer: bytes) -> bytes:
+        nonlocal asked
+        value = json.loads(answer)
+        for item in value if isinstance(value, list) else [value]:
+            result = item.get("result")
+            if not (isinstance(result, str) and len(result) == 66):
+                continue
+            asked += 1
+            if asked == at:
+                item["result"] = result[:-1] + ("1" if result[-1] != "1" else "2")
+        return json.dumps(value).encode()
+
+    at, proofs = 0, 0
+    world = WATCHED(stage)
+    world.proxy.trouble = trouble
+    with world as (chain, _):
+        refuse(stage, bundle.digest, NotProvenFalseError, chain=chain)
+        total, at = asked, 1
+        while at <= total:
+            asked = 0
+            refuse(stage, bundle.digest, AffiantError, chain=chain)
+            at += max(total // 12, 1)
+            proofs += 1
+    assert proofs >= 10
+
+
+@anvil
+def test_an_endpoint_that_goes_away_half_way_bans_nobody(stage: Any) -> None:
+    honest = stage.sworn(stage.world.hold)
+    stage.next_slot()
+    bundle = lied(stage, honest, TAMPERING._balance)
+    rounds, most, refused = 0, 0, 0
+
+    def die(_: Any, answer: bytes) -> bytes | None:
+        nonlocal rounds
+        rounds += 1
+        return answer if rounds <= most else None
+
+    world = WATCHED(stage)
+    world.proxy.trouble = die
+    with world as (chain, _):
+        while True:
+            rounds = 0
+            try:
+                assert sign(stage, bundle.digest, chain=chain)
+                break
+            except AffiantError:
+                assert kept(stage) == 0
+            most += 1
+            refused += 1
+    assert refused >= 8 and kept(stage) == 1
 
 
 @anvil

@@ -307,7 +307,7 @@ def walk(compiler: xgrammar.GrammarCompiler, schema: Any, *, seed: int) -> str |
 def parse(text: str) -> Any:
     """Parse what a grammar wrote; a bounded string may hold raw control characters.
 
-    (xgrammar 0.2.8 excludes them from strings without bounds only; `docs/serving.md`.)
+    (xgrammar 0.2.8 excludes them from strings without bounds only; `docs/openai.md`.)
     """
     return json.loads(text, strict=False)
 

@@ -138,7 +138,11 @@ CASES = [
     ),
     Case("drops the connection", sends(), ChainUnavailableError),
     Case("drops it in the headers", sends(b"HTTP/1.1 20"), ChainUnavailableError),
-    Case("sends less than promised", sends(http(b"{}", length=9)), ChainAnswerError),
+    Case(
+        "sends less than promised",
+        sends(http(b"{}", length=9)),
+        ChainUnavailableError,
+    ),
     Case(
         "speaks no HTTP", sends(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), ChainUnavailableError
     ),

@@ -31,6 +31,12 @@ Keystore = Annotated[Path, typer.Option(help="The endorser key's keystore file."
 Memory = Annotated[
     Path, typer.Option(help="File that remembers what was signed; never restore it.")
 ]
+NewMemory = Annotated[
+    bool,
+    typer.Option(
+        "--new-memory", help="Make that file: only for a key that has signed nothing."
+    ),
+]
 PasswordEnv = Annotated[
     str, typer.Option(help="Environment variable with the keystore's password.")
 ]
@@ -57,6 +63,7 @@ def endorser(
     store: Store,
     keystore: Keystore,
     memory: Memory,
+    new_memory: NewMemory = False,
     password_env: PasswordEnv = ENDORSER_PASSWORD_ENV,
     engine: Engines = None,
     mandate: Annotated[
@@ -75,7 +82,15 @@ def endorser(
 
     served = frozenset(_digest(item, "--mandate") for item in mandate or ())
     settings = _settings(
-        chain_url, chain_id, gate, model, store, keystore, memory, password_env
+        chain_url,
+        chain_id,
+        gate,
+        model,
+        store,
+        keystore,
+        memory,
+        new_memory,
+        password_env,
     )
     # A supervisor's way to stop: let what is under way finish, like an interrupt.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -109,6 +124,7 @@ def endorse(
     store: Store,
     keystore: Keystore,
     memory: Memory,
+    new_memory: NewMemory = False,
     password_env: PasswordEnv = ENDORSER_PASSWORD_ENV,
     engine: Engines = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -121,7 +137,15 @@ def endorse(
     )
 
     settings = _settings(
-        chain_url, chain_id, gate, model, store, keystore, memory, password_env
+        chain_url,
+        chain_id,
+        gate,
+        model,
+        store,
+        keystore,
+        memory,
+        new_memory,
+        password_env,
     )
     try:
         endorsed = endorse_file(
@@ -153,6 +177,7 @@ def checkpoint(
     store: Store,
     keystore: Keystore,
     memory: Memory,
+    new_memory: NewMemory = False,
     password_env: PasswordEnv = ENDORSER_PASSWORD_ENV,
     anchor: Annotated[
         int | None,
@@ -166,7 +191,15 @@ def checkpoint(
 
     statement = make_checkpoint(
         _settings(
-            chain_url, chain_id, gate, model, store, keystore, memory, password_env
+            chain_url,
+            chain_id,
+            gate,
+            model,
+            store,
+            keystore,
+            memory,
+            new_memory,
+            password_env,
         ),
         mandate=_digest(mandate, "--mandate"),
         anchor=anchor,
@@ -186,6 +219,7 @@ def verdict(
     store: Store,
     keystore: Keystore,
     memory: Memory,
+    new_memory: NewMemory = False,
     password_env: PasswordEnv = ENDORSER_PASSWORD_ENV,
     from_block: FromBlock = 0,
     out: Out = None,
@@ -195,7 +229,15 @@ def verdict(
 
     statement, proof = make_verdict(
         _settings(
-            chain_url, chain_id, gate, model, store, keystore, memory, password_env
+            chain_url,
+            chain_id,
+            gate,
+            model,
+            store,
+            keystore,
+            memory,
+            new_memory,
+            password_env,
         ),
         mandate=_digest(mandate, "--mandate"),
         decision=_digest(decision, "DECISION"),
@@ -215,6 +257,7 @@ def _settings(
     store: str,
     keystore: Path,
     memory: Path,
+    new_memory: bool,
     password_env: str,
 ) -> SignerSettings:
     from affiant.audit.endorser_command import SignerSettings
@@ -235,6 +278,7 @@ def _settings(
         keystore=keystore,
         password_env=password_env,
         memory=memory,
+        new_memory=new_memory,
     )
 
 

@@ -31,7 +31,9 @@ _STYLES = {
 
 
 def replay(
-    evidence: Annotated[list[Path], typer.Argument(help="Evidence files.")],
+    evidence: Annotated[
+        list[Path], typer.Argument(help="Evidence files, or kept chat answers.")
+    ],
     model: Annotated[Path, typer.Option(help="The committed model's folder.")],
     engine: Annotated[
         Choices,
@@ -46,7 +48,7 @@ def replay(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Replay every inference of evidence files: are these tokens the model's?"""
+    """Replay every inference of evidence or answers: are these tokens the model's?"""
     from affiant.audit.calibrating import read_profiles
     from affiant.audit.replay_files import replay_files
     from affiant.audit.replayer import FolderReplayer
@@ -77,11 +79,14 @@ def _print(found: Replays, console: Console) -> None:
 
     for file in found.files:
         name = Path(file.path).name
+        source = f"slot {file.slot}"
+        if file.answer is not None:
+            source = f"{file.answer.name} by {file.answer.key}"
         for number, verdict in enumerate(file.verdicts, start=1):
             place = f"inference {number}" if len(file.verdicts) > 1 else "inference"
             where = "same profile" if verdict.same_profile else "another engine"
             say(
-                f"{name}: slot {file.slot}, {place}: {verdict.grade}, {where}, "
+                f"{name}: {source}, {place}: {verdict.grade}, {where}, "
                 f"{verdict.measures.tokens - verdict.measures.mismatches} of "
                 f"{verdict.measures.tokens} tokens are the canonical ones",
                 _STYLES[verdict.grade],
@@ -104,15 +109,15 @@ def _print(found: Replays, console: Console) -> None:
 
 def calibrate(
     model: Annotated[Path, typer.Option(help="The model's folder.")],
+    evidence: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Evidence files whose prompts are asked."),
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="Folder for the profile, named by its hash.")
     ] = Path("profiles"),
     prompts: Annotated[
         Path | None, typer.Option(help="Questions, one JSON object a line.")
-    ] = None,
-    evidence: Annotated[
-        list[Path] | None,
-        typer.Option(help="Evidence whose prompts are asked; may be repeated."),
     ] = None,
     engine: Annotated[Engines, typer.Option(help="What generates.")] = "vllm",
     dtype: Annotated[

@@ -324,6 +324,16 @@ def _audit(console: Console, stage: Stage, outcomes: Sequence[Outcome]) -> None:
     executed = stage.gate.head_of(stage.mandate.id)
     _edited(console, stage, executed)
     console.print(f"report: {html.resolve()}", markup=False, soft_wrap=True)
+    file = stage.folder / "evidence" / f"{executed.hex()}.json.zst"
+    for question, command in (
+        ("why the last decision, token by token?", "explain"),
+        ("are its tokens the model's, without chain or node?", "replay"),
+    ):
+        console.print(
+            f"{question}  affiant {command} {file} --model {stage.model}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _edited(console: Console, stage: Stage, digest: Digest) -> None:

@@ -390,18 +390,18 @@ LIES: dict[str, tuple[Twist, type[AffiantError]]] = {
     ),
     "another temperature": (
         put(*SWORN, "sampling", "temperature", value=[1, 2]),
-        MalformedError,
+        WrongCompletionError,
     ),
     "top_p in the sampling": (
         put(*SWORN, "sampling", "top_p", value=1),
         SamplingUnsupportedError,
     ),
-    "another seed": (put(*SWORN, "seed", value="0x" + "11" * 32), MalformedError),
-    "another limit": (put(*SWORN, "maxTokens", value=17), MalformedError),
-    "a schema": (put(*SWORN, "schema", value={}), MalformedError),
+    "another seed": (put(*SWORN, "seed", value="0x" + "11" * 32), WrongCompletionError),
+    "another limit": (put(*SWORN, "maxTokens", value=17), WrongCompletionError),
+    "a schema": (put(*SWORN, "schema", value={}), WrongCompletionError),
     "not finished": (
         edit(lambda a: a["affiant"].update(finished=not a["affiant"]["finished"])),
-        MalformedError,
+        AlteredAnswerError,
     ),
     "fewer rollbacks": (put(*SWORN, "selfCheck", "rollbacks", value=9), MalformedError),
     "an error with status 200": (
