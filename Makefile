@@ -83,6 +83,7 @@ artifacts: setup ## Compile the contracts and refresh onchain/artifacts
 
 vectors: setup ## Regenerate the vectors that both languages read
 	@$(BIN)/python tests/vectors/generate.py
+	@$(BIN)/python tests/vectors/make_attestation.py
 
 bench: bench-loop bench-gas bench-sampler bench-replay bench-detection \
 	bench-fingerprint bench-commitment bench-endorse bench-serve ## Every benchmark; an hour or more

@@ -131,15 +131,17 @@ class NodeBinding:
             valid_until=valid_until,
         )
 
+    def encoded(self) -> bytes:
+        """Return the ABI encoding: twelve words."""
+        return bytes(encode([BINDING_ABI], [self.abi()]))
+
     def digest(self, *, chain_id: int, contract: Address) -> Digest:
         """Return what the key signs and the report carries.
 
         Args:
             contract: the `TdxAttestation`.
         """
-        struct = keccak256(
-            keccak256(BINDING_TYPE.encode()) + encode([BINDING_ABI], [self.abi()])
-        )
+        struct = keccak256(keccak256(BINDING_TYPE.encode()) + self.encoded())
         separator = domain_separator(chain_id=chain_id, gate=contract)
         return keccak256(b"\x19\x01" + separator + struct)
 
@@ -177,7 +179,11 @@ class TdxWorkload:
     @property
     def id(self) -> Digest:
         """keccak256 of the ABI encoding."""
-        return keccak256(encode([WORKLOAD_ABI], [self.abi()]))
+        return keccak256(self.encoded())
+
+    def encoded(self) -> bytes:
+        """Return the ABI encoding."""
+        return bytes(encode([WORKLOAD_ABI], [self.abi()]))
 
     @property
     def status_bits(self) -> int:
