@@ -28,7 +28,7 @@ setup: .venv/.installed node_modules/.installed .cache/vendor/.asked ## Install 
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing Python packages into .venv (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable ".[node,audit,signature,dev]"
+		--constraint constraints.txt --editable ".[node,audit,signature,dev,fuzz]"
 	@$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
 

@@ -33,7 +33,9 @@ from affiant.encoding import (
     to_hex,
 )
 from affiant.errors import MalformedError
+from affiant.inference.errors import SchemaLimitError
 from affiant.inference.sampling import Sampling
+from affiant.inference.schema_limits import check_schema
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.kits import KITS, Kit
 from affiant.onchain.mandate import NATIVE, object_fields, parse_integer
@@ -157,7 +159,7 @@ class Program:
             )
             # One door for both: what a class defines must survive as a manifest.
             cls.from_manifest(program.to_manifest())
-        except MalformedError as error:
+        except (MalformedError, SchemaLimitError) as error:
             raise ProgramDefinitionError(str(error)) from error
         return program
 
@@ -168,6 +170,8 @@ class Program:
         Raises:
             MalformedError: a field is missing, unknown, mistyped or out of range, or
                 names a kit, template or format that this version does not have.
+            SamplingUnsupportedError: a sampling that the sampler does not have.
+            SchemaLimitError: a schema that no program of this version needs.
         """
         stated = value.get("format") if isinstance(value, dict) else None
         if isinstance(value, dict) and stated != FORMAT:
@@ -190,6 +194,8 @@ class Program:
             raise MalformedError(
                 "program.schema", got=repr(item["schema"])[:80], expected="an object"
             )
+        # Before anybody compiles it: a liar can commit to any schema.
+        check_schema(item["schema"])
         return cls(
             objective=_objective(item["objective"]),
             kits=_kits(item["actions"]),
@@ -287,7 +293,10 @@ def _kits(value: JsonValue) -> tuple[Kit, ...]:
     for entry in value:
         item = object_fields(entry, what="program.actions", names=["name", "version"])
         kit = KITS.get(item["name"]) if isinstance(item["name"], str) else None
-        if kit is None or kit.version != item["version"] or kit in found:
+        version = item["version"]
+        # True is 1 to Python, and another manifest to everybody else.
+        same = type(version) is int and kit is not None and kit.version == version
+        if kit is None or not same or kit in found:
             known = ", ".join(f"{kit.name} {kit.version}" for kit in KITS.values())
             raise MalformedError(
                 "program.actions",

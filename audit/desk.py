@@ -20,10 +20,10 @@ from affiant.audit.errors import AuditRejectedError
 from affiant.audit.history import Present
 from affiant.audit.replayer import Replayer
 from affiant.audit.signed import SignedMemory
-from affiant.encoding import Digest, to_hex
+from affiant.encoding import MAX_ITEMS, Digest, to_hex
 from affiant.inference.manifest import EngineManifest
 from affiant.onchain.chain import Chain
-from affiant.onchain.evidence import MAX_JSON_ITEMS, EvidenceBundle
+from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_frame import MAX_PLAIN_BYTES
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.mandate import Address
@@ -51,7 +51,7 @@ class EndorserLimits:
     evidence_bytes: int = MAX_PLAIN_BYTES // 4
     """Largest evidence, as JSON text; the format's own limit is four times that, for
     archives and not for whoever asks without a name."""
-    evidence_items: int = MAX_JSON_ITEMS // 4
+    evidence_items: int = MAX_ITEMS // 4
     """Most JSON values in it; likewise."""
     held_bytes: int = 2**29
     """Most memory for evidence held at once, as estimated before parsing."""

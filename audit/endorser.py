@@ -46,10 +46,10 @@ from affiant.audit.exact import ExactOnly
 from affiant.audit.pending import Pending
 from affiant.audit.result import Step
 from affiant.audit.stored import StoredEvidence
-from affiant.encoding import Digest, to_hex
+from affiant.encoding import Digest, json_items, to_hex
 from affiant.errors import MalformedError, RejectedError
 from affiant.onchain.endorsement import Endorsement, checked
-from affiant.onchain.evidence import EvidenceBundle, json_items
+from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_errors import EvidenceTooLargeError
 from affiant.onchain.evidence_frame import unpack
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -236,8 +237,8 @@ def steered(
 ) -> list[SwornInference]:
     """Take the runner-up at the first three places where it is within 0.25 logits."""
     engine = house.engine
-    sworn = []
-    for question, output in zip(questions, house.outputs(questions), strict=True):
+
+    def steer(question: Question, output: tuple[int, ...]) -> SwornInference | None:
         prefix: tuple[int, ...] = ()
         for _ in range(3):
             # After each turn the rest is another text: look for the next tie in it.
@@ -248,9 +249,9 @@ def steered(
             at += len(prefix)
             prefix = (*output[:at], _ties(engine, question, output)[at].other)
             output = _continued(engine, question, prefix)
-        if prefix:
-            sworn.append(_proved(engine, question, output))
-    return sworn
+        return _proved(engine, question, output) if prefix else None
+
+    return _at_once(steer, questions, house.outputs(questions))
 
 
 def nearest_tie(
@@ -258,15 +259,16 @@ def nearest_tie(
 ) -> list[SwornInference]:
     """Take the runner-up once, at the nearest tie of the whole output."""
     engine = house.engine
-    sworn = []
-    for question, output in zip(questions, house.outputs(questions), strict=True):
+
+    def turn(question: Question, output: tuple[int, ...]) -> SwornInference | None:
         ties = _ties(engine, question, output)
         at = min(range(len(ties)), key=lambda place: ties[place].gap)
-        if ties[at].gap < math.inf:
-            prefix = (*output[:at], ties[at].other)
-            output = _continued(engine, question, prefix)
-            sworn.append(_proved(engine, question, output))
-    return sworn
+        if ties[at].gap == math.inf:
+            return None
+        prefix = (*output[:at], ties[at].other)
+        return _proved(engine, question, _continued(engine, question, prefix))
+
+    return _at_once(turn, questions, house.outputs(questions))
 
 
 def blank_trace(
@@ -290,6 +292,16 @@ def one_in_three(
     sworn = honest(house, house.engine, questions)
     sworn[::3] = cheap
     return sworn
+
+
+def _at_once(
+    turn: Callable[[Question, tuple[int, ...]], SwornInference | None],
+    questions: Sequence[Question],
+    said: Sequence[tuple[int, ...]],
+) -> list[SwornInference]:
+    """Steer many outputs at the same time, so that they share the engine's batch."""
+    with ThreadPoolExecutor(32) as pool:
+        return [item for item in pool.map(turn, questions, said) if item is not None]
 
 
 def _proved(

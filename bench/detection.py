@@ -12,6 +12,7 @@ of numbers and across types. *Pooled*: ten inferences of one node together, any 
 inconsistent or the cumulative test over its alarm.
 
     python bench/detection.py [--honest 3000] [--cheats 200] [--only text|plans]
+                              [--dtype float32|bfloat16]
 """
 
 from __future__ import annotations
@@ -435,13 +436,15 @@ def main() -> None:
     parser.add_argument("--honest", type=int, default=3000)
     parser.add_argument("--cheats", type=int, default=200)
     parser.add_argument("--only", choices=["text", "plans"])
+    parser.add_argument("--dtype", choices=list(ELSEWHERE))
     options = parser.parse_args()
     rows: list[Row] = []
     for kind in kinds(options.only):
-        for dtype in ELSEWHERE:
+        for dtype in [options.dtype] if options.dtype else list(ELSEWHERE):
             count = options.honest if dtype == "float32" else min(options.honest, 1000)
             rows += measure(kind, dtype, honest_count=count, cheats=options.cheats)
-    publish("detection", rows, title="", show=False)
+            # After each: it takes long, and what is measured is measured.
+            publish("detection", rows, title="", show=False)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 MAX_DEPTH = 64
 """Deepest nesting that is followed."""
+MAX_KEY = 80
+"""Characters of a name that its path shows: each item below it repeats the path."""
 
 _SPACE = " \t\r\n"
 _NUMBER = "+-.0123456789eE"
@@ -159,7 +161,7 @@ class _Scanner:
         self._place(path, value=False)
         length = self._string_length()
         key = self.text[self._at() : self._at() + length]
-        self.open[-1].key = key.removesuffix('"')
+        self.open[-1].key = key.removesuffix('"')[:MAX_KEY]
         self.expected = "colon"
         return self._place(path, value=False, count=length)
 

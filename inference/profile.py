@@ -292,7 +292,11 @@ def _count(value: object) -> int:
 def _number(value: object) -> float:
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
         raise TypeError(f"{value!r} is not a decimal string"[:120])
-    return float(value)
+    number = float(value)
+    # Just under the largest number, the nearest float is one that cannot be stored.
+    if decimal(number) != value:
+        raise ValueError(f"{value!r} is another spelling of {number!r}"[:120])
+    return number
 
 
 def _short(value: object, *, limit: int) -> list[Any]:

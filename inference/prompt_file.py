@@ -17,6 +17,7 @@ from affiant.errors import MalformedError
 from affiant.inference.calibrate import CalibrationQuestion
 from affiant.inference.engine import check_token_ids
 from affiant.inference.sampling import Sampling
+from affiant.inference.schema_limits import check_schema
 
 MAX_BYTES = 64 * 2**20
 """Largest file accepted."""
@@ -49,6 +50,7 @@ def parse_prompt_file(
     Raises:
         MalformedError: names the line that is not one.
         SamplingUnsupportedError: a temperature that the sampler does not have.
+        SchemaLimitError: a schema that is too much, or would be bent.
     """
     if len(content) > MAX_BYTES:
         raise MalformedError(
@@ -88,6 +90,8 @@ def _parse(line: bytes, *, number: int, encoder: Encoder) -> CalibrationQuestion
         raise MalformedError(
             f"{what}: schema", got=repr(schema)[:80], expected="an object or null"
         )
+    if schema is not None:
+        check_schema(schema)
     sampling = Sampling.from_json({"temperature": value.get("temperature")})
     return CalibrationQuestion(
         prompt_ids=_ids(value, what=what, encoder=encoder),

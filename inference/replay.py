@@ -5,7 +5,8 @@ canonical sampler, and it trusts nothing that it was handed but its own engine. 
 not check signatures, observations or calls, nor that the engine holds the model that
 the receipt names, unless the caller says which model that is.
 
-1. ids are in range, lengths agree, evidence hashes to what the receipt swears to;
+1. ids are in range, lengths agree, the schema is one that the grammar can bear,
+   evidence hashes to what the receipt swears to;
 2. the output ends where it must: at an end token, or at the stated most tokens;
 3. one prefill, masks recomputed, every token chosen again;
 4. the verdict:
@@ -35,6 +36,7 @@ from affiant.inference.profile import Profile
 from affiant.inference.receipt import InferenceReceipt, tokens_hash
 from affiant.inference.retrace import Retrace, retrace
 from affiant.inference.sampling import Sampling, check_seed
+from affiant.inference.schema_limits import check_schema
 from affiant.inference.trace import Trace
 
 Grade = Literal["exact", "consistent", "inconsistent", "inconclusive"]
@@ -119,6 +121,7 @@ def replay(
             or a missing seed.
         ReceiptMismatchError: evidence does not hash to the receipt's field.
         ContextExceededError: it does not fit the engine.
+        SchemaLimitError: the schema is too much to compile, or would be bent.
         SchemaUnsupportedError: the schema does not compile.
         LogitsInvalidError: the engine computes no usable logits.
         EngineUnavailableError: the engine broke down.
@@ -165,7 +168,8 @@ def check_sworn(
     """Steps 1 and 2: refuse evidence before anything is computed on it.
 
     Raises:
-        MalformedError, ReceiptMismatchError, ContextExceededError: as `replay`.
+        MalformedError, ReceiptMismatchError, ContextExceededError, SchemaLimitError:
+            as `replay`.
     """
     # 1. Shapes, then hashes: nothing is computed on evidence that was not sworn to.
     prompt_ids, output_ids, trace = sworn.prompt_ids, sworn.output_ids, sworn.trace
@@ -176,6 +180,8 @@ def check_sworn(
         max_context=engine.max_context,
     )
     check_seed(sworn.seed, sampling=sworn.sampling)
+    if sworn.schema is not None:
+        check_schema(sworn.schema)
     if len(trace.entries) != len(output_ids):
         raise MalformedError(
             "trace", got=f"{len(trace.entries)} entries", expected=f"{len(output_ids)}"

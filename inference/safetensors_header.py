@@ -142,8 +142,10 @@ def read_index(path: Path) -> dict[str, str]:
         ModelFilesError: it cannot be read.
     """
     try:
+        # A read of so many bytes would reserve them all, however short the file is.
+        most = min(path.stat().st_size, MAX_INDEX_BYTES) + 1
         with path.open("rb") as file:
-            content = file.read(MAX_INDEX_BYTES + 1)
+            content = file.read(most)
     except OSError as error:
         raise ModelFilesError(
             path.name, got=str(error), expected="a readable index"

@@ -10,7 +10,9 @@ know it ignores. So a schema from a stranger is looked at before anything is com
    measured once by hand over a vocabulary of 128 000 tokens;
 4. every subschema can be finished: a grammar without a way out allows no token at all.
 
-Program schemas are not limited here: they are committed, and their owner chose them.
+It is asked wherever a schema comes in: with a chat request, a program's manifest (a
+liar commits to whatever they like), a prompt file, sworn evidence that is replayed.
+The schema of the largest address book with every kit lies within the limits.
 """
 
 from __future__ import annotations

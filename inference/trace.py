@@ -124,6 +124,10 @@ def _parse_entry(value: JsonValue, *, what: str) -> TraceEntry:
             f"{what}.token", got=repr(token)[:40], expected=f"0 to {MAX_TOKEN_ID}"
         )
     fingerprint = from_hex(image, what=f"{what}.fingerprint")
+    if to_hex(fingerprint) != image:
+        raise MalformedError(
+            f"{what}.fingerprint", got=repr(image)[:80], expected="lower-case hex"
+        )
     if len(fingerprint) != BYTES:
         raise MalformedError(
             f"{what}.fingerprint",

@@ -23,10 +23,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from affiant.encoding import (
+    MAX_ITEMS,
     Digest,
     JsonValue,
     canonical_json,
     from_hex,
+    json_items,
     parse_json,
     to_hex,
 )
@@ -62,10 +64,6 @@ __all__ = ["FORMAT", "SECTIONS", "EvidenceBundle", "SealedSections", "Section", 
 
 FORMAT = "affiant-evidence/1"
 """Name and version of the format."""
-
-MAX_JSON_ITEMS = 4_000_000
-"""Most JSON values in a bundle (commas and brackets are counted before parsing), so
-that a file within the byte limit cannot ask for gigabytes of small objects."""
 
 _FIELDS = (
     "format chainId gate decision node signature mandate calls bounds receipts leaves "
@@ -189,8 +187,8 @@ class EvidenceBundle:
                 "JSON text", got=len(plain), limit=MAX_PLAIN_BYTES
             )
         items = json_items(plain)
-        if items > MAX_JSON_ITEMS:
-            raise EvidenceTooLargeError("JSON values", got=items, limit=MAX_JSON_ITEMS)
+        if items > MAX_ITEMS:
+            raise EvidenceTooLargeError("JSON values", got=items, limit=MAX_ITEMS)
         bundle = cls.from_json(
             parse_json(plain, what="evidence", max_bytes=MAX_PLAIN_BYTES)
         )
@@ -242,11 +240,6 @@ class EvidenceBundle:
             leaves=parsed.leaves,
             sections=parsed.sections,
         )
-
-
-def json_items(plain: bytes) -> int:
-    """Return at least the number of values in JSON text, without parsing it."""
-    return sum(plain.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def _parse_bound(value: JsonValue) -> int:

@@ -30,6 +30,9 @@ _HEX32 = re.compile(r"0x[0-9a-f]{64}")
 _STRUCTURE = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 MAX_DEPTH = 64
 """Deepest nesting accepted from hostile JSON; ours is under ten."""
+MAX_ITEMS = 4_000_000
+"""Most values accepted in one hostile JSON text: a text within its limit of bytes must
+not ask for gigabytes of small objects."""
 
 
 def keccak256(data: bytes) -> Digest:
@@ -52,7 +55,7 @@ def canonical_json(value: JsonValue) -> bytes:
 
 
 def parse_json(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
-    """Parse hostile JSON: bounded in size and depth, duplicate keys and NaN refused.
+    """Parse hostile JSON: bounded in size, values and depth; no duplicate key, no NaN.
 
     Args:
         data: UTF-8 text.
@@ -66,6 +69,9 @@ def parse_json(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
         raise MalformedError(
             what, got=f"{len(data)} bytes", expected=f"at most {max_bytes} bytes"
         )
+
+    if json_items(data) > MAX_ITEMS:
+        raise MalformedError(what, got="more values", expected=f"at most {MAX_ITEMS}")
 
     # Before parsing: the parser recurses, and where a library has raised Python's
     # recursion limit (py_ecc does, on import) deep nesting overflows the C stack.
@@ -92,6 +98,11 @@ def parse_json(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
     except (ValueError, RecursionError) as error:
         raise MalformedError(what, got=str(error)[:200], expected="JSON") from error
     return value
+
+
+def json_items(text: bytes) -> int:
+    """Return at least the number of values in JSON text, without parsing it."""
+    return sum(text.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def nests_deeper(data: bytes, *, limit: int) -> bool:

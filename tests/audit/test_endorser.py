@@ -25,11 +25,11 @@ from affiant.audit.endorser_errors import (
 )
 from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.result import Status
-from affiant.encoding import Digest, keccak256, to_hex
+from affiant.encoding import Digest, json_items, keccak256, to_hex
 from affiant.errors import AffiantError, MalformedError
 from affiant.onchain.account import AccountClient
 from affiant.onchain.checkpoint import Verdict
-from affiant.onchain.evidence import EvidenceBundle, json_items
+from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_errors import EvidenceError, EvidenceTooLargeError
 from affiant.onchain.evidence_frame import MAX_COMPRESSED_BYTES, MAX_PLAIN_BYTES, pack
 from affiant.onchain.evidence_sections import SECTIONS
