@@ -136,7 +136,7 @@ class Collateral:
 
 
 def _chain(value: dict[str, JsonValue], name: str) -> tuple[bytes, ...]:
-    chain = read_pem(value[name].encode())
+    chain = read_pem(_encoded(value, name))
     if len(chain) != 2:
         raise _malformed(
             name, got=f"{len(chain)} certificates", expected="issuer and root"
@@ -148,7 +148,8 @@ def _machine(value: dict[str, JsonValue]) -> bytes | None:
     text = value.get("pck_certificate_chain")
     if text is None:
         return None
-    chain = read_pem(text.encode()) if isinstance(text, str) else ()
+    name = "pck_certificate_chain"
+    chain = read_pem(_encoded(value, name)) if isinstance(text, str) else ()
     if not chain:
         raise _malformed(
             "pck_certificate_chain", got=repr(text)[:40], expected="certificates"
@@ -167,12 +168,20 @@ def _hex(value: dict[str, JsonValue], name: str, *, size: int | None = None) -> 
 
 
 def _text(value: dict[str, JsonValue], name: str) -> bytes:
-    data: bytes = value[name].encode()
+    data = _encoded(value, name)
     if not isinstance(
         parse_json(data, what=name, max_bytes=MAX_COLLATERAL_BYTES), dict
     ):
         raise _malformed(name, got=value[name][:40], expected="an object")
     return data
+
+
+def _encoded(value: dict[str, JsonValue], name: str) -> bytes:
+    """Return a text as UTF-8; JSON can spell some that has none."""
+    try:
+        return str(value[name]).encode()
+    except UnicodeEncodeError as error:
+        raise _malformed(name, got="half a character", expected="text") from error
 
 
 def _malformed(name: str, *, got: str, expected: str) -> MalformedError:

@@ -82,6 +82,12 @@ def test_rejects_what_is_no_object(data: bytes) -> None:
         Collateral.parse(data)
 
 
+@pytest.mark.parametrize("name", [*GOOD.to_json(), "pck_certificate_chain"])
+def test_rejects_text_that_is_none(name: str) -> None:
+    with pytest.raises(MalformedError, match=name):
+        parse({**GOOD.to_json(), name: "\ud800"})
+
+
 def test_rejects_tcb_info_that_names_no_kind_of_machine() -> None:
     text = GOOD.tcb_info.replace(b'"fmspc":"444556303030"', b'"fmspc":"44"')
     said: Any = {**GOOD.to_json(), "tcb_info": text.decode()}
