@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from affiant.agents.answered import AnsweredSlots
+from affiant.agents.attested import KeyAttestation, claim_of
 from affiant.agents.derive import (
     Asked,
     derive_calls,
@@ -40,6 +41,7 @@ from affiant.inference.infer import Inference, infer
 from affiant.inference.keys import NodeKey
 from affiant.inference.receipt import receipts_hash
 from affiant.onchain.address_book import AddressBook
+from affiant.onchain.attestation.claim import AttestationClaim
 from affiant.onchain.chain import Chain
 from affiant.onchain.decision import Call, Decision, bounds_hash, calls_hash
 from affiant.onchain.evidence import EvidenceBundle
@@ -48,9 +50,7 @@ from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.observation import Observation, record
-
-DEV_TIER = 0
-"""Tier of a key without attestation."""
+from affiant.onchain.permitted import names_key, names_workload
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Serving:
     key: NodeKey
     store: EvidenceStore
     answered: AnsweredSlots
+    attestation: KeyAttestation | None = None
+    """Who attests the key; None: nobody, and evidence claims no hardware."""
     salt: Callable[[int], bytes] = secrets.token_bytes
     """Random bytes for evidence salts; nothing sworn depends on what they are."""
 
@@ -90,7 +92,8 @@ def decide(
     """Return the signed decision of `mandate` in `slot`, with its evidence.
 
     1. the mandate names what is served here, and this slot was not answered before;
-    2. the mandate is live at its gate, and `slot` is the newest;
+    2. the mandate is live at its gate, `slot` is the newest, and the key is attested,
+       where hardware is claimed at all;
     3. the previous decision's evidence is at hand, where there was one;
     4. everything the program observes is read at the anchor, by its hash;
     5. per question of the program, and for the plan: request, prompt, inference;
@@ -102,7 +105,7 @@ def decide(
 
     Raises:
         NotServedError, NotLiveError, SlotRefusedError, PreviousMissingError,
-        PlanRefusedError: nothing was signed.
+        KeyNotAttestedError, PlanRefusedError: nothing was signed.
         RejectedError, UnavailableError: a part refused or did not answer; likewise.
     """
     phases = Phases(time.monotonic) if phases is None else phases
@@ -116,12 +119,14 @@ def decide(
         return answer
     with phases.phase("observe"):
         # 2.
+        latest = serving.chain.latest_block()
         head = live_head(
             GateClient(serving.chain, book.gate),
             mandate=mandate,
             slot=slot,
-            latest=serving.chain.latest_block(),
+            latest=latest,
         )
+        claim = claim_of(serving.key.address, by=serving.attestation, latest=latest)
         # 3.
         previous = derive_previous(
             program,
@@ -170,6 +175,7 @@ def decide(
             plan=plan,
             calls=calls,
             bounds=bounds,
+            claim=claim,
             serving=serving,
         )
         # Kept before anybody gets it: a node that dies here gives the same answer
@@ -251,8 +257,12 @@ def check_served(
     ):
         if got != expected:
             raise NotServedError(field, got=to_hex(got), expected=to_hex(expected))
-    permitted = [permit.key for permit in mandate.nodes]
-    if serving.key.address not in permitted:
+    by = serving.attestation
+    attested = by is not None and names_workload(
+        mandate, contract=by.client.address, workload=by.workload
+    )
+    if not attested and not names_key(mandate, serving.key.address):
+        permitted = [permit.key for permit in mandate.nodes]
         raise NotServedError("nodes", got=str(permitted), expected=serving.key.address)
     if book.chain_id != serving.chain.chain_id:
         raise NotServedError(
@@ -275,11 +285,12 @@ def _seal(
     plan: Plan,
     calls: tuple[Call, ...],
     bounds: tuple[int, ...],
+    claim: AttestationClaim,
     serving: Serving,
 ) -> EvidenceBundle:
     sealed = seal(
         {
-            "attestation": {"tier": DEV_TIER},
+            "attestation": claim.to_json(),
             "manifests": {
                 "book": book.to_json(),
                 "engine": serving.engine.manifest.to_json(),

@@ -17,6 +17,7 @@
     UnavailableError
     ├── NodeUnavailableError      no usable answer from the node in time
     ├── EndorserUnavailableError  no usable answer from an endorser in time
+    ├── KeyNotAttestedError       the node's key is not attested now
     ├── NodeBusyError             the node has no room for another decision
     ├── ServerBusyError           a service of ours has no room for another request
     ├── DecisionTimeoutError      the node needed too long; ask again later
@@ -49,6 +50,15 @@ class NotServedError(RejectedError):
         self.field = field
         self.got = got
         self.expected = expected
+
+
+class KeyNotAttestedError(UnavailableError):
+    """The node's own key is not attested now; it swears nothing until it is again."""
+
+    def __init__(self, key: str, *, reason: str) -> None:
+        super().__init__(f"key {key} is not attested: {reason}")
+        self.key = key
+        self.reason = reason
 
 
 class NotLiveError(RejectedError):

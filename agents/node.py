@@ -12,14 +12,16 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from affiant.agents.attested import KeyAttestation
 from affiant.agents.decide import Serving, decide
 from affiant.agents.errors import DecisionTimeoutError, NodeBusyError, NotServedError
 from affiant.agents.phases import Phases
 from affiant.agents.program import Program
 from affiant.encoding import Digest, to_hex
+from affiant.inference.keys import NodeKey
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.mandate import Mandate
@@ -115,6 +117,14 @@ class Node:
             if future.done():
                 raise
             raise DecisionTimeoutError(seconds=self._decision_seconds) from error
+
+    def use_key(self, key: NodeKey, attestation: KeyAttestation) -> None:
+        """Swear with `key` from the next decision on.
+
+        A decision in progress ends with the key that it began with. Slots that were
+        answered keep their answer.
+        """
+        self.serving = replace(self.serving, key=key, attestation=attestation)
 
     def close(self) -> None:
         """Wait for the decision in progress and drop those that wait."""

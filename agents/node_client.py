@@ -32,6 +32,7 @@ from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_check import verify_evidence
 from affiant.onchain.evidence_frame import MAX_PLAIN_BYTES
 from affiant.onchain.mandate import Address, Mandate, object_fields, parse_address
+from affiant.onchain.permitted import may_permit
 
 MAX_SMALL_BYTES = 64 * 1024
 """Largest answer accepted where no bundle is expected, in bytes."""
@@ -206,8 +207,9 @@ def check_asked(
     ):
         if got != expected:
             raise WrongDecisionError(field, got=got, expected=expected)
-    permitted = [permit.key for permit in mandate.nodes]
-    if bundle.node not in permitted:
+    # Of an attested key, the gate says whether it is: it is asked before gas is paid.
+    if not may_permit(mandate, bundle.node):
+        permitted = [permit.key for permit in mandate.nodes]
         raise WrongDecisionError(
             "node", got=bundle.node, expected=f"one of {permitted}"
         )

@@ -9,7 +9,7 @@ answer is the same for everybody.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,8 +29,9 @@ from affiant.agents.http_server import (
     ServiceLimits,
     server_timing,
 )
+from affiant.agents.key_keeper import KeyKeeper
 from affiant.agents.node import Node
-from affiant.encoding import canonical_json, parse_json, to_hex
+from affiant.encoding import JsonValue, canonical_json, parse_json, to_hex
 from affiant.errors import AffiantError, MalformedError, UnavailableError
 from affiant.onchain.mandate import Mandate
 
@@ -84,13 +85,26 @@ def node_service(node: Node, *, body_seconds: float = BODY_SECONDS) -> Service:
         )
 
     def tell(_body: bytes) -> Answered:
+        serving = node.serving
+        by = serving.attestation
+        attested: dict[str, JsonValue] = (
+            {}
+            if by is None
+            else {
+                "attestation": {
+                    "contract": by.client.address,
+                    "workload": to_hex(by.workload),
+                }
+            }
+        )
         return Answered(
             canonical_json(
                 {
-                    "key": node.serving.key.address,
-                    "model": to_hex(node.serving.model),
-                    "engine": to_hex(node.serving.engine.manifest.hash),
+                    "key": serving.key.address,
+                    "model": to_hex(serving.model),
+                    "engine": to_hex(serving.engine.manifest.hash),
                     "programs": [to_hex(program) for program in node.programs],
+                    **attested,
                 }
             )
         )
@@ -140,8 +154,12 @@ class NodeServer(HttpServer):
         host: str = "127.0.0.1",
         port: int = 0,
         body_seconds: float = BODY_SECONDS,
+        keeper: KeyKeeper | None = None,
     ) -> None:
         """Bind the socket; port 0 takes a free one.
+
+        Args:
+            keeper: keeps the node's key attested while this serves.
 
         Raises:
             OSError: the address is taken.
@@ -153,3 +171,17 @@ class NodeServer(HttpServer):
             port=port,
         )
         self.node = node
+        self._keeper = keeper
+
+    def start(self) -> Self:
+        """Serve in a thread, and keep the key attested in another."""
+        super().start()
+        if self._keeper is not None:
+            self._keeper.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving and keeping, and wait for both."""
+        if self._keeper is not None:
+            self._keeper.stop()
+        super().stop()

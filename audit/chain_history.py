@@ -14,6 +14,7 @@ from affiant.audit.history import Price
 from affiant.encoding import Digest
 from affiant.errors import MalformedError
 from affiant.onchain.abi import decode_exactly, encode_call
+from affiant.onchain.attestation.record import AttestationRecord, read_record
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import Block, parse_quantity
 from affiant.onchain.errors import AnchorReorgedError
@@ -81,6 +82,14 @@ class ChainHistory:
             # The gate's word, not the address book's: the book came with the evidence.
             self._registry = NodeRegistryClient(self._chain, self._gate.node_registry())
         return self._registry.node_of(key, service=service, block_hash=block.hash)
+
+    def attestation(
+        self, contract: Address, *, key: Address, workload: Digest, block: Block
+    ) -> AttestationRecord:
+        """Return what was recorded of a key's attestation up to and in `block`."""
+        return read_record(
+            self._chain, contract, key=key, workload=workload, block=block
+        )
 
     def reread(self, observation: Observation) -> tuple[ReadMismatch, ...]:
         """Re-read every recorded read at its block."""

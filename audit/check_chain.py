@@ -18,6 +18,7 @@ from affiant.onchain.decision import Call, Decision, bounds_hash, calls_hash
 from affiant.onchain.events import ExecutedDecision
 from affiant.onchain.gate import MandateState, Submission
 from affiant.onchain.mandate import Address, Mandate
+from affiant.onchain.permitted import may_permit
 from affiant.onchain.registry import NodeRecord, service_of
 from affiant.signature import recover_signer
 
@@ -128,7 +129,7 @@ def check_permitted(
 
     1. the gate knew the mandate, as granted by its account, live, neither revoked,
        stopped nor over;
-    2. the mandate names the key;
+    2. the mandate names the key, or a workload, for which step 11 finds it attested;
     3. the registry knew the key, valid then, not revoked, serving the mandate's model
        and engine;
     4. every receipt, where they are to be had, is of that model and engine;
@@ -195,7 +196,7 @@ def check_named(mandate: Mandate, *, node: Address) -> None:
     Raises:
         AuditRejectedError: it does not.
     """
-    if node not in [permit.key for permit in mandate.nodes]:
+    if not may_permit(mandate, node):
         permitted = ", ".join(permit.key for permit in mandate.nodes)
         raise AuditRejectedError("node key", got=node, expected=f"one of {permitted}")
 

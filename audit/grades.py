@@ -41,40 +41,47 @@ DOES_NOT_SHOW = {
 """For each grade, what even a yes does not show."""
 
 
+HARDWARE_TIER = 2
+"""Least tier that hardware gives."""
+
+ATTESTATION_STEP = 11
+"""Step that *hardware* rests on; taken only where hardware is claimed."""
+
+
 def grade_decision(
-    steps: Sequence[Step], *, endorsements_asked: int, tier: int
+    steps: Sequence[Step],
+    *,
+    endorsements_asked: int,
+    tier: int,
+    attested: int | None = None,
+    named: bool = True,
 ) -> tuple[Grade, ...]:
     """Return the four grades of a decision.
 
     Args:
         steps: the numbered steps that were taken; absent numbers count as skipped.
         endorsements_asked: endorsements that the mandate's ladder asks for.
-        tier: tier at which the mandate permits the node's key.
+        tier: tier at which the mandate permits the node's key by name.
+        attested: tier that the attestation step verified, where it was taken and
+            passed.
+        named: whether the mandate permits the key by name; otherwise every grade rests
+            on its attestation too.
     """
     endorsed_reason = (
         "The mandate asks for no endorsement, and none was made."
         if endorsements_asked == 0
         else "Endorsements are asked for, but this auditor cannot check them yet."
     )
-    hardware_reason = (
-        f"The key is permitted at tier {tier}: named by the owner, attested by no "
-        "hardware."
-        if tier <= 1
-        else f"Tier {tier} is asked for, but this auditor cannot check it yet."
-    )
+    permission = () if named else (ATTESTATION_STEP,)
     return (
-        _from_steps("signed", steps, needed=SIGNED_STEPS),
-        _from_steps("reproduced", steps, needed=REPRODUCED_STEPS),
+        _from_steps("signed", steps, needed=(*SIGNED_STEPS, *permission)),
+        _from_steps("reproduced", steps, needed=(*REPRODUCED_STEPS, *permission)),
         _grade(
             "endorsed",
             Answer.NOT_CLAIMED if endorsements_asked == 0 else Answer.NO,
             endorsed_reason,
         ),
-        _grade(
-            "hardware",
-            Answer.NOT_CLAIMED if tier <= 1 else Answer.NO,
-            hardware_reason,
-        ),
+        _hardware(steps, tier=tier, attested=attested),
     )
 
 
@@ -119,6 +126,28 @@ def _from_steps(name: str, steps: Sequence[Step], *, needed: tuple[int, ...]) ->
     else:
         reason = "Observation, request, tokens, calls and bounds came out the same."
     return _grade(name, Answer.YES, reason)
+
+
+def _hardware(steps: Sequence[Step], *, tier: int, attested: int | None) -> Grade:
+    taken = [step for step in steps if step.number == ATTESTATION_STEP]
+    if not taken:
+        if tier <= 1:
+            reason = (
+                f"The key is permitted at tier {tier}: named by the owner, attested by "
+                "no hardware."
+            )
+            return _grade("hardware", Answer.NOT_CLAIMED, reason)
+        reason = f"Tier {tier} is asked for, and the evidence names no attestation."
+        return _grade("hardware", Answer.NO, reason)
+    (step,) = taken
+    if step.status is not Status.PASS:
+        ended = "failed" if step.status is Status.FAIL else "was skipped"
+        reason = f"Step {step.number} ({step.name}) {ended}: {step.detail}"
+        return _grade("hardware", Answer.NO, reason)
+    if attested is None or attested < HARDWARE_TIER:
+        reason = f"It was verified again, and gives tier 0: {step.detail}"
+        return _grade("hardware", Answer.NO, reason)
+    return _grade("hardware", Answer.YES, step.detail)
 
 
 def _grade(name: str, answer: Answer, reason: str) -> Grade:

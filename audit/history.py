@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from affiant.encoding import Digest
+from affiant.onchain.attestation.record import AttestationRecord
 from affiant.onchain.chain_types import Block
 from affiant.onchain.gate import MandateState
 from affiant.onchain.mandate import Address, Mandate
@@ -52,6 +53,12 @@ class History(Protocol):
 
     def node(self, key: Address, *, service: Digest, block: Block) -> NodeRecord:
         """Return what the registry knew of `key` for a service after `block`."""
+        ...
+
+    def attestation(
+        self, contract: Address, *, key: Address, workload: Digest, block: Block
+    ) -> AttestationRecord:
+        """Return what was recorded of a key's attestation up to and in `block`."""
         ...
 
     def reread(self, observation: Observation) -> tuple[ReadMismatch, ...]:

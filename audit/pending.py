@@ -28,7 +28,7 @@ from affiant.audit.endorser_errors import (
 from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.history import Present
 from affiant.audit.result import Status, Step
-from affiant.audit.steps import STEP_NAMES, Check, skip, take
+from affiant.audit.steps import EVERY_STEP, Check, skip, take
 from affiant.audit.walk import Walk
 from affiant.onchain.evidence import EvidenceBundle
 
@@ -138,7 +138,7 @@ class Pending:
             if problem is None
             else f"not looked at, as step {problem} did not pass"
         )
-        return tuple(taken.get(number) or skip(number, why) for number in STEP_NAMES)
+        return tuple(taken.get(number) or skip(number, why) for number in EVERY_STEP)
 
     def _stage(self, numbers: Sequence[int]) -> None:
         for number in numbers:

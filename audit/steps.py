@@ -23,8 +23,13 @@ STEP_NAMES = {
     8: "every token replayed",
     9: "plan, calls and bounds derived",
     10: "effects within bounds",
+    11: "attestation verified again",
 }
-"""Number and name of every step; the numbers mean the same in every report."""
+"""Number and name of every step; the numbers mean the same in every report. The last
+is taken only where a decision claims hardware."""
+
+EVERY_STEP = tuple(range(1, 11))
+"""Steps that are taken of every decision, whatever it claims."""
 
 STEP_WORDS = {
     1: "event",
@@ -37,6 +42,7 @@ STEP_WORDS = {
     8: "tokens",
     9: "plan",
     10: "effects",
+    11: "attestation",
 }
 """One word for every step, where there is no room for its name."""
 

@@ -17,6 +17,7 @@ from affiant.audit import (
     check_evidence,
     check_inference,
 )
+from affiant.audit.check_attestation import check_attestation
 from affiant.audit.check_evidence import Manifests
 from affiant.audit.court import Court, Examined, outcome_of
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
@@ -25,10 +26,11 @@ from affiant.audit.refusals import refusals_in_words
 from affiant.audit.result import DecisionAudit, Kind, Status, Step
 from affiant.audit.steps import Check, skip, take
 from affiant.audit.story import tell
-from affiant.encoding import ZERO_DIGEST, Digest
+from affiant.encoding import ZERO_DIGEST, Digest, to_hex
 from affiant.errors import RejectedError, UnavailableError
 from affiant.inference.receipt import InferenceReceipt
 from affiant.inference.replay import ReplayVerdict
+from affiant.onchain.attestation.claim import NO_HARDWARE, AttestationClaim
 from affiant.onchain.chain_types import Block
 from affiant.onchain.decision import Call, Decision
 from affiant.onchain.events import ExecutedDecision
@@ -37,6 +39,7 @@ from affiant.onchain.facts import Facts
 from affiant.onchain.gate import Submission
 from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.observation import Observation, facts
+from affiant.onchain.permitted import names_key, names_workload
 from affiant.onchain.registry import service_of
 
 Found = TypeVar("Found")
@@ -85,6 +88,8 @@ class Walk:
         self.asked: tuple[Asked, ...] | None = None
         self.seeds: tuple[Digest | None, ...] = ()
         self.replays: tuple[ReplayVerdict, ...] = ()
+        self.attested: int | None = None
+        """Tier that step 11 verified."""
         self.steps: list[Step] = []
         self.waits = waits
         self.now: Block | None = None
@@ -104,13 +109,15 @@ class Walk:
             8: self._tokens,
             9: self._consequences,
             10: self._effects,
+            11: self._attestation,
         }
         return checks[number]
 
     def go(self) -> Examined:
         """Take all steps in order.
 
-        1 to 4 rest on the chain, 5 to 9 on sound evidence, 10 on the chain again.
+        1 to 4 rest on the chain, 5 to 9 on sound evidence, 10 on the chain again; 11 on
+        both, where the evidence claims hardware.
         """
         self._find()
         for number in (1, 2, 3, 4):
@@ -122,6 +129,8 @@ class Walk:
             else:
                 self.steps.append(skip(number, "no sound evidence (step 3)"))
         self.steps.append(take(10, self.check(10)))
+        if self.sound and self._claims_hardware():
+            self.steps.append(take(11, self.check(11)))
         return self._result()
 
     def _find(self) -> None:
@@ -338,6 +347,60 @@ class Walk:
             history=self.court.history,
         )
 
+    # Step 11, where it is claimed.
+
+    def _claims_hardware(self) -> bool:
+        """Whether hardware is claimed, or has to be: by a key that nobody named."""
+        bundle = self._require_bundle()
+        if not names_key(self.mandate, bundle.node):
+            return True
+        if "attestation" in bundle.withheld:
+            return False
+        return bool(bundle.content("attestation") != NO_HARDWARE)
+
+    def _attestation(self) -> str:
+        bundle = self._require_bundle()
+        claim = AttestationClaim.from_json(
+            check_evidence.section(bundle, "attestation")
+        )
+        if claim.contract is None:
+            raise AuditRejectedError(
+                "attestation",
+                got=f"tier {claim.tier} by nobody",
+                expected="the contract and workload that give it",
+            )
+        if not names_key(self.mandate, self._source().node) and not names_workload(
+            self.mandate, contract=claim.contract, workload=claim.workload
+        ):
+            raise AuditRejectedError(
+                "workload",
+                got=f"{to_hex(claim.workload)} of {claim.contract}",
+                expected="one that the mandate names",
+            )
+        error: RejectedError | None = None
+        for state, now in self._moments():
+            try:
+                tier, sentence = check_attestation(
+                    self.court.history.attestation(
+                        claim.contract,
+                        key=self._source().node,
+                        workload=claim.workload,
+                        block=state,
+                    ),
+                    node=self._source().node,
+                    mandate=self.mandate,
+                    block=now,
+                    history=self.court.history,
+                )
+                # Endorsers may have vouched for the GPUs since.
+                check_chain.at_most("tier in the evidence", claim.tier, limit=tier)
+                self.attested = tier
+                return sentence
+            except RejectedError as rejected:
+                error = rejected
+        assert error is not None  # `_moments` is never empty
+        raise error
+
     # What the steps share.
 
     def _source(self) -> Submission | EvidenceBundle:
@@ -407,7 +470,13 @@ class Walk:
         tier = max((permit.tier for permit in self.mandate.nodes), default=0)
         asked = max((rung.endorsements for rung in self.mandate.ladder), default=0)
         steps = tuple(self.steps)
-        grades = grade_decision(steps, endorsements_asked=asked, tier=tier)
+        grades = grade_decision(
+            steps,
+            endorsements_asked=asked,
+            tier=tier,
+            attested=self.attested,
+            named=source is None or names_key(self.mandate, source.node),
+        )
         slot, node, previous = self._coordinates(source)
         anchor = self.mandate.anchor_of(slot)
         when = self._optional(

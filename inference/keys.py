@@ -16,6 +16,7 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import Hash32
 
 from affiant.inference.errors import KeystoreError, KeystorePasswordError
+from affiant.signature import Address
 
 DIGEST_BYTES = 32
 """Length of what is signed."""
@@ -37,10 +38,18 @@ class NodeKey:
         """Unlock the keystore at `path`; raises as `unlock_keystore`."""
         return cls(unlock_keystore(path, password))
 
+    @classmethod
+    def generate(cls) -> NodeKey:
+        """Return a new key that is in this object's memory and nowhere else.
+
+        For a TEE: what attestation says of it holds as long as the process lives.
+        """
+        return cls(Account.create())
+
     @property
-    def address(self) -> str:
+    def address(self) -> Address:
         """The key's address, checksummed."""
-        return str(self._account.address)
+        return Address(self._account.address)
 
     def sign(self, digest: bytes) -> bytes:
         """Return 65 bytes r ‖ s ‖ v over `digest`, low s, v 27 or 28.

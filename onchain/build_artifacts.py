@@ -34,11 +34,16 @@ DEPLOYED = (
     "RecipientIsAccount",
     "SafeSettings",
     "SpendRate",
+    "TdxAttestation",
+    "TdxVerifier",
+    "CertificateReader",
+    "CollateralReader",
     "SettableFeed",
     "Siphon",
     "StickyToken",
 )
-"""Contracts that somebody deploys; the last three only on a devnet."""
+"""Contracts that somebody deploys; a TDX verifier deploys its readers itself, and the
+last three are for a devnet only."""
 
 EXPLAINED = (
     "IDecisionGate",
@@ -52,6 +57,10 @@ EXPLAINED = (
     "RecipientIsAccount",
     "SafeSettings",
     "SpendRate",
+    "ITdxAttestation",
+    "ITdxVerifier",
+    "ICertificateReader",
+    "ICollateralReader",
 )
 """Interfaces and rules whose errors `docs/errors.md` explains, in its order."""
 

@@ -33,6 +33,10 @@ INTERFACES = (
     ("RecipientIsAccount", "Recipient", "the rule about recipients"),
     ("SafeSettings", "Safe", "the rule about a Safe's modules and guard"),
     ("SpendRate", "Spend", "the spend-rate rule"),
+    ("ITdxAttestation", "TdxAttestation", "a TDX attestation contract"),
+    ("ITdxVerifier", "Tdx", "a TDX verifier"),
+    ("ICertificateReader", "Certificate", "a reader of certificates"),
+    ("ICollateralReader", "Collateral", "a reader of collateral"),
 )
 """Interface or rule, prefix of its classes, and what to call the contract."""
 

@@ -16,6 +16,10 @@ error some revert bytes are, and trusts nobody.
     ├── RecipientError         refused by the rule about recipients
     ├── SafeError              refused by the rule about a Safe's modules and guard
     ├── SpendError             refused by the spend-rate rule
+    ├── TdxAttestationError    refused by a TDX attestation contract
+    ├── TdxError               refused by a TDX verifier
+    ├── CertificateError       refused by a reader of certificates
+    ├── CollateralError        refused by a reader of collateral
     └── the errors of `reverts`
 """
 
@@ -1753,6 +1757,1331 @@ class SpendSpendTooFastError(SpendError):
     capacity: int
 
 
+class TdxAttestationError(ContractError):
+    """Refused by a TDX attestation contract."""
+
+
+class TdxAttestationBindingBlockError(TdxAttestationError):
+    """`BindingBlock`, selector 0x6637cb9c."""
+
+    NAME = "BindingBlock"
+    FIELDS = (("number", "uint64"), ("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("6637cb9c")
+    MEANING = (
+        "The binding's block is not this chain's, or too old to tell (expected 0)."
+    )
+    REMEDY = "Bind to a recent block of this chain."
+
+    number: int
+    got: bytes
+    expected: bytes
+
+
+class TdxAttestationBindingOlderError(TdxAttestationError):
+    """`BindingOlder`, selector 0x46529331."""
+
+    NAME = "BindingOlder"
+    FIELDS = (("block_number", "uint64"), ("known", "uint64"))
+    SELECTOR = bytes.fromhex("46529331")
+    MEANING = "A newer binding of the key is registered."
+    REMEDY = "Bring the newest."
+
+    block_number: int
+    known: int
+
+
+class TdxAttestationBindingOverError(TdxAttestationError):
+    """`BindingOver`, selector 0x58ba9ca3."""
+
+    NAME = "BindingOver"
+    FIELDS = (("valid_until", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("58ba9ca3")
+    MEANING = "The binding is over."
+    REMEDY = "Have the node bind its key anew."
+
+    valid_until: int
+    block_time: int
+
+
+class TdxAttestationBindingSignatureInvalidError(TdxAttestationError):
+    """`BindingSignatureInvalid`, selector 0x63b990e0."""
+
+    NAME = "BindingSignatureInvalid"
+    FIELDS = (("key", "address"), ("recovered", "address"))
+    SELECTOR = bytes.fromhex("63b990e0")
+    MEANING = "Somebody else than the key signed the binding."
+    REMEDY = "Check the key and the domain (chain and this contract)."
+
+    key: Address
+    recovered: Address
+
+
+class TdxAttestationBindingSignatureMalformedError(TdxAttestationError):
+    """`BindingSignatureMalformed`, selector 0xe0437386."""
+
+    NAME = "BindingSignatureMalformed"
+    FIELDS = (("length", "uint256"),)
+    SELECTOR = bytes.fromhex("e0437386")
+    MEANING = (
+        "The signature over the binding is not 65 bytes r ‖ s ‖ v with low s "
+        "and v 27 or 28."
+    )
+    REMEDY = "Sign again with a signer that normalises s."
+
+    length: int
+
+
+class TdxAttestationBindingTooLongError(TdxAttestationError):
+    """`BindingTooLong`, selector 0x67358e25."""
+
+    NAME = "BindingTooLong"
+    FIELDS = (("valid_until", "uint64"), ("latest", "uint256"))
+    SELECTOR = bytes.fromhex("67358e25")
+    MEANING = "The binding is for longer than may be."
+    REMEDY = "At most `MAX_VALIDITY` from now."
+
+    valid_until: int
+    latest: int
+
+
+class TdxAttestationBindingUnnamedError(TdxAttestationError):
+    """`BindingUnnamed`, selector 0x75a3e38d."""
+
+    NAME = "BindingUnnamed"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("75a3e38d")
+    MEANING = "The binding names neither a program nor a workload."
+    REMEDY = "Bind to one of them."
+
+
+class TdxAttestationEngineNotPermittedError(TdxAttestationError):
+    """`EngineNotPermitted`, selector 0xaad85230."""
+
+    NAME = "EngineNotPermitted"
+    FIELDS = (("engine", "bytes32"),)
+    SELECTOR = bytes.fromhex("aad85230")
+    MEANING = "The key is bound to an engine that the workload does not permit."
+    REMEDY = "Serve one of the workload's."
+
+    engine: bytes
+
+
+class TdxAttestationEvaluationTooOldError(TdxAttestationError):
+    """`EvaluationTooOld`, selector 0x7736646e."""
+
+    NAME = "EvaluationTooOld"
+    FIELDS = (("evaluation_number", "uint16"), ("floor", "uint16"))
+    SELECTOR = bytes.fromhex("7736646e")
+    MEANING = "The collateral is older than the workload accepts."
+    REMEDY = "Refresh it."
+
+    evaluation_number: int
+    floor: int
+
+
+class TdxAttestationGpuEndorsementOlderError(TdxAttestationError):
+    """`GpuEndorsementOlder`, selector 0xb8ad56c3."""
+
+    NAME = "GpuEndorsementOlder"
+    FIELDS = (("valid_until", "uint64"), ("known", "uint64"))
+    SELECTOR = bytes.fromhex("b8ad56c3")
+    MEANING = "The endorsers have vouched for as long or longer already."
+    REMEDY = (
+        "Nothing; what they signed holds until then, and nobody can shorten it "
+        "by showing what they signed before."
+    )
+
+    valid_until: int
+    known: int
+
+
+class TdxAttestationGpuEndorsementOverError(TdxAttestationError):
+    """`GpuEndorsementOver`, selector 0x068bcf41."""
+
+    NAME = "GpuEndorsementOver"
+    FIELDS = (("valid_until", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("068bcf41")
+    MEANING = "The endorsement would be over already."
+    REMEDY = "Endorse for longer."
+
+    valid_until: int
+    block_time: int
+
+
+class TdxAttestationGpuEndorsementsMissingError(TdxAttestationError):
+    """`GpuEndorsementsMissing`, selector 0xb77b3d76."""
+
+    NAME = "GpuEndorsementsMissing"
+    FIELDS = (("got", "uint256"), ("quorum", "uint8"))
+    SELECTOR = bytes.fromhex("b77b3d76")
+    MEANING = "Fewer endorsers vouched than the workload asks, or it names none."
+    REMEDY = "Collect more."
+
+    got: int
+    quorum: int
+
+
+class TdxAttestationGpuEndorserUnknownError(TdxAttestationError):
+    """`GpuEndorserUnknown`, selector 0xac28ca9b."""
+
+    NAME = "GpuEndorserUnknown"
+    FIELDS = (("endorser", "address"),)
+    SELECTOR = bytes.fromhex("ac28ca9b")
+    MEANING = "Somebody vouched whom the workload does not name."
+    REMEDY = "Leave it out; or something else was signed."
+
+    endorser: Address
+
+
+class TdxAttestationGpuEndorsersUnorderedError(TdxAttestationError):
+    """`GpuEndorsersUnordered`, selector 0xb0cfea20."""
+
+    NAME = "GpuEndorsersUnordered"
+    FIELDS = (("endorser", "address"), ("previous", "address"))
+    SELECTOR = bytes.fromhex("b0cfea20")
+    MEANING = "Signers are not ascending: one of them twice, or out of order."
+    REMEDY = "Sort signatures by signer."
+
+    endorser: Address
+    previous: Address
+
+
+class TdxAttestationGpuEvidenceMissingError(TdxAttestationError):
+    """`GpuEvidenceMissing`, selector 0x95f6dd10."""
+
+    NAME = "GpuEvidenceMissing"
+    FIELDS = (("key", "address"),)
+    SELECTOR = bytes.fromhex("95f6dd10")
+    MEANING = "The key is bound to no GPU evidence."
+    REMEDY = "Bind it to some."
+
+    key: Address
+
+
+class TdxAttestationGpuSignatureMalformedError(TdxAttestationError):
+    """`GpuSignatureMalformed`, selector 0x23f95cfc."""
+
+    NAME = "GpuSignatureMalformed"
+    FIELDS = (("length", "uint256"),)
+    SELECTOR = bytes.fromhex("23f95cfc")
+    MEANING = "Signatures are not of 65 bytes each, with low s and v 27 or 28."
+    REMEDY = "Sign again with a signer that normalises s."
+
+    length: int
+
+
+class TdxAttestationHardwareRevokedError(TdxAttestationError):
+    """`HardwareRevoked`, selector 0x7f6266df."""
+
+    NAME = "HardwareRevoked"
+    FIELDS = (("ppid", "bytes16"), ("revoked_at", "uint64"))
+    SELECTOR = bytes.fromhex("7f6266df")
+    MEANING = "A guard of the workload has refused the machine."
+    REMEDY = "Use other hardware."
+
+    ppid: bytes
+    revoked_at: int
+
+
+class TdxAttestationMeasurementsMismatchError(TdxAttestationError):
+    """`MeasurementsMismatch`, selector 0x3e7833d2."""
+
+    NAME = "MeasurementsMismatch"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("3e7833d2")
+    MEANING = "Other code was measured than the workload names."
+    REMEDY = "Run the measured image, on the machine shape that it was measured on."
+
+    got: bytes
+    expected: bytes
+
+
+class TdxAttestationModelNotPermittedError(TdxAttestationError):
+    """`ModelNotPermitted`, selector 0x241fa244."""
+
+    NAME = "ModelNotPermitted"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("241fa244")
+    MEANING = "The key is bound to another model than the workload names."
+    REMEDY = "Serve the workload's."
+
+    got: bytes
+    expected: bytes
+
+
+class TdxAttestationNotAttestedError(TdxAttestationError):
+    """`NotAttested`, selector 0x80137679."""
+
+    NAME = "NotAttested"
+    FIELDS = (("key", "address"), ("workload_id", "bytes32"))
+    SELECTOR = bytes.fromhex("80137679")
+    MEANING = "The key was never attested for the workload."
+    REMEDY = "Register it."
+
+    key: Address
+    workload_id: bytes
+
+
+class TdxAttestationNotGuardError(TdxAttestationError):
+    """`NotGuard`, selector 0xbf3d4ae2."""
+
+    NAME = "NotGuard"
+    FIELDS = (("caller", "address"),)
+    SELECTOR = bytes.fromhex("bf3d4ae2")
+    MEANING = "The caller is no guard of the workload."
+    REMEDY = "Send it from one that the workload names."
+
+    caller: Address
+
+
+class TdxAttestationProgramNotPermittedError(TdxAttestationError):
+    """`ProgramNotPermitted`, selector 0xdb2155c3."""
+
+    NAME = "ProgramNotPermitted"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("db2155c3")
+    MEANING = "The key is bound to another program than the workload names."
+    REMEDY = "Serve the workload's."
+
+    got: bytes
+    expected: bytes
+
+
+class TdxAttestationReportDataMismatchError(TdxAttestationError):
+    """`ReportDataMismatch`, selector 0x7629e7b4."""
+
+    NAME = "ReportDataMismatch"
+    FIELDS = (
+        ("high", "bytes32"),
+        ("low", "bytes32"),
+        ("expected_high", "bytes32"),
+        ("expected_low", "bytes32"),
+    )
+    SELECTOR = bytes.fromhex("7629e7b4")
+    MEANING = (
+        "The TD's report carries something else than this binding: it was made "
+        "for another binding, chain, contract or purpose."
+    )
+    REMEDY = "Quote anew, with key ‖ digest ‖ tag as report data."
+
+    high: bytes
+    low: bytes
+    expected_high: bytes
+    expected_low: bytes
+
+
+class TdxAttestationStatusNotPermittedError(TdxAttestationError):
+    """`StatusNotPermitted`, selector 0xbc42d2d1."""
+
+    NAME = "StatusNotPermitted"
+    FIELDS = (("status", "uint8"), ("permitted", "uint16"))
+    SELECTOR = bytes.fromhex("bc42d2d1")
+    MEANING = "The machine is not patched as the workload asks."
+    REMEDY = "Update its firmware, or grant a workload that accepts this status."
+
+    status: int
+    permitted: int
+
+
+class TdxAttestationWorkloadForeignError(TdxAttestationError):
+    """`WorkloadForeign`, selector 0x5245b7d8."""
+
+    NAME = "WorkloadForeign"
+    FIELDS = (("named", "bytes32"), ("workload_id", "bytes32"))
+    SELECTOR = bytes.fromhex("5245b7d8")
+    MEANING = "The binding is for another workload."
+    REMEDY = "Register it under the workload that it names."
+
+    named: bytes
+    workload_id: bytes
+
+
+class TdxAttestationWorkloadMalformedError(TdxAttestationError):
+    """`WorkloadMalformed`, selector 0xa7c5d146."""
+
+    NAME = "WorkloadMalformed"
+    FIELDS = (
+        ("engines", "uint256"),
+        ("statuses", "uint16"),
+        ("endorsers", "uint256"),
+        ("quorum", "uint8"),
+    )
+    SELECTOR = bytes.fromhex("a7c5d146")
+    MEANING = (
+        "The workload has no engine, accepts no status, or its endorsers are "
+        "not ascending or fewer than the quorum."
+    )
+    REMEDY = "Correct it; its hash changes."
+
+    engines: int
+    statuses: int
+    endorsers: int
+    quorum: int
+
+
+class TdxError(ContractError):
+    """Refused by a TDX verifier."""
+
+
+class TdxAttestationKeyUnboundError(TdxError):
+    """`AttestationKeyUnbound`, selector 0xcf8d57dc."""
+
+    NAME = "AttestationKeyUnbound"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("cf8d57dc")
+    MEANING = "The quoting enclave's report is not about this attestation key."
+    REMEDY = "The quote was changed."
+
+    got: bytes
+    expected: bytes
+
+
+class TdxAttributesForbiddenError(TdxError):
+    """`AttributesForbidden`, selector 0xcc8ea94c."""
+
+    NAME = "AttributesForbidden"
+    FIELDS = (("attributes", "bytes8"), ("permitted", "bytes8"))
+    SELECTOR = bytes.fromhex("cc8ea94c")
+    MEANING = (
+        "The TD has attributes that are reserved, or open it to others "
+        "(profiling, migration, service TDs)."
+    )
+    REMEDY = "Launch it without them."
+
+    attributes: bytes
+    permitted: bytes
+
+
+class TdxAuthoritiesFullError(TdxError):
+    """`AuthoritiesFull`, selector 0xfa6c0cfe."""
+
+    NAME = "AuthoritiesFull"
+    FIELDS = (("limit", "uint256"),)
+    SELECTOR = bytes.fromhex("fa6c0cfe")
+    MEANING = "There is no room for another authority."
+    REMEDY = "Nothing; Intel's root has issued three."
+
+    limit: int
+
+
+class TdxAuthorityRevokedError(TdxError):
+    """`AuthorityRevoked`, selector 0x6d8f357b."""
+
+    NAME = "AuthorityRevoked"
+    FIELDS = (("number", "uint8"), ("revoked", "uint128"))
+    SELECTOR = bytes.fromhex("6d8f357b")
+    MEANING = "The root, an authority or a signer was revoked."
+    REMEDY = "Nothing that it signed is believed any more."
+
+    number: int
+    revoked: int
+
+
+class TdxCertificateEarlyError(TdxError):
+    """`CertificateEarly`, selector 0x8c04bec7."""
+
+    NAME = "CertificateEarly"
+    FIELDS = (("valid_from", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("8c04bec7")
+    MEANING = "The certificate is not valid yet."
+    REMEDY = "Wait, or check the chain's time."
+
+    valid_from: int
+    block_time: int
+
+
+class TdxCertificateIssuerError(TdxError):
+    """`CertificateIssuer`, selector 0x3a793c0f."""
+
+    NAME = "CertificateIssuer"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("3a793c0f")
+    MEANING = "The issuer's name is not that of the authority it was submitted under."
+    REMEDY = (
+        "Submit the issuer's certificate first, and name it. Expected zero: it "
+        "is not known."
+    )
+
+    got: bytes
+    expected: bytes
+
+
+class TdxCertificateKeyIdError(TdxError):
+    """`CertificateKeyId`, selector 0x9f8fedb6."""
+
+    NAME = "CertificateKeyId"
+    FIELDS = (("got", "bytes20"), ("expected", "bytes20"))
+    SELECTOR = bytes.fromhex("9f8fedb6")
+    MEANING = "The issuer's key id is not that of the authority it was submitted under."
+    REMEDY = "Submit the issuer's certificate first, and name it."
+
+    got: bytes
+    expected: bytes
+
+
+class TdxCertificateOverError(TdxError):
+    """`CertificateOver`, selector 0xd6cb311d."""
+
+    NAME = "CertificateOver"
+    FIELDS = (("valid_until", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("d6cb311d")
+    MEANING = "A certificate of the chain is over."
+    REMEDY = "Submit its successor."
+
+    valid_until: int
+    block_time: int
+
+
+class TdxCertificateRoleError(TdxError):
+    """`CertificateRole`, selector 0xd1dca3bd."""
+
+    NAME = "CertificateRole"
+    FIELDS = (("role", "uint8"),)
+    SELECTOR = bytes.fromhex("d1dca3bd")
+    MEANING = "A certificate is for something else than it is submitted as."
+    REMEDY = "Check which certificate goes where."
+
+    role: int
+
+
+class TdxCertificateSignatureError(TdxError):
+    """`CertificateSignature`, selector 0x7854062a."""
+
+    NAME = "CertificateSignature"
+    FIELDS = (("digest", "bytes32"),)
+    SELECTOR = bytes.fromhex("7854062a")
+    MEANING = "The signature does not verify."
+    REMEDY = (
+        "The certificate or list was changed, or another key signed it, or the "
+        "chain has no P-256 precompile (`affiant attest doctor` tells)."
+    )
+
+    digest: bytes
+
+
+class TdxCollateralDatesError(TdxError):
+    """`CollateralDates`, selector 0x5b000dd5."""
+
+    NAME = "CollateralDates"
+    FIELDS = (
+        ("issued_at", "uint64"),
+        ("valid_until", "uint64"),
+        ("block_time", "uint256"),
+    )
+    SELECTOR = bytes.fromhex("5b000dd5")
+    MEANING = "The collateral is not valid yet, or is over."
+    REMEDY = "Submit what Intel offers now."
+
+    issued_at: int
+    valid_until: int
+    block_time: int
+
+
+class TdxCollateralOlderError(TdxError):
+    """`CollateralOlder`, selector 0xead827b3."""
+
+    NAME = "CollateralOlder"
+    FIELDS = (("issued_at", "uint64"), ("known", "uint64"))
+    SELECTOR = bytes.fromhex("ead827b3")
+    MEANING = "Newer collateral is known."
+    REMEDY = "Submit what Intel offers now."
+
+    issued_at: int
+    known: int
+
+
+class TdxCollateralOverError(TdxError):
+    """`CollateralOver`, selector 0x1bb2a17b."""
+
+    NAME = "CollateralOver"
+    FIELDS = (
+        ("tcb_info_until", "uint64"),
+        ("qe_identity_until", "uint64"),
+        ("block_time", "uint256"),
+    )
+    SELECTOR = bytes.fromhex("1bb2a17b")
+    MEANING = (
+        "TCB info or identity of the quoting enclave is over, or was never added (0)."
+    )
+    REMEDY = "Refresh the collateral (`affiant attest refresh`)."
+
+    tcb_info_until: int
+    qe_identity_until: int
+    block_time: int
+
+
+class TdxCollateralRollbackError(TdxError):
+    """`CollateralRollback`, selector 0xf996e858."""
+
+    NAME = "CollateralRollback"
+    FIELDS = (("evaluation_number", "uint16"), ("floor", "uint16"))
+    SELECTOR = bytes.fromhex("f996e858")
+    MEANING = "The collateral is from before a TCB recovery that is known here."
+    REMEDY = "Submit what Intel offers now."
+
+    evaluation_number: int
+    floor: int
+
+
+class TdxCollateralSignatureError(TdxError):
+    """`CollateralSignature`, selector 0x1a068d26."""
+
+    NAME = "CollateralSignature"
+    FIELDS = (("digest", "bytes32"),)
+    SELECTOR = bytes.fromhex("1a068d26")
+    MEANING = "The collateral's signature does not verify."
+    REMEDY = "It was changed, or another signer signed it."
+
+    digest: bytes
+
+
+class TdxCollateralSignatureLengthError(TdxError):
+    """`CollateralSignatureLength`, selector 0x47c3b28f."""
+
+    NAME = "CollateralSignatureLength"
+    FIELDS = (("got", "uint256"),)
+    SELECTOR = bytes.fromhex("47c3b28f")
+    MEANING = "A signature is not 64 bytes r ‖ s."
+    REMEDY = "Decode Intel's hexadecimal digits."
+
+    got: int
+
+
+class TdxDebuggableError(TdxError):
+    """`Debuggable`, selector 0x3f4641fe."""
+
+    NAME = "Debuggable"
+    FIELDS = (("attributes", "bytes8"),)
+    SELECTOR = bytes.fromhex("3f4641fe")
+    MEANING = "The TD can be debugged: the host reads its memory."
+    REMEDY = "Launch it without DEBUG."
+
+    attributes: bytes
+
+
+class TdxMachineDistrustedError(TdxError):
+    """`MachineDistrusted`, selector 0x0b294135."""
+
+    NAME = "MachineDistrusted"
+    FIELDS = (("machine", "bytes32"), ("revoked_at", "uint64"))
+    SELECTOR = bytes.fromhex("0b294135")
+    MEANING = "The machine's certificate was revoked."
+    REMEDY = "Nothing; use other hardware."
+
+    machine: bytes
+    revoked_at: int
+
+
+class TdxMachineUnknownError(TdxError):
+    """`MachineUnknown`, selector 0x41b6bf8c."""
+
+    NAME = "MachineUnknown"
+    FIELDS = (("machine", "bytes32"),)
+    SELECTOR = bytes.fromhex("41b6bf8c")
+    MEANING = "The machine's certificate was never added."
+    REMEDY = "Add it (`addMachine`)."
+
+    machine: bytes
+
+
+class TdxModuleForeignError(TdxError):
+    """`ModuleForeign`, selector 0x52728f3e."""
+
+    NAME = "ModuleForeign"
+    FIELDS = (("signer", "bytes32"),)
+    SELECTOR = bytes.fromhex("52728f3e")
+    MEANING = "The TDX module is not signed by Intel, or has attributes."
+    REMEDY = "Nothing; such a module is not trusted."
+
+    signer: bytes
+
+
+class TdxModuleTooOldError(TdxError):
+    """`ModuleTooOld`, selector 0x377b5c9e."""
+
+    NAME = "ModuleTooOld"
+    FIELDS = (("version", "uint8"), ("svn", "uint8"))
+    SELECTOR = bytes.fromhex("377b5c9e")
+    MEANING = "The TDX module is older than any that the TCB info knows."
+    REMEDY = "Update the module."
+
+    version: int
+    svn: int
+
+
+class TdxModuleUnknownError(TdxError):
+    """`ModuleUnknown`, selector 0xdf27bb23."""
+
+    NAME = "ModuleUnknown"
+    FIELDS = (("version", "uint8"),)
+    SELECTOR = bytes.fromhex("df27bb23")
+    MEANING = "The TCB info does not know the TDX module's major version."
+    REMEDY = "Refresh the collateral, or update the module."
+
+    version: int
+
+
+class TdxPceIdMismatchError(TdxError):
+    """`PceIdMismatch`, selector 0xe8f2513b."""
+
+    NAME = "PceIdMismatch"
+    FIELDS = (("got", "bytes2"), ("expected", "bytes2"))
+    SELECTOR = bytes.fromhex("e8f2513b")
+    MEANING = "The machine has another provisioning enclave than the TCB info is for."
+    REMEDY = "Nothing; Intel has one."
+
+    got: bytes
+    expected: bytes
+
+
+class TdxQeForeignError(TdxError):
+    """`QeForeign`, selector 0x98f95032."""
+
+    NAME = "QeForeign"
+    FIELDS = (("got", "bytes32"), ("expected", "bytes32"), ("debug", "bool"))
+    SELECTOR = bytes.fromhex("98f95032")
+    MEANING = "The quoting enclave is not Intel's, or debugs."
+    REMEDY = "Nothing; such a quote proves nothing."
+
+    got: bytes
+    expected: bytes
+    debug: bool
+
+
+class TdxQeReplacedError(TdxError):
+    """`QeReplaced`, selector 0x4b46a85a."""
+
+    NAME = "QeReplaced"
+    FIELDS = (("generation", "uint8"), ("expected", "uint8"))
+    SELECTOR = bytes.fromhex("4b46a85a")
+    MEANING = (
+        "Intel has changed what a quoting enclave must be since the quote was verified."
+    )
+    REMEDY = "Attest anew: the enclave's report has to be seen again."
+
+    generation: int
+    expected: int
+
+
+class TdxQeSignatureError(TdxError):
+    """`QeSignature`, selector 0xe04e9645."""
+
+    NAME = "QeSignature"
+    FIELDS = (("digest", "bytes32"),)
+    SELECTOR = bytes.fromhex("e04e9645")
+    MEANING = "The machine's key did not sign the quoting enclave's report."
+    REMEDY = "The quote was changed, or is from another machine."
+
+    digest: bytes
+
+
+class TdxQeTooOldError(TdxError):
+    """`QeTooOld`, selector 0x1f7bbc4b."""
+
+    NAME = "QeTooOld"
+    FIELDS = (("svn", "uint16"),)
+    SELECTOR = bytes.fromhex("1f7bbc4b")
+    MEANING = "The quoting enclave is older than any that its identity knows."
+    REMEDY = "Update it."
+
+    svn: int
+
+
+class TdxQuoteKindError(TdxError):
+    """`QuoteKind`, selector 0x82a330f1."""
+
+    NAME = "QuoteKind"
+    FIELDS = (("kind", "bytes6"), ("vendor", "bytes16"))
+    SELECTOR = bytes.fromhex("82a330f1")
+    MEANING = "Another key type, TEE or quoting enclave vendor."
+    REMEDY = (
+        "Only TDX quotes of Intel's quoting enclave, signed on P-256, are "
+        "verified here."
+    )
+
+    kind: bytes
+    vendor: bytes
+
+
+class TdxQuoteLengthError(TdxError):
+    """`QuoteLength`, selector 0x01b38688."""
+
+    NAME = "QuoteLength"
+    FIELDS = (("got", "uint256"), ("expected", "uint256"))
+    SELECTOR = bytes.fromhex("01b38688")
+    MEANING = "The signed part has another length than its version has."
+    REMEDY = "Cut the quote where its signature begins."
+
+    got: int
+    expected: int
+
+
+class TdxQuoteSignatureError(TdxError):
+    """`QuoteSignature`, selector 0xa57fcfea."""
+
+    NAME = "QuoteSignature"
+    FIELDS = (("digest", "bytes32"),)
+    SELECTOR = bytes.fromhex("a57fcfea")
+    MEANING = "The attestation key did not sign the quote."
+    REMEDY = "The quote was changed."
+
+    digest: bytes
+
+
+class TdxQuoteTooShortError(TdxError):
+    """`QuoteTooShort`, selector 0x0d59ee32."""
+
+    NAME = "QuoteTooShort"
+    FIELDS = (("length", "uint256"), ("least", "uint256"))
+    SELECTOR = bytes.fromhex("0d59ee32")
+    MEANING = "Too few bytes for a quote."
+    REMEDY = "Submit header and TD report as signed."
+
+    length: int
+    least: int
+
+
+class TdxQuoteVersionError(TdxError):
+    """`QuoteVersion`, selector 0x3786f747."""
+
+    NAME = "QuoteVersion"
+    FIELDS = (("version", "bytes2"), ("descriptor", "bytes6"))
+    SELECTOR = bytes.fromhex("3786f747")
+    MEANING = "Neither version 4 nor version 5 with a TD report."
+    REMEDY = "Quotes of SGX enclaves are not verified here."
+
+    version: bytes
+    descriptor: bytes
+
+
+class TdxRevocationListOlderError(TdxError):
+    """`RevocationListOlder`, selector 0x3b523762."""
+
+    NAME = "RevocationListOlder"
+    FIELDS = (("issued_at", "uint64"), ("known", "uint64"))
+    SELECTOR = bytes.fromhex("3b523762")
+    MEANING = "A newer revocation list is known."
+    REMEDY = "Submit the newest."
+
+    issued_at: int
+    known: int
+
+
+class TdxRevocationListOverError(TdxError):
+    """`RevocationListOver`, selector 0x70070040."""
+
+    NAME = "RevocationListOver"
+    FIELDS = (("valid_until", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("70070040")
+    MEANING = "The revocation list is over."
+    REMEDY = "Submit the newest."
+
+    valid_until: int
+    block_time: int
+
+
+class TdxRevocationsUnknownError(TdxError):
+    """`RevocationsUnknown`, selector 0x7626e0b2."""
+
+    NAME = "RevocationsUnknown"
+    FIELDS = (("valid_until", "uint64"), ("block_time", "uint256"))
+    SELECTOR = bytes.fromhex("7626e0b2")
+    MEANING = (
+        "Whether certificates are revoked is not known: a list is missing or over."
+    )
+    REMEDY = (
+        "Refresh the revocation lists (`affiant attest refresh`). 0: there was "
+        "never one."
+    )
+
+    valid_until: int
+    block_time: int
+
+
+class TdxRootForeignError(TdxError):
+    """`RootForeign`, selector 0x0eb96288."""
+
+    NAME = "RootForeign"
+    FIELDS = (("key_hash", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("0eb96288")
+    MEANING = "The certificate's key is not the pinned root's."
+    REMEDY = "Submit the root certificate that this contract was deployed for."
+
+    key_hash: bytes
+    expected: bytes
+
+
+class TdxRootKnownError(TdxError):
+    """`RootKnown`, selector 0x6fc84322."""
+
+    NAME = "RootKnown"
+    FIELDS = ()
+    SELECTOR = bytes.fromhex("6fc84322")
+    MEANING = "The root is known already."
+    REMEDY = "Nothing is left to do."
+
+
+class TdxRootNotForProductionError(TdxError):
+    """`RootNotForProduction`, selector 0x1394e97a."""
+
+    NAME = "RootNotForProduction"
+    FIELDS = (("chain_id", "uint256"),)
+    SELECTOR = bytes.fromhex("1394e97a")
+    MEANING = "A root other than Intel's may not be deployed on a chain where money is."
+    REMEDY = "Use a development chain."
+
+    chain_id: int
+
+
+class TdxSeptVeEnabledError(TdxError):
+    """`SeptVeEnabled`, selector 0x259ff9db."""
+
+    NAME = "SeptVeEnabled"
+    FIELDS = (("attributes", "bytes8"),)
+    SELECTOR = bytes.fromhex("259ff9db")
+    MEANING = "The TD lets its host inject faults where it expects memory."
+    REMEDY = "Launch it with SEPT_VE_DISABLE."
+
+    attributes: bytes
+
+
+class TdxSerialTakenError(TdxError):
+    """`SerialTaken`, selector 0x096db22b."""
+
+    NAME = "SerialTaken"
+    FIELDS = (("other", "bytes32"), ("serial", "uint256"))
+    SELECTOR = bytes.fromhex("096db22b")
+    MEANING = "Another certificate has this serial number already."
+    REMEDY = "Nothing; an authority must not issue two."
+
+    other: bytes
+    serial: int
+
+
+class TdxServiceBoundError(TdxError):
+    """`ServiceBound`, selector 0xa84bb36a."""
+
+    NAME = "ServiceBound"
+    FIELDS = (("measurement", "bytes32"),)
+    SELECTOR = bytes.fromhex("a84bb36a")
+    MEANING = "A service TD is bound to the TD."
+    REMEDY = "Launch it without."
+
+    measurement: bytes
+
+
+class TdxSignaturesLengthError(TdxError):
+    """`SignaturesLength`, selector 0xca961efd."""
+
+    NAME = "SignaturesLength"
+    FIELDS = (("got", "uint256"), ("expected", "uint256"))
+    SELECTOR = bytes.fromhex("ca961efd")
+    MEANING = "The signatures are not 608 bytes."
+    REMEDY = "Cut the quote as `TdxQuote` describes."
+
+    got: int
+    expected: int
+
+
+class TdxTcbInfoUnknownError(TdxError):
+    """`TcbInfoUnknown`, selector 0x39dbef5e."""
+
+    NAME = "TcbInfoUnknown"
+    FIELDS = (("fmspc", "bytes6"),)
+    SELECTOR = bytes.fromhex("39dbef5e")
+    MEANING = "No TCB info is known for this kind of machine."
+    REMEDY = "Refresh the collateral (`affiant attest refresh`)."
+
+    fmspc: bytes
+
+
+class TdxTcbLevelNoneError(TdxError):
+    """`TcbLevelNone`, selector 0xb45ba867."""
+
+    NAME = "TcbLevelNone"
+    FIELDS = (("components", "bytes32"), ("pce_svn", "uint16"))
+    SELECTOR = bytes.fromhex("b45ba867")
+    MEANING = "The machine reaches no level of the TCB info."
+    REMEDY = "Update its firmware."
+
+    components: bytes
+    pce_svn: int
+
+
+class TdxTcbRevokedError(TdxError):
+    """`TcbRevoked`, selector 0x80ed038a."""
+
+    NAME = "TcbRevoked"
+    FIELDS = (("launched", "bytes16"), ("current", "bytes16"), ("qe_svn", "uint16"))
+    SELECTOR = bytes.fromhex("80ed038a")
+    MEANING = (
+        "The machine, its TDX module or its quoting enclave is revoked at "
+        "these versions."
+    )
+    REMEDY = "Update it."
+
+    launched: bytes
+    current: bytes
+    qe_svn: int
+
+
+class CertificateError(ContractError):
+    """Refused by a reader of certificates."""
+
+
+class CertificateCrlEntryError(CertificateError):
+    """`CrlEntry`, selector 0x37a3bce4."""
+
+    NAME = "CrlEntry"
+    FIELDS = (("at", "uint256"),)
+    SELECTOR = bytes.fromhex("37a3bce4")
+    MEANING = (
+        "An entry of a revocation list is not a serial number, a time and a reason."
+    )
+    REMEDY = "Indirect and partial lists are not read."
+
+    at: int
+
+
+class CertificateDerIntegerError(CertificateError):
+    """`DerInteger`, selector 0x778d2a1e."""
+
+    NAME = "DerInteger"
+    FIELDS = (("at", "uint256"), ("length", "uint256"))
+    SELECTOR = bytes.fromhex("778d2a1e")
+    MEANING = "An integer is empty, negative, not in its shortest form or too large."
+    REMEDY = "Serial numbers and signatures are positive, of at most 256 bits."
+
+    at: int
+    length: int
+
+
+class CertificateDerLengthError(CertificateError):
+    """`DerLength`, selector 0xc2f0a8c9."""
+
+    NAME = "DerLength"
+    FIELDS = (("at", "uint256"), ("got", "uint256"))
+    SELECTOR = bytes.fromhex("c2f0a8c9")
+    MEANING = "A length is not in its shortest form, or has more than two bytes."
+    REMEDY = "DER has one spelling of every length."
+
+    at: int
+    got: int
+
+
+class CertificateDerSizeError(CertificateError):
+    """`DerSize`, selector 0x7b7258f7."""
+
+    NAME = "DerSize"
+    FIELDS = (("at", "uint256"), ("got", "uint256"), ("expected", "uint256"))
+    SELECTOR = bytes.fromhex("7b7258f7")
+    MEANING = "A byte string has another length than its kind."
+    REMEDY = "Submit a certificate of Intel's profile."
+
+    at: int
+    got: int
+    expected: int
+
+
+class CertificateDerTagError(CertificateError):
+    """`DerTag`, selector 0x24ecfa1e."""
+
+    NAME = "DerTag"
+    FIELDS = (("at", "uint256"), ("got", "uint8"), ("expected", "uint8"))
+    SELECTOR = bytes.fromhex("24ecfa1e")
+    MEANING = "Another kind of element was expected here."
+    REMEDY = "Submit DER of Intel's profile."
+
+    at: int
+    got: int
+    expected: int
+
+
+class CertificateDerTrailingError(CertificateError):
+    """`DerTrailing`, selector 0x6a0552f2."""
+
+    NAME = "DerTrailing"
+    FIELDS = (("at", "uint256"), ("end", "uint256"))
+    SELECTOR = bytes.fromhex("6a0552f2")
+    MEANING = "Something follows where nothing may."
+    REMEDY = "Cut off what is not part of the certificate."
+
+    at: int
+    end: int
+
+
+class CertificateDerTruncatedError(CertificateError):
+    """`DerTruncated`, selector 0xdc38eed5."""
+
+    NAME = "DerTruncated"
+    FIELDS = (("at", "uint256"), ("length", "uint256"), ("limit", "uint256"))
+    SELECTOR = bytes.fromhex("dc38eed5")
+    MEANING = "An element reaches beyond what encloses it."
+    REMEDY = "Submit the certificate as whole DER, not as PEM."
+
+    at: int
+    length: int
+    limit: int
+
+
+class CertificatePckEntryError(CertificateError):
+    """`PckEntry`, selector 0x585368f0."""
+
+    NAME = "PckEntry"
+    FIELDS = (("at", "uint256"), ("got", "uint256"), ("expected", "uint256"))
+    SELECTOR = bytes.fromhex("585368f0")
+    MEANING = (
+        "The SGX extension of a PCK certificate lacks an entry or has an unknown one."
+    )
+    REMEDY = "Submit a PCK certificate of Intel's profile."
+
+    at: int
+    got: int
+    expected: int
+
+
+class CertificatePckSvnError(CertificateError):
+    """`PckSvn`, selector 0xd440506c."""
+
+    NAME = "PckSvn"
+    FIELDS = (("component", "uint256"), ("got", "uint256"), ("expected", "uint256"))
+    SELECTOR = bytes.fromhex("d440506c")
+    MEANING = (
+        "A TCB component is not the CPU security version's byte that it stands for."
+    )
+    REMEDY = "Nothing; such a certificate contradicts itself."
+
+    component: int
+    got: int
+    expected: int
+
+
+class CertificateX509AlgorithmError(CertificateError):
+    """`X509Algorithm`, selector 0x605e38de."""
+
+    NAME = "X509Algorithm"
+    FIELDS = (("at", "uint256"),)
+    SELECTOR = bytes.fromhex("605e38de")
+    MEANING = "Not ECDSA with SHA-256, or not twice the same."
+    REMEDY = "Submit a certificate of Intel's profile."
+
+    at: int
+
+
+class CertificateX509ExtensionError(CertificateError):
+    """`X509Extension`, selector 0xcc6b52b3."""
+
+    NAME = "X509Extension"
+    FIELDS = (("at", "uint256"),)
+    SELECTOR = bytes.fromhex("cc6b52b3")
+    MEANING = (
+        "An extension is unknown and critical, comes twice or has another content."
+    )
+    REMEDY = "Submit a certificate of Intel's profile."
+
+    at: int
+
+
+class CertificateX509KeyError(CertificateError):
+    """`X509Key`, selector 0x394f628f."""
+
+    NAME = "X509Key"
+    FIELDS = (("at", "uint256"),)
+    SELECTOR = bytes.fromhex("394f628f")
+    MEANING = "Not an uncompressed key on P-256."
+    REMEDY = "Submit a certificate of Intel's profile."
+
+    at: int
+
+
+class CertificateX509NameError(CertificateError):
+    """`X509Name`, selector 0x5da5087c."""
+
+    NAME = "X509Name"
+    FIELDS = (("at", "uint256"),)
+    SELECTOR = bytes.fromhex("5da5087c")
+    MEANING = "The subject's common name is missing, or tells none of the known roles."
+    REMEDY = "Only the five kinds of certificates of the provisioning PKI are read."
+
+    at: int
+
+
+class CertificateX509RoleError(CertificateError):
+    """`X509Role`, selector 0x2b95e4d8."""
+
+    NAME = "X509Role"
+    FIELDS = (
+        ("role", "uint8"),
+        ("extensions", "uint256"),
+        ("key_usage", "uint8"),
+        ("is_authority", "bool"),
+    )
+    SELECTOR = bytes.fromhex("2b95e4d8")
+    MEANING = (
+        "Extensions, authority or key usage do not fit the role that the name tells."
+    )
+    REMEDY = "A certificate authority signs certificates and lists, all others do not."
+
+    role: int
+    extensions: int
+    key_usage: int
+    is_authority: bool
+
+
+class CertificateX509TimeError(CertificateError):
+    """`X509Time`, selector 0x030aeac4."""
+
+    NAME = "X509Time"
+    FIELDS = (("at", "uint256"),)
+    SELECTOR = bytes.fromhex("030aeac4")
+    MEANING = "A date that no calendar has, or in another form than UTC with seconds."
+    REMEDY = "Submit a certificate of Intel's profile."
+
+    at: int
+
+
+class CertificateX509VersionError(CertificateError):
+    """`X509Version`, selector 0xcaf09f59."""
+
+    NAME = "X509Version"
+    FIELDS = (("got", "uint256"), ("expected", "uint256"))
+    SELECTOR = bytes.fromhex("caf09f59")
+    MEANING = "Not version 3 of X.509, or version 2 of a revocation list."
+    REMEDY = "Submit a certificate of Intel's profile."
+
+    got: int
+    expected: int
+
+
+class CollateralError(ContractError):
+    """Refused by a reader of collateral."""
+
+
+class CollateralJsonDateError(CollateralError):
+    """`JsonDate`, selector 0x1ea6b93a."""
+
+    NAME = "JsonDate"
+    FIELDS = (("at", "uint256"),)
+    SELECTOR = bytes.fromhex("1ea6b93a")
+    MEANING = "Not a date in UTC with seconds, or one that no calendar has."
+    REMEDY = "Submit the JSON as Intel signed it."
+
+    at: int
+
+
+class CollateralJsonHexError(CollateralError):
+    """`JsonHex`, selector 0x289ebb78."""
+
+    NAME = "JsonHex"
+    FIELDS = (("at", "uint256"), ("digits", "uint256"))
+    SELECTOR = bytes.fromhex("289ebb78")
+    MEANING = "Not as many hexadecimal digits."
+    REMEDY = "Submit the JSON as Intel signed it."
+
+    at: int
+    digits: int
+
+
+class CollateralJsonMismatchError(CollateralError):
+    """`JsonMismatch`, selector 0xfc35688a."""
+
+    NAME = "JsonMismatch"
+    FIELDS = (("at", "uint256"), ("got", "bytes32"), ("expected", "bytes32"))
+    SELECTOR = bytes.fromhex("fc35688a")
+    MEANING = "The text is not what the template has here."
+    REMEDY = (
+        "Submit the JSON as Intel signed it: the value of `tcbInfo` or "
+        "`enclaveIdentity` alone, byte for byte. Where Intel's template itself "
+        "changed, a new reader is needed."
+    )
+
+    at: int
+    got: bytes
+    expected: bytes
+
+
+class CollateralJsonNumberError(CollateralError):
+    """`JsonNumber`, selector 0xd3cb67a4."""
+
+    NAME = "JsonNumber"
+    FIELDS = (("at", "uint256"), ("limit", "uint256"))
+    SELECTOR = bytes.fromhex("d3cb67a4")
+    MEANING = "Not a whole number in its shortest form, or too large."
+    REMEDY = "Submit the JSON as Intel signed it."
+
+    at: int
+    limit: int
+
+
+class CollateralJsonStatusError(CollateralError):
+    """`JsonStatus`, selector 0x4ef97a99."""
+
+    NAME = "JsonStatus"
+    FIELDS = (("at", "uint256"), ("got", "bytes32"))
+    SELECTOR = bytes.fromhex("4ef97a99")
+    MEANING = "Not a TCB status, or none that is used here."
+    REMEDY = "Submit the JSON as Intel signed it."
+
+    at: int
+    got: bytes
+
+
+class CollateralJsonTextError(CollateralError):
+    """`JsonText`, selector 0x9141e4a1."""
+
+    NAME = "JsonText"
+    FIELDS = (("at", "uint256"),)
+    SELECTOR = bytes.fromhex("9141e4a1")
+    MEANING = (
+        "A string with an escape, a control character or none but ASCII, or "
+        "without an end."
+    )
+    REMEDY = "Submit the JSON as Intel signed it."
+
+    at: int
+
+
+class CollateralJsonTrailingError(CollateralError):
+    """`JsonTrailing`, selector 0x371bd022."""
+
+    NAME = "JsonTrailing"
+    FIELDS = (("at", "uint256"), ("length", "uint256"))
+    SELECTOR = bytes.fromhex("371bd022")
+    MEANING = "Something follows the end of the document."
+    REMEDY = "Submit the JSON as Intel signed it, without a newline."
+
+    at: int
+    length: int
+
+
+class CollateralLevelCountError(CollateralError):
+    """`LevelCount`, selector 0xf639c2a1."""
+
+    NAME = "LevelCount"
+    FIELDS = (("at", "uint256"), ("limit", "uint256"))
+    SELECTOR = bytes.fromhex("f639c2a1")
+    MEANING = "There are no levels at all, or more than can be kept."
+    REMEDY = "Where Intel lists more, a new reader is needed."
+
+    at: int
+    limit: int
+
+
+class CollateralLevelOrderError(CollateralError):
+    """`LevelOrder`, selector 0xfeb9e873."""
+
+    NAME = "LevelOrder"
+    FIELDS = (("at", "uint256"),)
+    SELECTOR = bytes.fromhex("feb9e873")
+    MEANING = (
+        "A level does not come before the ones that it is better than, or a "
+        "module comes twice."
+    )
+    REMEDY = "Intel lists the best first. Submit the JSON as Intel signed it."
+
+    at: int
+
+
 ERRORS: dict[bytes, type[ContractError]] = {
     kind.SELECTOR: kind
     for kind in (
@@ -1879,6 +3208,102 @@ ERRORS: dict[bytes, type[ContractError]] = {
         SafeModuleUnexpectedError,
         SpendCapacityOutOfRangeError,
         SpendSpendTooFastError,
+        TdxAttestationBindingBlockError,
+        TdxAttestationBindingOlderError,
+        TdxAttestationBindingOverError,
+        TdxAttestationBindingSignatureInvalidError,
+        TdxAttestationBindingSignatureMalformedError,
+        TdxAttestationBindingTooLongError,
+        TdxAttestationBindingUnnamedError,
+        TdxAttestationEngineNotPermittedError,
+        TdxAttestationEvaluationTooOldError,
+        TdxAttestationGpuEndorsementOlderError,
+        TdxAttestationGpuEndorsementOverError,
+        TdxAttestationGpuEndorsementsMissingError,
+        TdxAttestationGpuEndorserUnknownError,
+        TdxAttestationGpuEndorsersUnorderedError,
+        TdxAttestationGpuEvidenceMissingError,
+        TdxAttestationGpuSignatureMalformedError,
+        TdxAttestationHardwareRevokedError,
+        TdxAttestationMeasurementsMismatchError,
+        TdxAttestationModelNotPermittedError,
+        TdxAttestationNotAttestedError,
+        TdxAttestationNotGuardError,
+        TdxAttestationProgramNotPermittedError,
+        TdxAttestationReportDataMismatchError,
+        TdxAttestationStatusNotPermittedError,
+        TdxAttestationWorkloadForeignError,
+        TdxAttestationWorkloadMalformedError,
+        TdxAttestationKeyUnboundError,
+        TdxAttributesForbiddenError,
+        TdxAuthoritiesFullError,
+        TdxAuthorityRevokedError,
+        TdxCertificateEarlyError,
+        TdxCertificateIssuerError,
+        TdxCertificateKeyIdError,
+        TdxCertificateOverError,
+        TdxCertificateRoleError,
+        TdxCertificateSignatureError,
+        TdxCollateralDatesError,
+        TdxCollateralOlderError,
+        TdxCollateralOverError,
+        TdxCollateralRollbackError,
+        TdxCollateralSignatureError,
+        TdxCollateralSignatureLengthError,
+        TdxDebuggableError,
+        TdxMachineDistrustedError,
+        TdxMachineUnknownError,
+        TdxModuleForeignError,
+        TdxModuleTooOldError,
+        TdxModuleUnknownError,
+        TdxPceIdMismatchError,
+        TdxQeForeignError,
+        TdxQeReplacedError,
+        TdxQeSignatureError,
+        TdxQeTooOldError,
+        TdxQuoteKindError,
+        TdxQuoteLengthError,
+        TdxQuoteSignatureError,
+        TdxQuoteTooShortError,
+        TdxQuoteVersionError,
+        TdxRevocationListOlderError,
+        TdxRevocationListOverError,
+        TdxRevocationsUnknownError,
+        TdxRootForeignError,
+        TdxRootKnownError,
+        TdxRootNotForProductionError,
+        TdxSeptVeEnabledError,
+        TdxSerialTakenError,
+        TdxServiceBoundError,
+        TdxSignaturesLengthError,
+        TdxTcbInfoUnknownError,
+        TdxTcbLevelNoneError,
+        TdxTcbRevokedError,
+        CertificateCrlEntryError,
+        CertificateDerIntegerError,
+        CertificateDerLengthError,
+        CertificateDerSizeError,
+        CertificateDerTagError,
+        CertificateDerTrailingError,
+        CertificateDerTruncatedError,
+        CertificatePckEntryError,
+        CertificatePckSvnError,
+        CertificateX509AlgorithmError,
+        CertificateX509ExtensionError,
+        CertificateX509KeyError,
+        CertificateX509NameError,
+        CertificateX509RoleError,
+        CertificateX509TimeError,
+        CertificateX509VersionError,
+        CollateralJsonDateError,
+        CollateralJsonHexError,
+        CollateralJsonMismatchError,
+        CollateralJsonNumberError,
+        CollateralJsonStatusError,
+        CollateralJsonTextError,
+        CollateralJsonTrailingError,
+        CollateralLevelCountError,
+        CollateralLevelOrderError,
     )
 }
 """Every class by its selector."""

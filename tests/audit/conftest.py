@@ -29,7 +29,7 @@ from affiant.audit.result import (
     Story,
     Verdict,
 )
-from affiant.audit.steps import STEP_NAMES
+from affiant.audit.steps import EVERY_STEP, STEP_NAMES
 from affiant.encoding import Digest, keccak256, to_hex
 from affiant.inference.measure import Measures
 from affiant.inference.profile import Exactness, LengthClass, Limits, Profile
@@ -55,6 +55,7 @@ def passed_steps() -> tuple[Step, ...]:
     return tuple(
         Step(number, name, Status.PASS, f"{name}: as sworn.")
         for number, name in STEP_NAMES.items()
+        if number in EVERY_STEP
     )
 
 

@@ -14,11 +14,11 @@ from affiant.audit.grades import (
     verdict_of,
 )
 from affiant.audit.result import Answer, Status, Step, Verdict
-from affiant.audit.steps import STEP_NAMES
+from affiant.audit.steps import EVERY_STEP, STEP_NAMES
 
 
 def _steps() -> list[Step]:
-    return [Step(n, name, Status.PASS, "fine") for n, name in STEP_NAMES.items()]
+    return [Step(n, STEP_NAMES[n], Status.PASS, "fine") for n in EVERY_STEP]
 
 
 def _answers(steps: list[Step]) -> dict[str, Answer]:
@@ -81,3 +81,48 @@ def test_every_grade_says_what_it_does_not_show() -> None:
 def test_unknown_required_grade_is_misuse(required: str) -> None:
     with pytest.raises(ValueError, match="required grade"):
         verdict_of([], [], required=required)
+
+
+def _attestation(status: Status) -> Step:
+    return Step(11, STEP_NAMES[11], status, "as found")
+
+
+@pytest.mark.parametrize(
+    ("status", "attested", "answer"),
+    [
+        (Status.PASS, 2, Answer.YES),
+        (Status.PASS, 3, Answer.YES),
+        (Status.PASS, 0, Answer.NO),
+        (Status.PASS, None, Answer.NO),
+        (Status.FAIL, None, Answer.NO),
+        (Status.SKIPPED, None, Answer.NO),
+    ],
+)
+def test_hardware_is_yes_only_where_it_was_verified_again(
+    status: Status, attested: int | None, answer: Answer
+) -> None:
+    steps = [*_steps(), _attestation(status)]
+    grades = grade_decision(steps, endorsements_asked=0, tier=0, attested=attested)
+    by_name = {grade.name: grade for grade in grades}
+    assert by_name["hardware"].answer is answer
+    # The owner named the key: what hardware says is beside the point of these.
+    assert by_name["signed"].answer is Answer.YES
+    failed = status is Status.FAIL
+    assert (verdict_of(steps, grades, required="signed") is Verdict.REJECTED) is failed
+
+
+@pytest.mark.parametrize("taken", [None, Status.SKIPPED, Status.FAIL])
+def test_a_key_that_nobody_named_rests_on_its_attestation(
+    taken: Status | None,
+) -> None:
+    steps = [*_steps(), *([] if taken is None else [_attestation(taken)])]
+    grades = grade_decision(steps, endorsements_asked=0, tier=0, named=False)
+    answers = {grade.name: grade.answer for grade in grades}
+    assert answers["signed"] is answers["reproduced"] is Answer.NO
+    verdict = verdict_of(steps, grades, required="signed")
+    assert verdict is not Verdict.ACCEPTED
+    passed = [*_steps(), _attestation(Status.PASS)]
+    grades = grade_decision(
+        passed, endorsements_asked=0, tier=0, attested=0, named=False
+    )
+    assert verdict_of(passed, grades, required="reproduced") is Verdict.ACCEPTED

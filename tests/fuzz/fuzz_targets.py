@@ -29,8 +29,11 @@ from affiant.audit.check_inference import (
     sworn_inferences,
 )
 from affiant.audit.errors import AuditUnavailableError
-from affiant.encoding import JsonValue, canonical_json, parse_json
+from affiant.encoding import JsonValue, canonical_json, keccak256, parse_json
 from affiant.errors import AffiantError, RejectedError
+from affiant.inference.attestation.collateral import Collateral
+from affiant.inference.attestation.dev_root import DevRoot, DevTd
+from affiant.inference.attestation.quote import TdxQuote
 from affiant.inference.chat.attestation import Attestation
 from affiant.inference.chat.completion import Completion
 from affiant.inference.chat.errors import StreamCutError
@@ -49,6 +52,8 @@ from affiant.inference.safetensors_header import read_header, read_index
 from affiant.inference.schema_limits import check_schema
 from affiant.inference.trace import Trace
 from affiant.onchain.address_book import AddressBook
+from affiant.onchain.attestation.binding import NOBODY, TdxWorkload
+from affiant.onchain.attestation.claim import AttestationClaim
 from affiant.onchain.chain_types import parse_block
 from affiant.onchain.decision import Call, Decision
 from affiant.onchain.endorsement import Endorsement
@@ -59,6 +64,9 @@ from affiant.onchain.kits import KITS
 from affiant.onchain.mandate import Mandate
 from affiant.onchain.observation import Observation
 from affiant.onchain.signed_statement import SignedStatement
+
+DEV_ROOT = DevRoot(bytes(32))
+"""Signs the quotes and collateral that are changed here."""
 
 MAX_BYTES = 2**20
 """What a target is given at most here; each format has a limit of its own."""
@@ -252,6 +260,13 @@ def _question(data: bytes) -> bytes:
     return canonical_json({"mandate": mandate.to_json(), "slot": slot})
 
 
+def _collateral(data: bytes) -> bytes:
+    found = Collateral.parse(data)
+    # Read besides by whoever submits it.
+    _ = found.fmspc
+    return found.to_bytes()
+
+
 def _program(value: JsonValue) -> Any:
     found = Program.from_manifest(value)
     return _Written(found.to_manifest())
@@ -295,6 +310,36 @@ def targets() -> tuple[Target, ...]:
             "canonical JSON", seed(seeds.contents()), lambda d: canonical_json(_json(d))
         ),
         Target("evidence file", bundle.to_bytes(), _evidence, json_text=False),
+        Target(
+            "TDX quote",
+            DEV_ROOT.quote(bytes(range(64)), td=DevTd(body=3)),
+            lambda d: TdxQuote.cut(d).assemble(),
+            json_text=False,
+            exact=False,
+        ),
+        Target(
+            "collateral",
+            DEV_ROOT.collateral(now=1_763_700_000).to_bytes(),
+            _collateral,
+            exact=False,
+        ),
+        Target(
+            "workload",
+            seed(
+                TdxWorkload(
+                    measurements=keccak256(b"measurements"),
+                    engines=(keccak256(b"engine"),),
+                ).to_json()
+            ),
+            _of(TdxWorkload.from_json),
+            exact=False,
+        ),
+        Target(
+            "attestation claim",
+            seed(AttestationClaim(2, NOBODY, keccak256(b"workload")).to_json()),
+            _of(AttestationClaim.from_json),
+            exact=False,
+        ),
         Target(
             "evidence frame",
             bundle.to_bytes(),

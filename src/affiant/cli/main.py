@@ -10,6 +10,7 @@ import typer
 
 from affiant import __version__
 from affiant.cli import (
+    attest,
     audit,
     deploying,
     endorsing,
@@ -67,6 +68,7 @@ app.command()(endorsing.checkpoint)
 app.command()(endorsing.verdict)
 app.command()(replay.replay)
 app.command()(replay.calibrate)
+app.add_typer(attest.attest_app, name="attest")
 app.add_typer(model.model_app, name="model")
 app.add_typer(mandate.mandate_app, name="mandate")
 app.command()(deploying.deploy)

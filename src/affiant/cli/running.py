@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from affiant.cli import attest_options as options
 from affiant.cli.console import log, split_model
 from affiant.encoding import to_hex
 
@@ -67,11 +68,17 @@ def node(
     program: Annotated[
         list[str], typer.Option(help="FILE.py:CLASS of an agent; may be repeated.")
     ],
-    keystore: Annotated[Path, typer.Option(help="The node key's keystore file.")],
     evidence: Annotated[str, typer.Option(help="URL of the evidence store.")],
     answered: Annotated[
         Path, typer.Option(help="File that remembers which slots were answered.")
     ],
+    keystore: Annotated[
+        Path | None,
+        typer.Option(
+            help="The node key's keystore file; without one, --attestation makes keys "
+            "in memory and attests them."
+        ),
+    ] = None,
     password_env: Annotated[
         str, typer.Option(help="Environment variable with the keystore's password.")
     ] = "AFFIANT_NODE_PASSWORD",
@@ -86,9 +93,36 @@ def node(
     as_json: Annotated[
         bool, typer.Option("--json", help="Say as one line of JSON that it listens.")
     ] = False,
+    attestation: options.Contract = None,
+    workload: options.Workload = None,
+    payer: options.Payer = None,
+    payer_password_env: options.PayerPasswordEnv = options.PAYER_PASSWORD_ENV,
+    quotes: options.Quotes = "auto",
+    collateral: options.CollateralFrom = options.PCS,
+    unsafe_dev_seed: options.DevSeed = None,
+    tls_certificate: options.TlsCertificate = None,
+    gpu_evidence: options.GpuEvidence = None,
+    validity: options.Validity = options.DAY,
 ) -> None:
     """Serve decisions: a mandate and a slot in, a signed decision out, nothing else."""
     from affiant.agents.serve import NodeSettings, open_node
+
+    if (keystore is None) == (attestation is None):
+        raise typer.BadParameter("expected either --keystore or --attestation")
+    attest = None
+    if attestation is not None:
+        attest = options.attest_settings(
+            contract=attestation,
+            workload=workload,
+            payer=payer,
+            payer_password_env=payer_password_env,
+            quotes=quotes,
+            collateral=collateral,
+            unsafe_dev_seed=unsafe_dev_seed,
+            tls_certificate=tls_certificate,
+            gpu_evidence=gpu_evidence,
+            validity=validity,
+        )
 
     if engine not in ("vllm", "transformers"):
         raise typer.BadParameter(f"got {engine}, expected vllm or transformers")
@@ -109,6 +143,7 @@ def node(
             port=port,
             engine="vllm" if engine == "vllm" else "transformers",
             dtype=dtype,
+            attest=attest,
         ),
         say=lambda text: log.print(text, markup=False),
     )
@@ -126,7 +161,12 @@ def node(
             typer.echo(json.dumps(told))
         else:
             typer.echo(f"listening on {server.url}")
-            typer.echo(f"key {told['key']}: tier 0, DEV KEY, NO HARDWARE PROTECTION")
+            vouched = (
+                "tier 0, DEV KEY, NO HARDWARE PROTECTION"
+                if attest is None
+                else f"attested by {attest.contract}"
+            )
+            typer.echo(f"key {told['key']}: {vouched}")
             typer.echo(f"model {told['model']}\nengine {told['engine']}")
         sys.stdout.flush()
         server.wait()

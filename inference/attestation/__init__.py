@@ -1,0 +1,1 @@
+"""Attestation evidence: quotes of Intel TDX, collateral, and a development root."""

@@ -1,0 +1,1 @@
+"""Attestation on chain: the TDX verifier, registrations, and what they rest on."""
