@@ -29,6 +29,7 @@ from affiant.agents.config import (
     read_password,
 )
 from affiant.agents.derive import Tokenizer
+from affiant.agents.endorsed import Endorsers
 from affiant.agents.errors import NotServedError, ProgramDefinitionError
 from affiant.agents.graph import AgentGraph
 from affiant.agents.journal import Entry, Journal
@@ -134,6 +135,7 @@ class VerifiedAgent:
         tokenizer: Tokenizer | None = None,
         clock: Callable[[], float] = time.time,
         confirm_seconds: float = CONFIRM_SECONDS,
+        endorsers: Endorsers | None = None,
     ) -> None:
         """Put an agent together; most users call `from_config`.
 
@@ -148,6 +150,8 @@ class VerifiedAgent:
             tokenizer: the model's, to check prompt and plan tokens too.
             clock: unix seconds.
             confirm_seconds: longest wait for a receipt.
+            endorsers: who is asked where a rung takes endorsements; None: nobody, and
+                such decisions are refused.
 
         Raises:
             ProgramDefinitionError: the class defines no program.
@@ -166,6 +170,7 @@ class VerifiedAgent:
         self.chain = chain
         self.journal = journal
         self._node = node
+        self._endorsers = Endorsers() if endorsers is None else endorsers
         self._clock = clock
         self._submitter = Submitter(
             chain, mandate=mandate, operator=operator, journal=journal, clock=clock
@@ -186,6 +191,7 @@ class VerifiedAgent:
                     clock=clock,
                     monotonic=time.monotonic,
                     confirm_seconds=confirm_seconds,
+                    endorsers=self._endorsers,
                 )
             )
         )
@@ -219,6 +225,11 @@ class VerifiedAgent:
             journal=Journal(config.journal.url),
             operator=operator,
             tokenizer=_tokenizer(config.node.tokenizer),
+            endorsers=Endorsers.at(
+                config.endorsers.urls,
+                timeout=config.endorsers.timeout_seconds,
+                seconds=config.endorsers.wait_seconds,
+            ),
         )
 
     def run_once(self) -> RunResult:
@@ -305,10 +316,11 @@ class VerifiedAgent:
             schedule.stop()
 
     def close(self) -> None:
-        """Stop, and close chain, node and journal, whoever opened them."""
+        """Stop, and close chain, node, endorsers and journal, whoever opened them."""
         self.stop()
         self.chain.close()
         self._node.close()
+        self._endorsers.close()
         self.journal.close()
 
     def _ended_early(self, run: str, *, slot: int, error: AffiantError) -> RunResult:

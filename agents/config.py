@@ -29,6 +29,7 @@ from pydantic import (
     ValidationError,
 )
 
+from affiant.agents.endorser_client import MAX_ENDORSERS
 from affiant.agents.errors import ConfigError
 from affiant.encoding import parse_json
 from affiant.errors import MalformedError
@@ -78,6 +79,16 @@ class NodeSection(_Section):
     """Model folder whose tokenizer lets the agent check prompt and plan tokens too."""
 
 
+class EndorsersSection(_Section):
+    """Who is asked to endorse a decision whose rung takes endorsements."""
+
+    urls: Annotated[tuple[Url, ...], Field(max_length=MAX_ENDORSERS, strict=False)] = ()
+    timeout_seconds: Seconds = 120.0
+    """Longest wait for one answer."""
+    wait_seconds: Seconds = 120.0
+    """Longest wait in all."""
+
+
 class FileSection(_Section):
     """A JSON file."""
 
@@ -110,6 +121,7 @@ class AgentConfig(_Section):
     evidence: UrlSection
     journal: UrlSection
     operator: OperatorSection
+    endorsers: EndorsersSection = EndorsersSection()
 
 
 def load_config(path: str | Path) -> AgentConfig:

@@ -11,12 +11,14 @@
     ├── TooLateError              the decision came when its slot was over
     ├── NodeRefusedError          the node answered with a refusal
     ├── EndorserRefusedError      an endorser answered with a refusal
+    ├── EndorsementsRefusedError  too many endorsers refused for the rung to be met
     ├── AlreadySentError          this decision was sent before; never sent twice
     ├── RevertedError             the transaction was mined and reverted
     └── ConfigError               the configuration file is not what is expected
     UnavailableError
     ├── NodeUnavailableError      no usable answer from the node in time
     ├── EndorserUnavailableError  no usable answer from an endorser in time
+    ├── EndorsementsLackingError  not enough endorsers answered in time
     ├── KeyNotAttestedError       the node's key is not attested now
     ├── NodeBusyError             the node has no room for another decision
     ├── ServerBusyError           a service of ours has no room for another request
@@ -31,6 +33,8 @@ errors live in `affiant.onchain.errors`, the planner's in `affiant.agents.plan_e
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from affiant.encoding import Digest, to_hex
 from affiant.errors import RejectedError, UnavailableError
@@ -162,6 +166,16 @@ class EndorserRefusedError(RejectedError):
         self.message = message
 
 
+class EndorsementsRefusedError(RejectedError):
+    """So many endorsers refused that the rung cannot be met; `reasons` say why."""
+
+    def __init__(self, *, got: int, needed: int, reasons: Sequence[str]) -> None:
+        super().__init__(_endorsements(got, needed, reasons))
+        self.got = got
+        self.needed = needed
+        self.reasons = tuple(reasons)
+
+
 class AlreadySentError(RejectedError):
     """The journal says that this decision was sent before; it is never sent twice."""
 
@@ -208,6 +222,16 @@ class EndorserUnavailableError(UnavailableError):
         self.reason = reason
 
 
+class EndorsementsLackingError(UnavailableError):
+    """Not enough endorsers answered in time; asking again may do better."""
+
+    def __init__(self, *, got: int, needed: int, reasons: Sequence[str]) -> None:
+        super().__init__(_endorsements(got, needed, reasons))
+        self.got = got
+        self.needed = needed
+        self.reasons = tuple(reasons)
+
+
 class NodeBusyError(UnavailableError):
     """The node has no room for another decision now."""
 
@@ -232,3 +256,8 @@ class DecisionTimeoutError(UnavailableError):
     def __init__(self, *, seconds: float) -> None:
         super().__init__(f"decision: got none within {seconds:g} s; ask again later")
         self.seconds = seconds
+
+
+def _endorsements(got: int, needed: int, reasons: Sequence[str]) -> str:
+    told = "; ".join(reasons) or "nobody else was asked"
+    return f"endorsements: got {got}, expected {needed}: {told}"[:2000]

@@ -34,6 +34,8 @@ class Progress:
     """After decide."""
     derived: Derived | None = None
     """After check: what the agent derived by itself."""
+    endorsements: bytes = b""
+    """After simulate: endorsers' signatures, joined as the gate takes them."""
     gas_estimate: int | None = None
     """After simulate."""
     transaction: str | None = None

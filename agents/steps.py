@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from affiant.agents.check import check_decision
 from affiant.agents.derive import Tokenizer
+from affiant.agents.endorsed import Endorsers
 from affiant.agents.journal import Entry, Journal, Status, Step
 from affiant.agents.live import live_head
 from affiant.agents.node_client import NodeClient
@@ -24,13 +25,16 @@ from affiant.errors import AffiantError, UnavailableError
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import CallRequest
-from affiant.onchain.contract_errors import decode_revert
+from affiant.onchain.contract_errors import (
+    GateEndorsementsMissingError,
+    decode_revert,
+)
 from affiant.onchain.errors import CallRevertedError
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient, Submission
 from affiant.onchain.mandate import Address, Mandate
-from affiant.onchain.simulate import simulate_execution
+from affiant.onchain.simulate import Simulation, simulate_execution
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Surroundings:
     """Monotonic seconds, for durations."""
     confirm_seconds: float
     """Longest wait for a receipt."""
+    endorsers: Endorsers
+    """Who is asked where a rung takes endorsements."""
 
 
 class AgentSteps:
@@ -149,29 +155,33 @@ class AgentSteps:
         return after
 
     def _simulate(self, progress: Progress) -> Progress:
-        """Run it on the newest state, without sending it.
+        """Run it on the newest state, without sending it; have it endorsed if it must.
 
-        First complete, so that a refusal names what differs; then, for the gas, the
-        very calldata that is sent.
+        First complete, so that a refusal names what differs; then, where the rung asks
+        for endorsements, with them; then, for the gas, the very calldata that is sent.
         """
-        call = self._call(_bundle(progress), blank=False)
-        simulation = simulate_execution(
-            self._with.chain,
-            sender=self._with.operator,
-            gate=call.target,
-            calldata=call.data,
-            account=self._with.mandate.account,
-            tracked=self._with.mandate.tracked,
-        )
+        after, simulation = progress, self._simulated(progress)
+        endorsers: list[JsonValue] = []
         if not simulation.succeeded:
-            raise decode_revert(simulation.revert_data)
-        try:
-            gas = self._with.chain.estimate_gas(
-                self._call(_bundle(progress), blank=True)
+            refusal = decode_revert(simulation.revert_data)
+            if not isinstance(refusal, GateEndorsementsMissingError):
+                raise refusal
+            if not self._with.endorsers.clients:
+                raise refusal
+            found = self._with.endorsers.endorse(
+                _bundle(progress), needed=refusal.needed
             )
+            endorsers = [item.endorser for item in found]
+            joined = b"".join(item.signature for item in found)
+            after = replace(after, endorsements=joined)
+            simulation = self._simulated(after)
+            if not simulation.succeeded:
+                raise decode_revert(simulation.revert_data)
+        try:
+            gas = self._with.chain.estimate_gas(self._call(after, blank=True))
         except CallRevertedError as error:
             raise decode_revert(error.data) from error
-        after = replace(progress, gas_estimate=gas)
+        after = replace(after, gas_estimate=gas)
         self._note(
             "simulate",
             after,
@@ -179,9 +189,21 @@ class AgentSteps:
             detail={
                 "gas": gas,
                 "changes": [str(change) for change in simulation.changes],
+                **({"endorsers": endorsers} if endorsers else {}),
             },
         )
         return after
+
+    def _simulated(self, progress: Progress) -> Simulation:
+        call = self._call(progress, blank=False)
+        return simulate_execution(
+            self._with.chain,
+            sender=self._with.operator,
+            gate=call.target,
+            calldata=call.data,
+            account=self._with.mandate.account,
+            tracked=self._with.mandate.tracked,
+        )
 
     def _submit(self, progress: Progress) -> Progress:
         """Send it, written down first."""
@@ -193,7 +215,7 @@ class AgentSteps:
                 run=progress.run,
                 slot=progress.slot,
                 digest=bundle.digest,
-                call=self._call(bundle, blank=True),
+                call=self._call(progress, blank=True),
                 gas=progress.gas_estimate,
             )
         )
@@ -257,9 +279,12 @@ class AgentSteps:
         "record": _record,
     }
 
-    def _call(self, bundle: EvidenceBundle, *, blank: bool) -> CallRequest:
+    def _call(self, progress: Progress, *, blank: bool) -> CallRequest:
+        submission = Submission.of(
+            _bundle(progress), endorsements=progress.endorsements
+        )
         return self._gate.execute_call(
-            Submission.of(bundle), sender=self._with.operator, blank=blank
+            submission, sender=self._with.operator, blank=blank
         )
 
     def _note(

@@ -264,7 +264,7 @@ contract DecisionGate is IDecisionGate {
         int256[] calldata bounds,
         bytes calldata proof
     ) external returns (bytes32 digest) {
-        if (_executing != 0) revert Reentered();
+        if (_executing != 0) _refuseReentry();
         _executing = 1;
         Decision memory sworn = copyDecision(decision);
         KeptMandate mandate = _mandate(sworn.mandate);
@@ -316,7 +316,7 @@ contract DecisionGate is IDecisionGate {
     ) external returns (bool executed, bytes32 digest) {
         // A mandate that nobody granted names whom it likes, and would record what it likes.
         address operator = _mandate(decision.mandate).operator();
-        if (msg.sender != operator) revert NotOperator(msg.sender, operator);
+        if (msg.sender != operator) _refuseSender(operator);
         digest = digestOf(decision);
         uint256 given = gasleft();
 
@@ -339,7 +339,7 @@ contract DecisionGate is IDecisionGate {
         int256[] calldata bounds,
         bytes calldata proof
     ) external returns (bytes32 digest) {
-        if (_executing != 0) revert Reentered();
+        if (_executing != 0) _refuseReentry();
         Decision memory sworn = copyDecision(decision);
         KeptMandate mandate = _mandate(sworn.mandate);
         _checkSender(mandate.operator());
@@ -350,7 +350,7 @@ contract DecisionGate is IDecisionGate {
         _checkCommitments(mandate, sworn, bounds, hashCalls(calls, bounds));
         _checkLive(mandate, ledger, turn, sworn.mandate);
         if (turn.queued && _waited(ledger, turn, sworn) != 0) {
-            revert HeadQueued(ledger.head, sworn.validUntil);
+            _refuseQueued(ledger.head, sworn.validUntil);
         }
         uint256 skipped = _takeTurn(mandate, ledger, turn, sworn);
         digest = _digest(hashDecision(sworn));
@@ -409,7 +409,7 @@ contract DecisionGate is IDecisionGate {
         if (outflow > turn.outflow) revert CheckpointAhead(outflow, turn.outflow);
         bytes32 anchorHash = _anchorHash(audited.anchor);
         if (audited.anchorHash != anchorHash) {
-            revert AnchorMismatch(audited.anchorHash, anchorHash);
+            _refuseAnchor(audited.anchorHash, anchorHash);
         }
         _checkQuorum(_mandate(audited.mandate), hashCheckpoint(audited), signatures);
 
@@ -425,14 +425,12 @@ contract DecisionGate is IDecisionGate {
     }
 
     function _checkSender(address operator) private view {
-        if (operator != address(0) && msg.sender != operator) {
-            revert NotOperator(msg.sender, operator);
-        }
+        if (operator != address(0) && msg.sender != operator) _refuseSender(operator);
     }
 
     function _knownLedger(bytes32 mandateId) private view returns (Ledger storage ledger) {
         ledger = _ledgers[mandateId];
-        if (ledger.head == bytes32(0)) revert MandateUnknown(mandateId);
+        if (ledger.head == bytes32(0)) _refuseUnknown(mandateId);
     }
 
     function _ownLedger(bytes32 mandateId) private view returns (Ledger storage ledger) {
@@ -443,7 +441,7 @@ contract DecisionGate is IDecisionGate {
     function _mandate(bytes32 mandateId) private view returns (KeptMandate mandate) {
         bool kept;
         (kept, mandate) = loadMandate(placeOf(mandateId, address(this)));
-        if (!kept) revert MandateUnknown(mandateId);
+        if (!kept) _refuseUnknown(mandateId);
     }
 
     function _checkQuorum(KeptMandate mandate, bytes32 structHash, bytes calldata signatures)
@@ -452,7 +450,7 @@ contract DecisionGate is IDecisionGate {
     {
         uint256 count = Proofs.countSignatures(signatures);
         uint256 quorum = mandate.quorum();
-        if (quorum == 0 || count < quorum) revert EndorsementsMissing(count, quorum);
+        if (quorum == 0 || count < quorum) _refuseFew(count, quorum);
         Proofs.checkEndorsers(mandate, _digest(structHash), signatures, 0, address(0));
     }
 
@@ -520,7 +518,7 @@ contract DecisionGate is IDecisionGate {
             _checkValid(sworn.validUntil);
             served = block.timestamp - waiting.queuedAt + 1;
         } else if (block.timestamp <= waiting.validUntil) {
-            revert HeadQueued(ledger.head, waiting.validUntil);
+            _refuseQueued(ledger.head, waiting.validUntil);
         }
         turn.queued = false;
     }
@@ -548,7 +546,7 @@ contract DecisionGate is IDecisionGate {
         _checkValid(sworn.validUntil);
         bytes32 anchorHash = _anchorHash(slot * cadence);
         if (sworn.anchorHash == 0) sworn.anchorHash = anchorHash;
-        if (sworn.anchorHash != anchorHash) revert AnchorMismatch(sworn.anchorHash, anchorHash);
+        if (sworn.anchorHash != anchorHash) _refuseAnchor(sworn.anchorHash, anchorHash);
         skipped = slot - turn.nextSlot;
         turn.nextSlot = uint40(slot) + 1;
     }
@@ -619,7 +617,7 @@ contract DecisionGate is IDecisionGate {
         endorsements = Proofs.countSignatures(proof) - 1;
         node = Proofs.signer(digest, proof);
         tier = Proofs.namedTier(mandate, node);
-        if (tier < 0 && mandate.count(WORKLOADS) == 0) revert NodeNotPermitted(node);
+        if (tier < 0 && mandate.count(WORKLOADS) == 0) _refuseNode(node);
         if (turn.banned && _banned[mandateId][node]) revert NodeBanned(node);
         bytes32 service = mandate.service();
         Node memory known = _nodes[_keyAndService(node, service)];
@@ -648,11 +646,11 @@ contract DecisionGate is IDecisionGate {
         if (tier < needed) {
             int256 attested = Proofs.attestedTier(mandate, node, needed);
             if (attested > tier) tier = attested;
-            if (tier < 0) revert NodeNotPermitted(node);
+            if (tier < 0) _refuseNode(node);
             if (tier < needed) revert TierTooLow(uint8(uint256(tier)), uint8(uint256(needed)));
         }
         if (endorsements < mandate.word(LADDER, rung, 2)) {
-            revert EndorsementsMissing(endorsements, mandate.word(LADDER, rung, 2));
+            _refuseFew(endorsements, mandate.word(LADDER, rung, 2));
         }
         uint256 delay = mandate.word(LADDER, rung, 3);
         if (delay != 0 && served <= delay) {
@@ -756,6 +754,36 @@ contract DecisionGate is IDecisionGate {
         revert BoundMissed(token, change, bound);
     }
 
+    /* INTERNAL: ERRORS OF SEVERAL CHECKS */
+
+    function _refuseReentry() private pure {
+        revert Reentered();
+    }
+
+    function _refuseSender(address operator) private view {
+        revert NotOperator(msg.sender, operator);
+    }
+
+    function _refuseUnknown(bytes32 mandateId) private pure {
+        revert MandateUnknown(mandateId);
+    }
+
+    function _refuseFew(uint256 got, uint256 needed) private pure {
+        revert EndorsementsMissing(got, needed);
+    }
+
+    function _refuseAnchor(bytes32 stated, bytes32 actual) private pure {
+        revert AnchorMismatch(stated, actual);
+    }
+
+    function _refuseQueued(bytes32 head, uint64 until) private pure {
+        revert HeadQueued(head, until);
+    }
+
+    function _refuseNode(address node) private pure {
+        revert NodeNotPermitted(node);
+    }
+
     /* VIEWS */
 
     /// @inheritdoc IDecisionGate
@@ -786,7 +814,7 @@ contract DecisionGate is IDecisionGate {
     /// @dev What is kept is the answer's own encoding.
     function mandateOf(bytes32 mandateId) external view returns (Mandate memory) {
         bytes memory encoded = placeOf(mandateId, address(this)).code;
-        if (encoded.length == 0) revert MandateUnknown(mandateId);
+        if (encoded.length == 0) _refuseUnknown(mandateId);
         assembly ("memory-safe") {
             return(add(encoded, 32), mload(encoded))
         }

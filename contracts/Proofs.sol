@@ -28,7 +28,7 @@ library Proofs {
     function countSignatures(bytes calldata signatures) internal pure returns (uint256 count) {
         count = signatures.length / Signatures.LENGTH;
         if (count * Signatures.LENGTH != signatures.length || count == 0) {
-            revert IDecisionGate.SignatureMalformed(signatures.length);
+            _refuseForm(signatures);
         }
     }
 
@@ -102,7 +102,7 @@ library Proofs {
         (wellFormed, key) = Signatures.recoverAt(digest, signatures, index);
         // Where no point fits, the precompile tells the zero address: that is nobody.
         if (!wellFormed || key == address(0)) {
-            revert IDecisionGate.SignatureMalformed(signatures.length);
+            _refuseForm(signatures);
         }
     }
 
@@ -123,5 +123,9 @@ library Proofs {
         bool holds = tier <= MOST_TIER && validFrom != 0 && validFrom <= block.timestamp
             && block.timestamp < validUntil && revokedAt == 0;
         return holds ? int256(tier) : NOT_PERMITTED;
+    }
+
+    function _refuseForm(bytes calldata signatures) private pure {
+        revert IDecisionGate.SignatureMalformed(signatures.length);
     }
 }

@@ -321,16 +321,13 @@ def _devnet() -> Iterator[Devnet]:
         yield devnet
 
 
-def settle(devnet: Devnet, *, gate: Address | None = None, **changes: Any) -> World:
+def settle(devnet: Devnet, **changes: Any) -> World:
     """Return a world with a funded account and a mandate that it granted.
 
     Args:
-        gate: another gate than the book's, over the same registries.
         changes: to the mandate.
     """
     book, scenario = devnet.book, Scenario(devnet)
-    if gate is not None:
-        book = replace(book, gate=gate)
     chain = Chain.connect(devnet.url, expected_chain_id=book.chain_id, timeout=10)
     owner, operator = (Account.from_key(a.key) for a in devnet.accounts[3:5])
     key = NodeKey(Account.from_key(keccak256(b"node key of the agents' tests")))

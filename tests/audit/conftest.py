@@ -421,8 +421,7 @@ def _endorsable(_devnet: Any) -> Iterator[Any]:
     """A world whose mandate names two endorsers."""
     keys = _beside("affiant_tests_audit.endorser_stage").KEYS
     named = sorted((keys[name].address for name in ("first", "second")), key=str.lower)
-    gate = _beside("affiant_tests_audit.endorsable_gate").endorsable_gate(_devnet)
-    world = _world.settle(_devnet, gate=gate, endorsers=tuple(named))
+    world = _world.settle(_devnet, endorsers=tuple(named))
     yield world
     world.chain.close()
 

@@ -21,9 +21,13 @@ from affiant.agents.endorser_client import EndorserClient, collect_endorsements
 from affiant.agents.errors import EndorserRefusedError
 from affiant.agents.loading import load_agent_class
 from affiant.encoding import keccak256, parse_json, to_hex
+from affiant.onchain.checkpoint import Checkpoint
+from affiant.onchain.contract_errors import GateEndorsementsMissingError
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.gate import Submission
+from affiant.onchain.mandate import Rung
 from affiant.onchain.registry import NodeRegistryClient
+from affiant.onchain.sending import send
 from affiant.onchain.signature import split_signatures
 from affiant.onchain.signed_statement import SignedStatement
 
@@ -93,6 +97,8 @@ def planned(_endorsable: Any, tmp_path_factory: Any) -> Iterator[Planned]:
         model=root,
         engine=engine.manifest.hash,
         endorsers=(key.address,),
+        quorum=1,
+        ladder=(Rung(10**15, 0, 1, 0),),
         salt=keccak256(b"the planner"),
     )
     _endorsable.grant(mandate)
@@ -123,7 +129,7 @@ def url(planned: Planned) -> Iterator[str]:
     with (planned.folder / "endorser.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "affiant.cli", "endorser", "--json"]
-            + list(planned.options),
+            + [*planned.options, "--new-memory"],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -149,9 +155,12 @@ def test_a_decision_is_sworn_endorsed_and_executed(planned: Planned, url: str) -
         assert list(split_signatures(bundle.digest, joined=found.joined)) == list(
             planned.world.mandate.endorsers
         )
-        planned.world.gate.execute(
-            Submission.of(bundle), operator=planned.world.operator
-        )
+        gate, operator = planned.world.gate, planned.world.operator
+        with pytest.raises(GateEndorsementsMissingError):
+            gate.execute(Submission.of(bundle), operator=operator)
+        endorsed = Submission.of(bundle, endorsements=found.joined)
+        gate.execute(endorsed, operator=operator)
+        assert gate.head_of(planned.world.mandate.id) == bundle.digest
     client.close()
 
 
@@ -207,11 +216,13 @@ def test_an_output_that_the_planner_does_not_give_is_not_endorsed(
     client.close()
 
 
-def test_the_audited_head_is_signed(planned: Planned) -> None:
+def test_the_audited_head_is_signed_and_takes_the_outflow_back(
+    planned: Planned,
+) -> None:
     """The command's own vLLM replays every decision so far."""
-    planned.world.gate.execute(
-        Submission.of(planned.act()), operator=planned.world.operator
-    )
+    gate, mandate = planned.world.gate, planned.world.mandate
+    outflow = gate.state_of(mandate.id).outflow
+    assert outflow > 0
     out = planned.folder / "checkpoint.json"
     done = subprocess.run(
         [sys.executable, "-m", "affiant.cli", "checkpoint"]
@@ -223,7 +234,13 @@ def test_the_audited_head_is_signed(planned: Planned) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     signed = SignedStatement.from_json(json.loads(out.read_text()))
-    state = planned.world.gate.state_of(planned.world.mandate.id)
-    assert signed.endorser in planned.world.mandate.endorsers
+    state = gate.state_of(mandate.id)
+    assert signed.endorser in mandate.endorsers
     assert signed.statement.to_json()["head"] == to_hex(state.head)
     assert signed.statement.to_json()["outflow"] == str(state.outflow)
+    assert isinstance(signed.statement, Checkpoint)
+    call = gate.checkpoint_call(
+        signed.statement, signatures=signed.signature, sender=mandate.operator
+    )
+    send(planned.world.chain, call, signer=planned.world.operator)
+    assert gate.state_of(mandate.id).audited == outflow
