@@ -50,6 +50,14 @@ def test_paths_are_relative_to_the_file(tmp_path: Path):
     assert config.chain.timeout_seconds == 5
     assert config.node.timeout_seconds == 120
     assert config.node.tokenizer is None
+    assert config.endorsers.urls == ()
+
+
+def test_endorsers_are_named_by_url(tmp_path: Path):
+    text = GOOD + '[endorsers]\nurls = ["http://127.0.0.1:8800"]\nwait_seconds = 9\n'
+    config = load_config(written(tmp_path, text))
+    assert config.endorsers.urls == ("http://127.0.0.1:8800",)
+    assert config.endorsers.wait_seconds == 9
 
 
 WRONG = {
@@ -57,6 +65,14 @@ WRONG = {
     "nothing": ("", "chain"),
     "a field less": (GOOD.replace("id = 31337", ""), "chain.id"),
     "a field more": (GOOD + 'password = "secret"\n', "operator.password"),
+    "an endorser that is no URL": (
+        GOOD + '[endorsers]\nurls = ["endorser"]\n',
+        "endorsers.urls.0",
+    ),
+    "too many endorsers": (
+        GOOD + f"[endorsers]\nurls = {['http://127.0.0.1:1'] * 65}\n",
+        "endorsers.urls",
+    ),
     "a section more": (GOOD + '[prompt]\ntext = "x"\n', "prompt"),
     "a chain id in words": (GOOD.replace("31337", '"31337"'), "chain.id"),
     "chain id 0": (GOOD.replace("31337", "0"), "chain.id"),
