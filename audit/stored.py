@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from affiant.audit.check_attestation import check_attestation
 from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.history import History
 from affiant.encoding import Digest, to_hex
@@ -19,7 +20,8 @@ from affiant.onchain.events import MandateHistory
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_errors import EvidenceUnavailableError
 from affiant.onchain.evidence_store import EvidenceStore
-from affiant.onchain.mandate import Mandate
+from affiant.onchain.mandate import Mandate, Workload
+from affiant.onchain.permitted import names_key
 
 MAX_KEPT = 4
 """Evidence bundles kept in memory. A walk asks for a decision and the one before it."""
@@ -33,7 +35,7 @@ class StoredEvidence:
     mandate: Mandate
     history: History
     kept: dict[Digest, EvidenceBundle] = field(default_factory=dict)
-    """Last used last; never a stranger's, and never more than `MAX_KEPT`."""
+    """Last used last; only of named keys, and never more than `MAX_KEPT`."""
 
     def find(self, digest: Digest) -> EvidenceBundle:
         """Return verified evidence, from memory if it was just used.
@@ -42,7 +44,7 @@ class StoredEvidence:
             RejectedError, AuditUnavailableError: as `load`.
         """
         bundle = self.kept.pop(digest, None) or self.load(digest)
-        if self.concerns(bundle) and self.permits(bundle):
+        if self.concerns(bundle) and names_key(self.mandate, bundle.node):
             self.kept[digest] = bundle
             if len(self.kept) > MAX_KEPT:
                 del self.kept[next(iter(self.kept))]
@@ -71,8 +73,39 @@ class StoredEvidence:
         return there == here and bundle.decision.mandate == self.mandate.id
 
     def permits(self, bundle: EvidenceBundle) -> bool:
-        """Say whether a key that the mandate permits signed it."""
-        return bundle.node in [permit.key for permit in self.mandate.nodes]
+        """Say whether a key that the mandate permits signed it.
+
+        By name, or by a workload: then what the chain recorded of the key's attestation
+        is verified again, as of the first block of the decision's slot.
+
+        Raises:
+            UnavailableError: the chain did not answer.
+        """
+        if names_key(self.mandate, bundle.node):
+            return True
+        return any(
+            self._attested(bundle, workload=workload)
+            for workload in self.mandate.workloads
+        )
+
+    def _attested(self, bundle: EvidenceBundle, *, workload: Workload) -> bool:
+        anchor = self.history.block(self.mandate.anchor_of(bundle.decision.slot))
+        try:
+            check_attestation(
+                self.history.attestation(
+                    workload.attestation,
+                    key=bundle.node,
+                    workload=workload.measurement,
+                    block=anchor,
+                ),
+                node=bundle.node,
+                mandate=self.mandate,
+                block=anchor,
+                history=self.history,
+            )
+        except RejectedError:
+            return False
+        return True
 
 
 def _without_place(error: EvidenceUnavailableError) -> str:

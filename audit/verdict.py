@@ -37,6 +37,7 @@ from affiant.onchain.checkpoint import Verdict
 from affiant.onchain.events import MandateHistory, mandate_history
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.mandate import Address
+from affiant.onchain.permitted import may_permit
 from affiant.onchain.signed_statement import SignedStatement
 
 CONDITIONS = {
@@ -128,8 +129,7 @@ def sign_verdict(
         raise NotProvenFalseError(
             decision, reasons=["two audits one after the other differ", *proof, *again]
         )
-    permitted = [permit.key for permit in past.granted.mandate.nodes]
-    if audit.node not in permitted:
+    if not may_permit(past.granted.mandate, audit.node):
         raise NotProvenFalseError(
             decision, reasons=[f"the mandate does not permit its key {audit.node}"]
         )

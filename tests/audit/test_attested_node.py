@@ -66,13 +66,15 @@ class Bench:
         self.world.grant(mandate)
         return mandate
 
-    def decide(self, mandate: Any, *, key: Any, attestation: Any) -> Any:
+    def decide(
+        self, mandate: Any, *, key: Any, attestation: Any, text: str = ""
+    ) -> Any:
         from affiant.agents.decide import decide
 
         world = self.world
         world.scenario.next_slot(mandate.cadence)
         world.scenario.refresh_feeds()
-        world.engine.text = world.swap
+        world.engine.text = text or world.swap
         return decide(
             program=world.program(),
             book=world.book,
@@ -202,6 +204,31 @@ def test_the_gate_takes_a_key_that_a_workload_of_the_mandate_attests(
     report = bench.audit(mandate)
     assert report.verdict is Verdict.ACCEPTED
     assert grades(report)["hardware"].answer is Answer.NO
+
+
+def test_a_hold_of_an_attested_key_explains_its_slot(bench: Bench) -> None:
+    keeper = bench.keeper()
+    key = keeper.first_key()
+    permitted = Workload(bench.client.address, bench.workload.id)
+    mandate = bench.grant(workloads=(permitted,))
+    bundle = bench.decide(
+        mandate, key=key, attestation=keeper.attestation, text=bench.world.hold
+    )
+    assert not bundle.calls
+    report = bench.audit(mandate)
+    (decision,) = report.decisions
+    assert (decision.digest, decision.verdict) == (bundle.digest, Verdict.ACCEPTED)
+
+
+def test_a_hold_of_a_key_that_nobody_attests_is_left_out(bench: Bench) -> None:
+    mandate = bench.grant(
+        workloads=(Workload(bench.client.address, bench.workload.id),)
+    )
+    lie: Any = KeyAttestation(Liar(bench.client), bench.workload.id)  # type: ignore[arg-type]
+    bench.decide(mandate, key=bench.world.key, attestation=lie, text=bench.world.hold)
+    report = bench.audit(mandate)
+    assert report.decisions == ()
+    assert any("does not permit" in finding for finding in report.findings)
 
 
 def test_the_gate_refuses_a_machine_that_was_refused_meanwhile(bench: Bench) -> None:
