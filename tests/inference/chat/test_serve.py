@@ -117,7 +117,7 @@ def test_is_called_wrongly(
         env={**os.environ, "AFFIANT_NODE_PASSWORD": PASSWORD},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode in (1, 2)
     assert said in done.stderr and "Traceback" not in done.stderr
