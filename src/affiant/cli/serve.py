@@ -60,8 +60,6 @@ def serve(
 ) -> None:
     """Serve chat completions to OpenAI's clients, each under a receipt and a key."""
     from affiant.agents.config import read_password
-    from affiant.inference.chat.node import ChatLimits
-    from affiant.inference.chat.serve import ServeSettings, open_service
     from affiant.inference.keys import NodeKey
 
     if engine not in ("vllm", "transformers"):
@@ -76,6 +74,12 @@ def serve(
         if value <= 0:
             raise typer.BadParameter(f"got {value:g}, expected more", param_hint=option)
     password = read_password(password_env).get_secret_value()
+    key = NodeKey.from_keystore(keystore, password)
+
+    # What loads models takes seconds to import; what can be refused before, is.
+    from affiant.inference.chat.node import ChatLimits
+    from affiant.inference.chat.serve import ServeSettings, open_service
+
     folder, revision = split_model(model)
     server = open_service(
         ServeSettings(
@@ -96,7 +100,7 @@ def serve(
             port=port,
             unsafe_template=unsafe_template,
         ),
-        key=NodeKey.from_keystore(keystore, password),
+        key=key,
         say=lambda text: log.print(text, markup=False),
     )
     node = server.node
