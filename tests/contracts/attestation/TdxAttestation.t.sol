@@ -248,8 +248,9 @@ contract TdxAttestationTest is Test {
 
     function test_register_reverts_whenAGuardHasRefusedTheMachine() public {
         Given memory given = _given();
+        bytes16 ppid = verifier.ppid();
         vm.prank(GUARD);
-        attestation.refuseHardware(given.workload, verifier.ppid());
+        attestation.refuseHardware(given.workload, ppid);
         _refused(
             given,
             abi.encodeWithSelector(ITdxAttestation.HardwareRevoked.selector, verifier.ppid(), NOW)
@@ -375,8 +376,9 @@ contract TdxAttestationTest is Test {
         bytes32 id = _register(given);
         verifier.revoke(NOW - 5);
         _assertAnswer(id, 2, NOW, NOW + 1 days, NOW - 5);
+        bytes16 ppid = verifier.ppid();
         vm.prank(GUARD);
-        attestation.refuseHardware(given.workload, verifier.ppid());
+        attestation.refuseHardware(given.workload, ppid);
         _assertAnswer(id, 2, NOW, NOW + 1 days, NOW);
         vm.expectRevert(
             abi.encodeWithSelector(ITdxAttestation.HardwareRevoked.selector, verifier.ppid(), NOW)
