@@ -18,6 +18,7 @@ import {Decision, copyDecision, hashBounds, hashDecision} from "./types/Decision
 import {
     ALLOW_LIST,
     ENDORSERS,
+    Entry,
     KeptMandate,
     LADDER,
     RULES,
@@ -341,7 +342,7 @@ contract DecisionGate is IDecisionGate {
             _checkProof(mandate, turn, sworn.mandate, digest, proof);
         (uint256 valueAtRisk,) =
             _checkRung(mandate, turn, bounds, node, tier, endorsements, type(uint256).max);
-        uint256 delay = mandate.word(LADDER, _rung(mandate, turn, valueAtRisk), 3);
+        uint256 delay = _rung(mandate, turn, valueAtRisk).field(3);
         if (delay == 0) revert DelayNotNeeded();
         uint256 readyAt = block.timestamp + delay;
         if (sworn.validUntil < readyAt) revert ValidityTooShort(sworn.validUntil, readyAt);
@@ -568,10 +569,8 @@ contract DecisionGate is IDecisionGate {
     function _checkListed(KeptMandate mandate, address target, bytes4 selector) private pure {
         uint256 count = mandate.count(ALLOW_LIST);
         for (uint256 i = 0; i < count; i++) {
-            if (
-                mandate.word(ALLOW_LIST, i, 0) == uint160(target)
-                    && bytes32(mandate.word(ALLOW_LIST, i, 1)) == selector
-            ) return;
+            Entry entry = mandate.entry(ALLOW_LIST, i);
+            if (entry.field(0) == uint160(target) && bytes32(entry.field(1)) == selector) return;
         }
         revert CallNotAllowed(target, selector);
     }
@@ -579,9 +578,8 @@ contract DecisionGate is IDecisionGate {
     function _isAsset(KeptMandate mandate, address token) private pure returns (bool) {
         uint256 count = mandate.count(TRACKED);
         for (uint256 i = 0; i < count; i++) {
-            if (mandate.word(TRACKED, i, 0) == uint160(token)) {
-                return mandate.word(TRACKED, i, 3) == 0;
-            }
+            Entry entry = mandate.entry(TRACKED, i);
+            if (entry.field(0) == uint160(token)) return entry.field(3) == 0;
         }
         return false;
     }
@@ -603,10 +601,11 @@ contract DecisionGate is IDecisionGate {
         if (tier < 0 && mandate.count(WORKLOADS) == 0) _refuseNode(node);
         if (turn.banned() && _banned[mandateId][node]) revert NodeBanned(node);
         bytes32 service = mandate.service();
-        Node memory known = _nodes[_keyAndService(node, service)];
-        if (known.validUntil == 0) revert NodeUnannounced(node, service);
-        if (known.revokedAt != 0) revert NodeRevoked(node, known.revokedAt);
-        if (block.timestamp >= known.validUntil) revert NodeExpired(node, known.validUntil);
+        Node storage known = _nodes[_keyAndService(node, service)];
+        (uint64 validUntil, uint64 revokedAt) = (known.validUntil, known.revokedAt);
+        if (validUntil == 0) revert NodeUnannounced(node, service);
+        if (revokedAt != 0) revert NodeRevoked(node, revokedAt);
+        if (block.timestamp >= validUntil) revert NodeExpired(node, validUntil);
         if (endorsements != 0) Proofs.checkEndorsers(mandate, digest, proof, 1, node);
     }
 
@@ -624,18 +623,16 @@ contract DecisionGate is IDecisionGate {
         uint256 served
     ) private view returns (uint256 valueAtRisk, uint256[] memory prices) {
         (valueAtRisk, prices) = Values.atRisk(mandate, bounds);
-        uint256 rung = _rung(mandate, turn, valueAtRisk);
-        int256 needed = int256(mandate.word(LADDER, rung, 1));
+        Entry rung = _rung(mandate, turn, valueAtRisk);
+        int256 needed = int256(rung.field(1));
         if (tier < needed) {
             int256 attested = Proofs.attestedTier(mandate, node, needed);
             if (attested > tier) tier = attested;
             if (tier < 0) _refuseNode(node);
             if (tier < needed) revert TierTooLow(uint8(uint256(tier)), uint8(uint256(needed)));
         }
-        if (endorsements < mandate.word(LADDER, rung, 2)) {
-            _refuseFew(endorsements, mandate.word(LADDER, rung, 2));
-        }
-        uint256 delay = mandate.word(LADDER, rung, 3);
+        if (endorsements < rung.field(2)) _refuseFew(endorsements, rung.field(2));
+        uint256 delay = rung.field(3);
         if (delay != 0 && served <= delay) {
             revert DelayNotServed(served == 0 ? 0 : served - 1, delay);
         }
@@ -650,19 +647,19 @@ contract DecisionGate is IDecisionGate {
         }
     }
 
-    /// @dev Number of the first rung whose limit is not below the unaudited outflow and
-    ///      `valueAtRisk` together.
+    /// @dev The first rung whose limit is not below the unaudited outflow and `valueAtRisk` together.
     function _rung(KeptMandate mandate, Turn turn, uint256 valueAtRisk)
         private
         pure
-        returns (uint256)
+        returns (Entry rung)
     {
         uint256 unaudited = turn.outflow() - turn.audited() + valueAtRisk;
         uint256 count = mandate.count(LADDER);
         for (uint256 i = 0; i < count; i++) {
-            if (unaudited <= mandate.word(LADDER, i, 0)) return i;
+            rung = mandate.entry(LADDER, i);
+            if (unaudited <= rung.field(0)) return rung;
         }
-        revert RungExceeded(unaudited, mandate.word(LADDER, count - 1, 0));
+        revert RungExceeded(unaudited, rung.field(0));
     }
 
     /* INTERNAL: EXECUTION AND ITS EFFECTS */
