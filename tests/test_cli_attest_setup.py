@@ -326,18 +326,19 @@ def test_deploy_asks_for_a_flag_where_money_is(
     attestation_world: Any, files: Path
 ) -> None:
     rpc = attestation_world.anvil.rpc
+    payer = Address(attestation_world.payer.address)
+    before = attestation_world.chain.nonce(payer)
     rpc.request("anvil_setChainId", 1)
     try:
         result = run(
             *("attest", "deploy", "--chain-url", attestation_world.anvil.url),
             *("--chain-id", 1, "--payer", files / "payer", "--send"),
         )
-        nonce = rpc.request("eth_getTransactionCount", DEV_ACCOUNTS[0].address)
     finally:
         rpc.request("anvil_setChainId", 31337)
     assert isinstance(result.exception, DeploymentRefusedError)
     assert "--unaudited-production" in str(result.exception)
-    assert nonce == rpc.request("eth_getTransactionCount", DEV_ACCOUNTS[0].address)
+    assert attestation_world.chain.nonce(payer) == before
 
 
 @pytest.mark.anvil
