@@ -22,7 +22,7 @@ MODEL = ROOT / "examples" / "planner" / "model"
 AGENT = f"{ROOT / 'examples' / 'rebalancer.py'}:Rebalancer"
 PASSWORDS = {"AFFIANT_NODE_PASSWORD": "node", "AFFIANT_PAYER_PASSWORD": "payer"}
 
-pytestmark = [pytest.mark.anvil, pytest.mark.process]
+pytestmark = [pytest.mark.anvil, pytest.mark.process, pytest.mark.slow]
 
 
 def affiant(

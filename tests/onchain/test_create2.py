@@ -49,7 +49,7 @@ def test_created_by_is_that_of_the_yellow_paper() -> None:
     assert created == [
         "0x343c43A37D37dfF08AE8C4A11544c718AbB4fCF8",
         "0xf778B86FA74E846c4f0a1fBd1335FE81c00a0C91",
-        "0xfFfd933A0bC612844eaF0C6Fe3E5b8E9B6C1d19c",
+        "0xffFd933A0bC612844eaF0C6Fe3E5b8E9B6C1d19c",
     ]
 
 
