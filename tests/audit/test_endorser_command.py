@@ -209,7 +209,7 @@ def test_the_server_says_what_it_serves_and_stops_when_told(office: Office) -> N
     assert told["key"] == office.endorser
     assert told["mandates"] == [to_hex(office.world.mandate.id)]
     assert list(told["engines"]) == [to_hex(office.world.mandate.engine)]
-    client = EndorserClient(told["url"], timeout=60)
+    client = EndorserClient(told["url"], timeout=600)
     bundle = office.decide()
     assert client.endorse(bundle).endorser == office.endorser
     client.close()
