@@ -2,13 +2,12 @@
 pragma solidity ^0.8.30;
 
 import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
-import {NodeRegistry} from "../../contracts/NodeRegistry.sol";
 import {Call} from "../../contracts/types/Call.sol";
 import {Decision} from "../../contracts/types/Decision.sol";
 import {GateProof} from "./GateProof.sol";
 import {PlainToken} from "./Proof.sol";
 
-/// @title Nothing executes without a live mandate, the current head, what was sworn, and its key.
+/// @title Nothing executes without a live mandate, the current head, and what was sworn.
 /// @notice One condition each. All else of the decision is as it should be, or open.
 contract DecisionGateProof is GateProof {
     /* THE MANDATE IS NOT LIVE */
@@ -149,66 +148,11 @@ contract DecisionGateProof is GateProof {
         assert(!_executes(_decision(0, 0, 0), calls, _bounds(-1, 0), sig));
     }
 
-    /* NOBODY WHO MAY HAS SWORN IT */
-
-    /// @dev Whatever was observed, inferred and kept, and whatever the signature: if it executes, it
-    ///      is the mandate's key that signed exactly this.
-    function check_onlyTheKeySwears(
-        bytes32 observation,
-        bytes32 receipts,
-        bytes32 evidence,
-        Signature memory sig
-    ) public {
-        Decision memory decision = _stated(_decision(observation, receipts, evidence));
-        address signer = ecrecover(gate.digestOf(decision), sig.v, sig.r, sig.s);
-        vm.assume(signer != NODE);
-        assert(!_executes(decision, _transfer(token, 1), _bounds(-1, 0), sig));
-    }
-
-    function check_nothingExecutes_onceTheKeyIsRevoked(bytes32 evidence, Signature memory sig)
-        public
-    {
-        NodeRegistry registry = NodeRegistry(gate.nodeRegistry());
-        vm.prank(NODE);
-        registry.revoke();
-        assert(!_any(evidence, 1, -1, sig));
-    }
-
-    function check_nothingExecutes_onceTheKeyIsBanned(bytes32 evidence, Signature memory sig)
-        public
-    {
-        _byOwner(abi.encodeCall(IDecisionGate.banKey, (id, NODE)));
-        assert(!_any(evidence, 1, -1, sig));
-    }
-
-    /* CONTROLS */
-
-    /// @dev False: an honest decision executes, so that the proofs above are about something.
-    function control_nothingEverExecutes(bytes32 evidence, Signature memory sig) public {
-        assert(!_any(evidence, 1, -1, sig));
-    }
-
-    /// @dev False: the stated decision of `check_onlyTheKeySwears` executes as well.
-    function control_nothingStatedExecutes(bytes32 evidence, Signature memory sig) public {
-        Decision memory decision = _stated(_decision(0, 0, evidence));
-        assert(!_executes(decision, _transfer(token, 1), _bounds(-1, 0), sig));
-    }
-
     function _any(bytes32 evidence, uint256 amount, int256 bound, Signature memory sig)
         private
         returns (bool)
     {
         Decision memory decision = _decision(0, 0, evidence);
         return _executes(decision, _transfer(token, amount), _bounds(bound, 0), sig);
-    }
-
-    /// @dev Nothing blank: its digest is the one that the gate makes.
-    function _stated(Decision memory decision) private view returns (Decision memory) {
-        decision.program = "program";
-        decision.previous = id;
-        decision.anchorHash = blockhash(uint256(SLOT) * CADENCE);
-        decision.calls = keccak256(abi.encode(_transfer(token, 1)));
-        decision.bounds = keccak256(abi.encode(_bounds(-1, 0)));
-        return decision;
     }
 }

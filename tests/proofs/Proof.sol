@@ -12,10 +12,7 @@ interface ProofVm {
     function etch(address account, bytes calldata code) external;
 }
 
-/// @title What every proof needs.
-/// @notice Functions that begin with `check` are proven for all arguments. Those that begin with
-///         `control` are false, and halmos must say so: a proof about what executes is worth nothing
-///         where nothing does (`tests/proofs/prove.py`).
+/// @title What every proof needs. Functions that begin with `check` are proven for all arguments.
 abstract contract Proof {
     ProofVm internal constant vm = ProofVm(address(uint160(uint256(keccak256("hevm cheat code")))));
 }
