@@ -115,12 +115,27 @@ def open_sources(
         ConfigError: the seed is not what is expected.
         QuoteUnavailableError: this is no TD.
     """
-    if settings.unsafe_dev_seed is not None:
-        root = read_dev_root(settings.unsafe_dev_seed)
-        return DevQuotes(root), DevCollateral(
-            root, clock=lambda: chain.latest_block().timestamp
+    provider = quote_provider(settings.quotes, unsafe_dev_seed=settings.unsafe_dev_seed)
+    if isinstance(provider, DevQuotes):
+        return provider, DevCollateral(
+            provider.root, clock=lambda: chain.latest_block().timestamp
         )
-    return find_provider(settings.quotes), collateral_source(settings.collateral)
+    return provider, collateral_source(settings.collateral)
+
+
+def quote_provider(quotes: str, *, unsafe_dev_seed: Path | None) -> QuoteProvider:
+    """Return where quotes come from: what is here, or a development root.
+
+    Args:
+        quotes: dstack, configfs, or auto.
+
+    Raises:
+        ConfigError: the seed is not what is expected.
+        QuoteUnavailableError: this is no TD.
+    """
+    if unsafe_dev_seed is not None:
+        return DevQuotes(read_dev_root(unsafe_dev_seed))
+    return find_provider(quotes)
 
 
 def refresh_source(

@@ -139,6 +139,14 @@ def main() -> None:
             for name, gas in measure_beside(lab)
         ]
     rows += parts(gated)
+    with scripted_lab(names=("WETH", "USDC"), safe=True) as lab:
+        rows.append(
+            Row(
+                "the same in a Safe, with the rule about its settings",
+                gated_swap(lab) - bare,
+                "gas",
+            )
+        )
     with scripted_lab() as lab:
         rows.append(
             Row(

@@ -20,9 +20,9 @@ library AccountCalls {
         address target = item.target;
         if (allowance != 0) _approve(account, item.token, target, allowance);
 
-        (bool success, bytes memory answer) =
-            _viaAccount(account, encodeRequest(target, item.value, item.data));
-        if (!success) revert IDecisionGate.CallFailed(index, _reason(answer));
+        (bool answered, bool success) =
+            BoundedCall.callForYes(account, encodeRequest(target, item.value, item.data));
+        if (!success) revert IDecisionGate.CallFailed(index, _reason(_answer(answered)));
 
         if (allowance != 0) _takeBack(account, item.token, target);
     }
@@ -62,10 +62,11 @@ library AccountCalls {
 
     function _approve(address account, address token, address spender, uint256 amount) private {
         bytes memory approval = abi.encodeWithSignature("approve(address,uint256)", spender, amount);
-        (bool success, bytes memory answer) = _viaAccount(
+        (bool answered, bool success) = BoundedCall.callForYes(
             account,
             abi.encodeCall(IModuleHost.execTransactionFromModuleReturnData, (token, 0, approval, 0))
         );
+        bytes memory answer = _answer(answered);
         // Nothing returned is as good as true (old tokens); that the token has code was seen at
         // grant, when it told its decimals. Anything but true is a refusal.
         if (!success || !_isEmptyOrTrue(answer)) {
@@ -73,17 +74,13 @@ library AccountCalls {
         }
     }
 
-    /// @dev Call through the account's module interface. `answer` is its encoded (bool, bytes), cut
-    ///      off after the limit. An account that reverts, or does not answer in that form, counts
-    ///      as a failed call; `answer` is then what it reverted with, in that form.
-    function _viaAccount(address account, bytes memory request)
-        private
-        returns (bool success, bytes memory answer)
-    {
-        (success, answer) = BoundedCall.call(account, 0, request, ANSWER_HEAD + MAX_REASON_BYTES);
-        if (!success) return (false, abi.encode(false, answer));
-        if (answer.length < ANSWER_HEAD) return (false, abi.encode(false, ""));
-        return (uint256(bytes32(answer)) == 1, answer);
+    /// @dev What the account answered just now: an encoded (bool, bytes), cut off after the limit. An
+    ///      account that reverted, or did not answer in that form, counts as a failed call; it is then
+    ///      what it reverted with, in that form.
+    function _answer(bool answered) private pure returns (bytes memory answer) {
+        answer = BoundedCall.returned(ANSWER_HEAD + MAX_REASON_BYTES);
+        if (!answered) return abi.encode(false, answer);
+        if (answer.length < ANSWER_HEAD) return abi.encode(false, "");
     }
 
     function _isEmptyOrTrue(bytes memory answer) private pure returns (bool) {

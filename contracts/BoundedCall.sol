@@ -13,7 +13,19 @@ library BoundedCall {
         assembly ("memory-safe") {
             success := call(gas(), to, value, add(data, 32), mload(data), 0, 0)
         }
-        result = _returned(limit);
+        result = returned(limit);
+    }
+
+    /// @dev Call `to`, which is to answer with three words or more, the first of them 1. What it
+    ///      answered is left where it is: `returned` copies it, for whoever wants to read it.
+    /// @return answered Whether the call succeeded.
+    /// @return yes Whether it also answered so.
+    function callForYes(address to, bytes memory data) internal returns (bool answered, bool yes) {
+        assembly ("memory-safe") {
+            // Its first word goes to scratch memory, as far as there is one.
+            answered := call(gas(), to, 0, add(data, 32), mload(data), 0, 32)
+            yes := and(answered, and(gt(returndatasize(), 95), eq(mload(0), 1)))
+        }
     }
 
     /// @dev Static call to `to`, keeping at most `limit` bytes of what it returns.
@@ -25,10 +37,11 @@ library BoundedCall {
         assembly ("memory-safe") {
             success := staticcall(gas(), to, add(data, 32), mload(data), 0, 0)
         }
-        result = _returned(limit);
+        result = returned(limit);
     }
 
-    function _returned(uint256 limit) private pure returns (bytes memory result) {
+    /// @dev At most `limit` bytes of what the last call returned.
+    function returned(uint256 limit) internal pure returns (bytes memory result) {
         assembly ("memory-safe") {
             let size := returndatasize()
             if gt(size, limit) { size := limit }

@@ -18,6 +18,7 @@ import {Decision, copyDecision, hashBounds, hashDecision} from "./types/Decision
 import {
     ALLOW_LIST,
     ENDORSERS,
+    Entry,
     KeptMandate,
     LADDER,
     RULES,
@@ -29,25 +30,12 @@ import {
     placeOf
 } from "./types/KeptMandate.sol";
 import {Mandate} from "./types/Mandate.sol";
+import {Turn, firstTurn} from "./types/Turn.sol";
 import {Verdict, hashVerdict} from "./types/Verdict.sol";
 
 /// @title DecisionGate
 contract DecisionGate is IDecisionGate {
     /* TYPES */
-
-    /// @dev What every execution reads and writes, in one slot. `notBefore` is the latest of
-    ///      `Standing`'s times, so that executions need not read them. Values and numbers are far
-    ///      from what these widths hold: 10^16 dollars, 10^12 slots, the year 36 000.
-    /// @param queued The head waits.
-    /// @param banned Some key is banned.
-    struct Turn {
-        uint80 outflow;
-        uint80 audited;
-        uint40 nextSlot;
-        uint40 notBefore;
-        bool queued;
-        bool banned;
-    }
 
     /// @dev Who granted, and what stops it, in one slot.
     struct Standing {
@@ -155,14 +143,7 @@ contract DecisionGate is IDecisionGate {
             .check(mandate, liveFrom, address(this), nodeRegistry, modelRegistry);
 
         ledger.head = mandateId;
-        ledger.turn = Turn({
-            outflow: 0,
-            audited: 0,
-            nextSlot: uint40(block.number / mandate.cadence),
-            notBefore: uint40(liveFrom),
-            queued: false,
-            banned: false
-        });
+        ledger.turn = firstTurn(uint40(block.number / mandate.cadence), uint40(liveFrom));
         ledger.standing = Standing(msg.sender, uint40(liveFrom), 0, false, false);
         if (initCode.length > MAX_MANDATE_BYTES || !keepMandate(initCode)) {
             revert MandateTooLarge(initCode.length, MAX_MANDATE_BYTES);
@@ -189,7 +170,7 @@ contract DecisionGate is IDecisionGate {
         Ledger storage ledger = _ownLedger(mandateId);
 
         ledger.standing.revoked = true;
-        ledger.turn.notBefore = NEVER;
+        ledger.turn = ledger.turn.withNotBefore(NEVER);
 
         emit MandateWithdrawn(mandateId, msg.sender);
     }
@@ -271,14 +252,16 @@ contract DecisionGate is IDecisionGate {
         // Not from itself: that is `tryExecute`, which has asked already.
         if (msg.sender != address(this)) _checkSender(mandate.operator());
         Ledger storage ledger = _ledgers[sworn.mandate];
-        Turn memory turn = ledger.turn;
+        Turn turn = ledger.turn;
 
         // 1. What is about to be used is what was sworn.
         _checkCommitments(mandate, sworn, bounds, hashCalls(calls, bounds));
         // 2. Mandate live; decision its own, on its head, in the newest slot, anchored.
         _checkLive(mandate, ledger, turn, sworn.mandate);
-        uint256 served = turn.queued ? _waited(ledger, turn, sworn) : 0;
-        uint256 skipped = served == 0 ? _takeTurn(mandate, ledger, turn, sworn) : 0;
+        uint256 served;
+        uint256 skipped;
+        if (turn.queued()) (turn, served) = _waited(ledger, turn, sworn);
+        if (served == 0) (turn, skipped) = _takeTurn(mandate, ledger, turn, sworn);
         digest = _digest(hashDecision(sworn));
         // 3. to 5. Only listed calls; a permitted key swore it; the rung holds.
         _checkCalls(mandate, calls);
@@ -287,10 +270,9 @@ contract DecisionGate is IDecisionGate {
         (uint256 valueAtRisk, uint256[] memory prices) =
             _checkRung(mandate, turn, bounds, node, tier, endorsements, served);
         // 6. Head, outflow and slot are used up first; then rules and calls; then what they did.
-        uint256 outflow = turn.outflow + valueAtRisk;
+        uint256 outflow = turn.outflow() + valueAtRisk;
         if (outflow > type(uint80).max) revert OutflowTooLarge(outflow, type(uint80).max);
-        turn.outflow = uint80(outflow);
-        ledger.turn = turn;
+        ledger.turn = turn.withOutflow(uint80(outflow));
         ledger.head = digest;
         int256[] memory changes = _act(mandate, sworn, digest, calls, bounds, valueAtRisk, prices);
 
@@ -344,28 +326,28 @@ contract DecisionGate is IDecisionGate {
         KeptMandate mandate = _mandate(sworn.mandate);
         _checkSender(mandate.operator());
         Ledger storage ledger = _ledgers[sworn.mandate];
-        Turn memory turn = ledger.turn;
+        Turn turn = ledger.turn;
 
         // 1. to 5., as in `execute`, as if the delay had been served.
         _checkCommitments(mandate, sworn, bounds, hashCalls(calls, bounds));
         _checkLive(mandate, ledger, turn, sworn.mandate);
-        if (turn.queued && _waited(ledger, turn, sworn) != 0) {
-            _refuseQueued(ledger.head, sworn.validUntil);
-        }
-        uint256 skipped = _takeTurn(mandate, ledger, turn, sworn);
+        uint256 served;
+        uint256 skipped;
+        if (turn.queued()) (turn, served) = _waited(ledger, turn, sworn);
+        if (served != 0) _refuseQueued(ledger.head, sworn.validUntil);
+        (turn, skipped) = _takeTurn(mandate, ledger, turn, sworn);
         digest = _digest(hashDecision(sworn));
         _checkCalls(mandate, calls);
         (address node, int256 tier, uint256 endorsements) =
             _checkProof(mandate, turn, sworn.mandate, digest, proof);
         (uint256 valueAtRisk,) =
             _checkRung(mandate, turn, bounds, node, tier, endorsements, type(uint256).max);
-        uint256 delay = mandate.word(LADDER, _rung(mandate, turn, valueAtRisk), 3);
+        uint256 delay = _rung(mandate, turn, valueAtRisk).field(3);
         if (delay == 0) revert DelayNotNeeded();
         uint256 readyAt = block.timestamp + delay;
         if (sworn.validUntil < readyAt) revert ValidityTooShort(sworn.validUntil, readyAt);
 
-        turn.queued = true;
-        ledger.turn = turn;
+        ledger.turn = turn.withQueued(true);
         ledger.head = digest;
         ledger.queue = Queue(uint64(block.timestamp), sworn.validUntil);
 
@@ -391,9 +373,9 @@ contract DecisionGate is IDecisionGate {
             entitled = entitled || uint160(msg.sender) == mandate.word(ENDORSERS, i, 0);
         }
         if (!entitled) revert NotCanceller(msg.sender);
-        if (!ledger.turn.queued || ledger.head != digest) revert NotQueued(digest, ledger.head);
+        if (!ledger.turn.queued() || ledger.head != digest) revert NotQueued(digest, ledger.head);
 
-        ledger.turn.queued = false;
+        ledger.turn = ledger.turn.withQueued(false);
 
         emit DecisionCancelled(mandateId, digest, msg.sender);
     }
@@ -403,17 +385,17 @@ contract DecisionGate is IDecisionGate {
     /// @inheritdoc IDecisionGate
     function checkpoint(Checkpoint calldata audited, bytes calldata signatures) external {
         Ledger storage ledger = _knownLedger(audited.mandate);
-        Turn memory turn = ledger.turn;
+        Turn turn = ledger.turn;
         uint256 outflow = audited.outflow;
-        if (outflow <= turn.audited) revert CheckpointOld(outflow, turn.audited);
-        if (outflow > turn.outflow) revert CheckpointAhead(outflow, turn.outflow);
+        if (outflow <= turn.audited()) revert CheckpointOld(outflow, turn.audited());
+        if (outflow > turn.outflow()) revert CheckpointAhead(outflow, turn.outflow());
         bytes32 anchorHash = _anchorHash(audited.anchor);
         if (audited.anchorHash != anchorHash) {
             _refuseAnchor(audited.anchorHash, anchorHash);
         }
         _checkQuorum(_mandate(audited.mandate), hashCheckpoint(audited), signatures);
 
-        ledger.turn.audited = uint80(outflow);
+        ledger.turn = turn.withAudited(uint80(outflow));
 
         emit CheckpointReached(audited.mandate, audited.head, outflow);
     }
@@ -457,12 +439,16 @@ contract DecisionGate is IDecisionGate {
     function _setStanding(Ledger storage ledger, Standing memory standing) private {
         ledger.standing = standing;
         if (standing.revoked) return;
-        ledger.turn.notBefore =
-            standing.stoppedUntil > standing.liveFrom ? standing.stoppedUntil : standing.liveFrom;
+        ledger.turn = ledger.turn
+            .withNotBefore(
+                standing.stoppedUntil > standing.liveFrom
+                    ? standing.stoppedUntil
+                    : standing.liveFrom
+            );
     }
 
     function _ban(Ledger storage ledger, bytes32 mandateId, address key, bytes32 decision) private {
-        ledger.turn.banned = true;
+        ledger.turn = ledger.turn.withBanned(true);
         _banned[mandateId][key] = true;
 
         emit KeyBanned(mandateId, key, decision);
@@ -471,13 +457,11 @@ contract DecisionGate is IDecisionGate {
     /* INTERNAL: CHECKS BEFORE EXECUTION */
 
     /// @dev Step 1, of the mandate.
-    function _checkLive(
-        KeptMandate mandate,
-        Ledger storage ledger,
-        Turn memory turn,
-        bytes32 mandateId
-    ) private view {
-        if (block.timestamp < turn.notBefore) {
+    function _checkLive(KeptMandate mandate, Ledger storage ledger, Turn turn, bytes32 mandateId)
+        private
+        view
+    {
+        if (block.timestamp < turn.notBefore()) {
             Standing memory standing = ledger.standing;
             if (standing.revoked) revert MandateRevoked(mandateId);
             if (block.timestamp < standing.liveFrom) {
@@ -505,13 +489,14 @@ contract DecisionGate is IDecisionGate {
         if (bounds.length != tracked) revert BoundsLength(bounds.length, tracked);
     }
 
-    /// @dev Step 2, where the head waits. It no longer does in `turn`.
+    /// @dev Step 2, where the head waits.
+    /// @return next `turn`, in which nothing waits any more.
     /// @return served Seconds that this decision waited, and one more; 0: it is another one, and the
     ///         one that waited is over.
-    function _waited(Ledger storage ledger, Turn memory turn, Decision memory sworn)
+    function _waited(Ledger storage ledger, Turn turn, Decision memory sworn)
         private
         view
-        returns (uint256 served)
+        returns (Turn next, uint256 served)
     {
         Queue memory waiting = ledger.queue;
         if (_digest(hashDecision(sworn)) == ledger.head) {
@@ -520,18 +505,17 @@ contract DecisionGate is IDecisionGate {
         } else if (block.timestamp <= waiting.validUntil) {
             _refuseQueued(ledger.head, waiting.validUntil);
         }
-        turn.queued = false;
+        next = turn.withQueued(false);
     }
 
-    /// @dev Step 2, of a decision that did not wait. Uses up the slot in `turn`; what was left blank
-    ///      is filled in.
+    /// @dev Step 2, of a decision that did not wait. What was left blank is filled in.
+    /// @return next `turn`, in which the slot is used up.
     /// @return skipped Slots skipped before it.
-    function _takeTurn(
-        KeptMandate mandate,
-        Ledger storage ledger,
-        Turn memory turn,
-        Decision memory sworn
-    ) private view returns (uint256 skipped) {
+    function _takeTurn(KeptMandate mandate, Ledger storage ledger, Turn turn, Decision memory sworn)
+        private
+        view
+        returns (Turn next, uint256 skipped)
+    {
         bytes32 program = mandate.program();
         if (sworn.program == 0) sworn.program = program;
         if (sworn.program != program) revert ProgramMismatch(sworn.program, program);
@@ -542,13 +526,13 @@ contract DecisionGate is IDecisionGate {
         uint64 slot = sworn.slot;
         uint64 newest = uint64(block.number / cadence);
         if (slot != newest) revert SlotNotNewest(slot, newest);
-        if (slot < turn.nextSlot) revert SlotUsed(slot);
+        if (slot < turn.nextSlot()) revert SlotUsed(slot);
         _checkValid(sworn.validUntil);
         bytes32 anchorHash = _anchorHash(slot * cadence);
         if (sworn.anchorHash == 0) sworn.anchorHash = anchorHash;
         if (sworn.anchorHash != anchorHash) _refuseAnchor(sworn.anchorHash, anchorHash);
-        skipped = slot - turn.nextSlot;
-        turn.nextSlot = uint40(slot) + 1;
+        skipped = slot - turn.nextSlot();
+        next = turn.withNextSlot(uint40(slot) + 1);
     }
 
     function _checkValid(uint64 validUntil) private view {
@@ -585,10 +569,8 @@ contract DecisionGate is IDecisionGate {
     function _checkListed(KeptMandate mandate, address target, bytes4 selector) private pure {
         uint256 count = mandate.count(ALLOW_LIST);
         for (uint256 i = 0; i < count; i++) {
-            if (
-                mandate.word(ALLOW_LIST, i, 0) == uint160(target)
-                    && bytes32(mandate.word(ALLOW_LIST, i, 1)) == selector
-            ) return;
+            Entry entry = mandate.entry(ALLOW_LIST, i);
+            if (entry.field(0) == uint160(target) && bytes32(entry.field(1)) == selector) return;
         }
         revert CallNotAllowed(target, selector);
     }
@@ -596,9 +578,8 @@ contract DecisionGate is IDecisionGate {
     function _isAsset(KeptMandate mandate, address token) private pure returns (bool) {
         uint256 count = mandate.count(TRACKED);
         for (uint256 i = 0; i < count; i++) {
-            if (mandate.word(TRACKED, i, 0) == uint160(token)) {
-                return mandate.word(TRACKED, i, 3) == 0;
-            }
+            Entry entry = mandate.entry(TRACKED, i);
+            if (entry.field(0) == uint160(token)) return entry.field(3) == 0;
         }
         return false;
     }
@@ -609,7 +590,7 @@ contract DecisionGate is IDecisionGate {
     /// @return endorsements How many endorsers signed.
     function _checkProof(
         KeptMandate mandate,
-        Turn memory turn,
+        Turn turn,
         bytes32 mandateId,
         bytes32 digest,
         bytes calldata proof
@@ -618,12 +599,13 @@ contract DecisionGate is IDecisionGate {
         node = Proofs.signer(digest, proof);
         tier = Proofs.namedTier(mandate, node);
         if (tier < 0 && mandate.count(WORKLOADS) == 0) _refuseNode(node);
-        if (turn.banned && _banned[mandateId][node]) revert NodeBanned(node);
+        if (turn.banned() && _banned[mandateId][node]) revert NodeBanned(node);
         bytes32 service = mandate.service();
-        Node memory known = _nodes[_keyAndService(node, service)];
-        if (known.validUntil == 0) revert NodeUnannounced(node, service);
-        if (known.revokedAt != 0) revert NodeRevoked(node, known.revokedAt);
-        if (block.timestamp >= known.validUntil) revert NodeExpired(node, known.validUntil);
+        Node storage known = _nodes[_keyAndService(node, service)];
+        (uint64 validUntil, uint64 revokedAt) = (known.validUntil, known.revokedAt);
+        if (validUntil == 0) revert NodeUnannounced(node, service);
+        if (revokedAt != 0) revert NodeRevoked(node, revokedAt);
+        if (block.timestamp >= validUntil) revert NodeExpired(node, validUntil);
         if (endorsements != 0) Proofs.checkEndorsers(mandate, digest, proof, 1, node);
     }
 
@@ -633,7 +615,7 @@ contract DecisionGate is IDecisionGate {
     /// @return prices What it was measured with.
     function _checkRung(
         KeptMandate mandate,
-        Turn memory turn,
+        Turn turn,
         int256[] calldata bounds,
         address node,
         int256 tier,
@@ -641,18 +623,16 @@ contract DecisionGate is IDecisionGate {
         uint256 served
     ) private view returns (uint256 valueAtRisk, uint256[] memory prices) {
         (valueAtRisk, prices) = Values.atRisk(mandate, bounds);
-        uint256 rung = _rung(mandate, turn, valueAtRisk);
-        int256 needed = int256(mandate.word(LADDER, rung, 1));
+        Entry rung = _rung(mandate, turn, valueAtRisk);
+        int256 needed = int256(rung.field(1));
         if (tier < needed) {
             int256 attested = Proofs.attestedTier(mandate, node, needed);
             if (attested > tier) tier = attested;
             if (tier < 0) _refuseNode(node);
             if (tier < needed) revert TierTooLow(uint8(uint256(tier)), uint8(uint256(needed)));
         }
-        if (endorsements < mandate.word(LADDER, rung, 2)) {
-            _refuseFew(endorsements, mandate.word(LADDER, rung, 2));
-        }
-        uint256 delay = mandate.word(LADDER, rung, 3);
+        if (endorsements < rung.field(2)) _refuseFew(endorsements, rung.field(2));
+        uint256 delay = rung.field(3);
         if (delay != 0 && served <= delay) {
             revert DelayNotServed(served == 0 ? 0 : served - 1, delay);
         }
@@ -667,19 +647,19 @@ contract DecisionGate is IDecisionGate {
         }
     }
 
-    /// @dev Number of the first rung whose limit is not below the unaudited outflow and
-    ///      `valueAtRisk` together.
-    function _rung(KeptMandate mandate, Turn memory turn, uint256 valueAtRisk)
+    /// @dev The first rung whose limit is not below the unaudited outflow and `valueAtRisk` together.
+    function _rung(KeptMandate mandate, Turn turn, uint256 valueAtRisk)
         private
         pure
-        returns (uint256)
+        returns (Entry rung)
     {
-        uint256 unaudited = uint256(turn.outflow - turn.audited) + valueAtRisk;
+        uint256 unaudited = turn.outflow() - turn.audited() + valueAtRisk;
         uint256 count = mandate.count(LADDER);
         for (uint256 i = 0; i < count; i++) {
-            if (unaudited <= mandate.word(LADDER, i, 0)) return i;
+            rung = mandate.entry(LADDER, i);
+            if (unaudited <= rung.field(0)) return rung;
         }
-        revert RungExceeded(unaudited, mandate.word(LADDER, count - 1, 0));
+        revert RungExceeded(unaudited, rung.field(0));
     }
 
     /* INTERNAL: EXECUTION AND ITS EFFECTS */
@@ -794,13 +774,13 @@ contract DecisionGate is IDecisionGate {
     /// @inheritdoc IDecisionGate
     function stateOf(bytes32 mandateId) external view returns (MandateState memory) {
         Ledger memory ledger = _ledgers[mandateId];
-        bool waits = ledger.turn.queued;
+        bool waits = ledger.turn.queued();
         return MandateState({
             head: ledger.head,
-            outflow: ledger.turn.outflow,
-            audited: ledger.turn.audited,
+            outflow: ledger.turn.outflow(),
+            audited: ledger.turn.audited(),
             liveFrom: ledger.standing.liveFrom,
-            nextSlot: ledger.turn.nextSlot,
+            nextSlot: uint64(ledger.turn.nextSlot()),
             stoppedUntil: ledger.standing.stoppedUntil,
             queuedAt: waits ? ledger.queue.queuedAt : 0,
             queuedUntil: waits ? ledger.queue.validUntil : 0,

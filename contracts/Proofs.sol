@@ -5,7 +5,7 @@ import {BoundedCall} from "./BoundedCall.sol";
 import {IDecisionGate} from "./IDecisionGate.sol";
 import {Signatures} from "./Signatures.sol";
 import {IAttestation} from "./attestation/IAttestation.sol";
-import {ENDORSERS, KeptMandate, NODES, WORKLOADS} from "./types/KeptMandate.sol";
+import {ENDORSERS, Entry, KeptMandate, NODES, WORKLOADS} from "./types/KeptMandate.sol";
 
 /// @title Who swore: node keys and endorsers, held against a mandate.
 library Proofs {
@@ -36,8 +36,9 @@ library Proofs {
     function namedTier(KeptMandate mandate, address key) internal pure returns (int256) {
         uint256 nodes = mandate.count(NODES);
         for (uint256 i = 0; i < nodes; i++) {
-            if (address(uint160(mandate.word(NODES, i, 0))) == key) {
-                return int256(mandate.word(NODES, i, 1));
+            Entry entry = mandate.entry(NODES, i);
+            if (address(uint160(entry.field(0))) == key) {
+                return int256(entry.field(1));
             }
         }
         return NOT_PERMITTED;

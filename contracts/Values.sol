@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {BoundedCall} from "./BoundedCall.sol";
 import {IDecisionGate} from "./IDecisionGate.sol";
-import {FEEDS, KeptMandate, TRACKED} from "./types/KeptMandate.sol";
+import {Entry, FEEDS, KeptMandate, TRACKED} from "./types/KeptMandate.sol";
 
 /// @title Prices, values and balances.
 /// @notice A value is an amount of the feeds' quote currency with 8 decimals. Rounding is always
@@ -37,9 +37,8 @@ library Values {
             uint256 feed = mandate.word(TRACKED, i, 1);
             uint256 answer = answers[feed];
             if (answer == 0) {
-                answer = _price(
-                    address(uint160(mandate.word(FEEDS, feed, 0))), mandate.word(FEEDS, feed, 2)
-                );
+                Entry asked = mandate.entry(FEEDS, feed);
+                answer = _price(address(uint160(asked.field(0))), asked.field(2));
                 answers[feed] = answer;
             }
             // Gains promise nothing: only what may be lost counts.
@@ -59,8 +58,8 @@ library Values {
             if (change < 0) amount = 0 - amount;
         }
         if (amount > MAX_AMOUNT) revert IDecisionGate.AmountTooLarge(amount, MAX_AMOUNT);
-        uint256 decimals = mandate.word(TRACKED, index, 2)
-            + mandate.word(FEEDS, mandate.word(TRACKED, index, 1), 1);
+        Entry tracked = mandate.entry(TRACKED, index);
+        uint256 decimals = tracked.field(2) + mandate.word(FEEDS, tracked.field(1), 1);
         uint256 product = amount * answer;
         uint256 value;
         if (decimals <= VALUE_DECIMALS) {
@@ -80,7 +79,8 @@ library Values {
         view
         returns (int256 amount)
     {
-        address token = address(uint160(mandate.word(TRACKED, index, 0)));
+        Entry tracked = mandate.entry(TRACKED, index);
+        address token = address(uint160(tracked.field(0)));
         if (token == address(0)) return int256(account.balance);
         (bool success, bytes memory result) = BoundedCall.staticCall(
             token, abi.encodeWithSignature("balanceOf(address)", account), 32
@@ -90,7 +90,7 @@ library Values {
         if (!success || result.length != 32 || amount < 0) {
             revert IDecisionGate.BalanceUnreadable(token);
         }
-        if (mandate.word(TRACKED, index, 3) != 0) amount = -amount;
+        if (tracked.field(3) != 0) amount = -amount;
     }
 
     function _anyFalls(int256[] calldata bounds) private pure returns (bool) {

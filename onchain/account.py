@@ -1,14 +1,15 @@
 """The owner's side of an account: calls that need nobody but the owner.
 
-It covers our own `OwnedAccount`. A Safe takes the same path through the gate (as its
-module); its owners act through their own Safe tools. It decides nothing; keys are the
-caller's, and it trusts the endpoint behind `chain`.
+`AccountClient` covers our own `OwnedAccount`. A Safe takes the same path through the
+gate (as its module); its owners act through their own Safe tools, and on a local chain
+through `devnet/safe.py`. It decides nothing; keys are the caller's, and it trusts the
+endpoint behind `chain`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, Self
 
 from eth_account.signers.local import LocalAccount
 
@@ -19,6 +20,26 @@ from affiant.onchain.mandate import Address, parse_address
 from affiant.onchain.sending import CONFIRM_SECONDS, send
 
 
+class OwnerAccount(Protocol):
+    """An account whose owner acts alone, of whatever kind."""
+
+    @property
+    def address(self) -> Address:
+        """Where it is."""
+        ...
+
+    def execute(self, call: CallRequest, *, owner: LocalAccount) -> TransactionReceipt:
+        """Make the account make `call`.
+
+        MUST raise `ContractError` where the call fails, and leave nothing of it.
+        """
+        ...
+
+    def seen_by(self, chain: Chain) -> Self:
+        """Return the same account behind another endpoint."""
+        ...
+
+
 class AccountClient:
     """One `OwnedAccount` on one chain."""
 
@@ -26,6 +47,10 @@ class AccountClient:
         """Wrap the account at `address` without asking it anything."""
         self.chain = chain
         self.address = address
+
+    def seen_by(self, chain: Chain) -> AccountClient:
+        """Return the same account behind another endpoint."""
+        return AccountClient(chain, self.address)
 
     def owner(self) -> Address:
         """Return who owns the account."""

@@ -89,6 +89,12 @@ def chain_facts(chain_id: int, *, block_seconds: float | None = None) -> ChainFa
     return ChainFacts(known.name, block_seconds, known.real_money, known.refused)
 
 
+def holds_real_money(chain_id: int) -> bool:
+    """Return whether the chain `chain_id` is one where money is; unknown ones are."""
+    known = CHAINS.get(chain_id)
+    return known is None or known.real_money
+
+
 def hash_reach(history_code: bytes) -> int:
     """Return how many blocks back the chain knows its hashes.
 

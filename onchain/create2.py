@@ -40,13 +40,20 @@ def create2_address(
     return _address(keccak256(packed))
 
 
-def first_created(creator: Address) -> Address:
-    """Return where the first contract lies that the contract `creator` creates.
+def created_by(creator: Address, *, number: int = 1) -> Address:
+    """Return where contract number `number` lies of those that `creator`, a contract,
+    creates.
 
     A contract's count of creations begins at 1 (EIP-161); the preimage is the RLP list
     of its address and that count.
+
+    Raises:
+        ValueError: `number` is not 1 to 127, the counts that are their own RLP.
     """
-    return _address(keccak256(b"\xd6\x94" + bytes.fromhex(creator[2:]) + b"\x01"))
+    if not 1 <= number <= 127:
+        raise ValueError(f"creation {number}, expected 1 to 127")
+    listed = b"\xd6\x94" + bytes.fromhex(creator[2:]) + bytes([number])
+    return _address(keccak256(listed))
 
 
 def _address(digest: bytes) -> Address:

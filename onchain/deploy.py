@@ -21,7 +21,7 @@ from affiant.onchain.account import AccountClient
 from affiant.onchain.artifacts import load_artifact
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import TransactionReceipt
-from affiant.onchain.create2 import PROXY, SALT, create2_address, first_created
+from affiant.onchain.create2 import PROXY, SALT, create2_address, created_by
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import Address
 from affiant.onchain.sending import CONFIRM_SECONDS
@@ -74,7 +74,8 @@ class PlannedContract:
     address: Address
     """Where it will be, on every chain (see `create2.py`)."""
     init_code: bytes
-    """Creation code with the constructor's arguments; empty: the gate creates it."""
+    """Creation code with the constructor's arguments; empty: another one of the plan
+    creates it."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,30 @@ class FoundContract:
 
 def plan_affiant(*, salt: bytes = SALT) -> tuple[PlannedContract, ...]:
     """Return all that makes up Affiant on a chain, in the order of deployment."""
-    models, checks = (_planned(name, salt) for name in ("ModelRegistry", CHECKS))
+    models, checks = (
+        plan_contract(name, salt=salt) for name in ("ModelRegistry", CHECKS)
+    )
     arguments = encode(["address", "address"], [models.address, checks.address])
-    gate = _planned("DecisionGate", salt, arguments)
-    nodes = PlannedContract("NodeRegistry", first_created(gate.address), b"")
-    rules = (_planned(name, salt) for name in RULES)
+    gate = plan_contract("DecisionGate", arguments=arguments, salt=salt)
+    nodes = PlannedContract("NodeRegistry", created_by(gate.address), b"")
+    rules = (plan_contract(name, salt=salt) for name in RULES)
     return (models, checks, gate, nodes, *rules)
+
+
+def plan_contract(
+    name: str, *, arguments: bytes = b"", salt: bytes = SALT
+) -> PlannedContract:
+    """Return where the packaged contract `name` will be, and from which code.
+
+    Args:
+        arguments: the constructor's, encoded.
+        salt: 32 bytes.
+
+    Raises:
+        ValueError: the package carries no such contract.
+    """
+    init_code = load_artifact(name).bytecode + arguments
+    return PlannedContract(name, create2_address(init_code, salt=salt), init_code)
 
 
 def addresses_of(plan: Sequence[PlannedContract]) -> AffiantAddresses:
@@ -146,25 +165,7 @@ def deploy_affiant(
         ReceiptTimeoutError, TransactionRefusedError, ChainUnavailableError.
     """
     plan = plan_affiant(salt=salt)
-    if not chain.code(PROXY):
-        raise DeploymentError(
-            "the deterministic deployment proxy", got="no code", expected=f"at {PROXY}"
-        )
-    for planned, found in zip(plan, find_affiant(chain, plan), strict=True):
-        if found.code_hash is None and planned.init_code:
-            _transact(
-                chain,
-                deployer,
-                name=planned.name,
-                to=PROXY,
-                data=salt + planned.init_code,
-                timeout=timeout,
-            )
-    for contract in find_affiant(chain, plan):
-        if contract.code_hash is None:
-            raise DeploymentError(
-                contract.name, got="no code", expected=f"at {contract.address}"
-            )
+    deploy_planned(chain, deployer, plan, salt=salt, timeout=timeout)
     addresses = addresses_of(plan)
     nodes = GateClient(chain, addresses.gate).node_registry()
     if nodes != addresses.node_registry:
@@ -174,9 +175,42 @@ def deploy_affiant(
     return addresses
 
 
-def _planned(name: str, salt: bytes, arguments: bytes = b"") -> PlannedContract:
-    init_code = load_artifact(name).bytecode + arguments
-    return PlannedContract(name, create2_address(init_code, salt=salt), init_code)
+def deploy_planned(
+    chain: Chain,
+    deployer: LocalAccount,
+    plan: Sequence[PlannedContract],
+    *,
+    salt: bytes = SALT,
+    timeout: float = CONFIRM_SECONDS,
+) -> tuple[FoundContract, ...]:
+    """Deploy what is not there yet of `plan`, in its order; return what is there then.
+
+    Raises:
+        DeploymentError: the chain has no deployment proxy, a creation failed, or the
+            result is not ours.
+        ReceiptTimeoutError, TransactionRefusedError, ChainUnavailableError.
+    """
+    if not chain.code(PROXY):
+        raise DeploymentError(
+            "the deterministic deployment proxy", got="no code", expected=f"at {PROXY}"
+        )
+    for planned, there in zip(plan, find_affiant(chain, plan), strict=True):
+        if there.code_hash is None and planned.init_code:
+            _transact(
+                chain,
+                deployer,
+                name=planned.name,
+                to=PROXY,
+                data=salt + planned.init_code,
+                timeout=timeout,
+            )
+    found = find_affiant(chain, plan)
+    for contract in found:
+        if contract.code_hash is None:
+            raise DeploymentError(
+                contract.name, got="no code", expected=f"at {contract.address}"
+            )
+    return found
 
 
 def deploy_account(

@@ -30,23 +30,29 @@ using {
     recordHolds,
     quorum,
     count,
+    entry,
     word,
     ruleTarget,
     ruleData
 } for KeptMandate global;
 
-/// @notice A list of a mandate: its word in the struct, and how many words an entry has.
-/// @dev 16 · word + width, in one number.
+/// @notice A list of a mandate: where its word lies in the struct, and how long an entry is.
+/// @dev Both in bytes and in one number: 1024 · place + length.
 type ListOf is uint256;
 
-ListOf constant NODES = ListOf.wrap(12 * 16 + 2);
-ListOf constant WORKLOADS = ListOf.wrap(13 * 16 + 2);
-ListOf constant ENDORSERS = ListOf.wrap(14 * 16 + 1);
-ListOf constant LADDER = ListOf.wrap(15 * 16 + 4);
-ListOf constant ALLOW_LIST = ListOf.wrap(16 * 16 + 2);
-ListOf constant FEEDS = ListOf.wrap(17 * 16 + 3);
-ListOf constant TRACKED = ListOf.wrap(18 * 16 + 4);
-ListOf constant RULES = ListOf.wrap(19 * 16 + 1);
+ListOf constant NODES = ListOf.wrap(12 * 32 * 1024 + 2 * 32);
+ListOf constant WORKLOADS = ListOf.wrap(13 * 32 * 1024 + 2 * 32);
+ListOf constant ENDORSERS = ListOf.wrap(14 * 32 * 1024 + 1 * 32);
+ListOf constant LADDER = ListOf.wrap(15 * 32 * 1024 + 4 * 32);
+ListOf constant ALLOW_LIST = ListOf.wrap(16 * 32 * 1024 + 2 * 32);
+ListOf constant FEEDS = ListOf.wrap(17 * 32 * 1024 + 3 * 32);
+ListOf constant TRACKED = ListOf.wrap(18 * 32 * 1024 + 4 * 32);
+ListOf constant RULES = ListOf.wrap(19 * 32 * 1024 + 1 * 32);
+
+/// @notice One entry of a list, by where its first word lies.
+type Entry is uint256;
+
+using {field} for Entry global;
 
 /// @dev The init code that keeps `mandate`, and the mandate's id, which is the hash of it.
 function encodeMandate(Mandate calldata mandate) pure returns (bytes32 id, bytes memory initCode) {
@@ -152,19 +158,31 @@ function quorum(KeptMandate mandate) pure returns (uint256 value) {
 /// @dev How many entries a list has.
 function count(KeptMandate mandate, ListOf list) pure returns (uint256 value) {
     assembly ("memory-safe") {
-        value := mload(add(mandate, mload(add(mandate, mul(shr(4, list), 32)))))
+        value := mload(add(mandate, mload(add(mandate, shr(10, list)))))
     }
 }
 
-/// @dev One word of one entry; the caller stays below `count`.
-function word(KeptMandate mandate, ListOf list, uint256 index, uint256 field)
-    pure
-    returns (uint256 value)
-{
+/// @dev Entry number `index` of a list; the caller stays below `count`.
+function entry(KeptMandate mandate, ListOf list, uint256 index) pure returns (Entry place) {
     assembly ("memory-safe") {
-        let entries := add(add(mandate, mload(add(mandate, mul(shr(4, list), 32)))), 32)
-        value := mload(add(entries, mul(add(mul(index, and(list, 15)), field), 32)))
+        let length := add(mandate, mload(add(mandate, shr(10, list))))
+        place := add(add(length, 32), mul(index, and(list, 1023)))
     }
+}
+
+/// @dev Word number `index` of an entry.
+function field(Entry place, uint256 index) pure returns (uint256 value) {
+    assembly ("memory-safe") {
+        value := mload(add(place, mul(index, 32)))
+    }
+}
+
+/// @dev One word of one entry.
+function word(KeptMandate mandate, ListOf list, uint256 index, uint256 fieldIndex)
+    pure
+    returns (uint256)
+{
+    return mandate.entry(list, index).field(fieldIndex);
 }
 
 /// @dev The contract of a rule.

@@ -85,7 +85,7 @@ def _findings(
         f"the newest block is {apart} s from this machine's time",
         "check this machine's clock, or wait until the endpoint is in step",
     )
-    yield _precompile(chain)
+    yield precompile_finding(chain)
     has = bool(chain.code(BLOCK_HASHES))
     yield Finding(
         "block hashes",
@@ -123,7 +123,12 @@ def _findings(
         yield from _collateral(verifier, collateral, now=latest.timestamp)
 
 
-def _precompile(chain: Chain) -> Finding:
+def precompile_finding(chain: Chain) -> Finding:
+    """Say whether the chain verifies signatures on P-256.
+
+    Raises:
+        ChainUnavailableError: the endpoint does not answer.
+    """
     wrong = _SAMPLE[:-1] + bytes([_SAMPLE[-1] ^ 1])
     good = chain.call(P256_PRECOMPILE, _SAMPLE)
     bad = chain.call(P256_PRECOMPILE, wrong)

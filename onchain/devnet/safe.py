@@ -52,6 +52,10 @@ class SafeAccount:
         self.chain = chain
         self.address = address
 
+    def seen_by(self, chain: Chain) -> SafeAccount:
+        """Return the same Safe behind another endpoint."""
+        return SafeAccount(chain, self.address)
+
     def execute_call(self, call: CallRequest, *, owner: Address) -> CallRequest:
         """Return the Safe transaction that makes `call`; `owner` must send it."""
         # Approved by whoever sends it: r is the owner, v is 1.

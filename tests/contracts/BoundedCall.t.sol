@@ -45,6 +45,43 @@ contract BoundedCallTest is Test {
         vm.assertEq(result, _cut(twin, limit), "result");
     }
 
+    /// @dev The first word decides, in an answer of three words or more that is no revert; what was
+    ///      answered is copied afterwards.
+    function testFuzz_callForYes_equalsThePlainTwin(bytes memory data, uint16 limit, uint8 first)
+        public
+    {
+        // As it comes, and with a first word of 0, 1 or 2.
+        if (data.length >= 32 && first < 200) {
+            assembly ("memory-safe") {
+                mstore(add(data, 32), mod(first, 3))
+            }
+        }
+        (bool answered, bool yes) = BoundedCall.callForYes(address(echo), data);
+        bytes memory result = BoundedCall.returned(limit);
+        (bool twinAnswered, bytes memory twin) = address(echo).call(data);
+        vm.assertEq(answered, twinAnswered, "answered");
+        vm.assertEq(yes, twinAnswered && twin.length >= 96 && uint256(bytes32(twin)) == 1, "yes");
+        vm.assertEq(result, _cut(twin, limit), "result");
+    }
+
+    /// @dev What lies in scratch memory is no answer.
+    function test_callForYes_isNoWhereNothingIsAnswered() public {
+        bytes[4] memory said = [bytes(""), abi.encode(1), abi.encode(1, 64), new bytes(95)];
+        said[3][31] = 0x01;
+        for (uint256 i = 0; i < 4; i++) {
+            assembly ("memory-safe") {
+                mstore(0, 1)
+            }
+            (bool answered, bool yes) = BoundedCall.callForYes(address(echo), said[i]);
+            vm.assertTrue(answered, "answered");
+            vm.assertFalse(yes, "yes");
+        }
+        (, bool three) = BoundedCall.callForYes(address(echo), abi.encode(1, 64, 0));
+        vm.assertTrue(three, "three words");
+        (bool there, bool nobody) = BoundedCall.callForYes(address(0xdead), abi.encode(1, 64, 0));
+        vm.assertTrue(there && !nobody, "no code");
+    }
+
     /// @dev What comes after in memory is not disturbed, whatever lay there before.
     function testFuzz_call_leavesMemoryInOrder(bytes memory data, uint8 limit) public {
         bytes memory dirt = new bytes(512);

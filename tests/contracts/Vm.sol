@@ -63,6 +63,10 @@ interface Vm {
     function assertLe(uint256 got, uint256 most, string calldata why) external pure;
     function assertGe(uint256 got, uint256 least, string calldata why) external pure;
 
+    function readLine(string calldata path) external view returns (string memory line);
+    function exists(string calldata path) external view returns (bool);
+    function skip(bool skipped) external;
+    function parseBytes(string calldata text) external pure returns (bytes memory);
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonAddress(string calldata json, string calldata key)
         external

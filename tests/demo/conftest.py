@@ -1,4 +1,4 @@
-"""A laboratory for every test of this folder."""
+"""Laboratories of this folder: the money in a Safe, and in an account of our own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,22 @@ from affiant.demo.scripted import scripted_lab
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    """A laboratory in which one decision was executed and the next one waits."""
+def safe_lab() -> Iterator[Lab]:
+    """A laboratory in which a Safe decided once and waits for its next decision."""
+    with scripted_lab(safe=True) as scripted:
+        yield scripted
+
+
+@pytest.fixture(scope="session")
+def owned_lab() -> Iterator[Lab]:
+    """The same with an account of our own."""
     with scripted_lab() as scripted:
         yield scripted
+
+
+@pytest.fixture(params=["a Safe", "our own account"])
+def lab(request: pytest.FixtureRequest) -> Lab:
+    """Either of them."""
+    kind = "safe_lab" if request.param == "a Safe" else "owned_lab"
+    laboratory: Lab = request.getfixturevalue(kind)
+    return laboratory

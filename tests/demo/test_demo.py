@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from affiant.demo.attacks import ATTACKS
+from affiant.demo.attacks import ATTACKS, SAFE_ATTACKS
 from affiant.demo.errors import DemoFailedError
 from affiant.demo.run import LEAST_DECISIONS, run_demo
 from affiant.demo.story import KINDS
@@ -27,7 +27,8 @@ def test_demo_shows_what_it_promises(
     run_demo(model=None, revision=None, engine="vllm", out=tmp_path / "out")
     said = capsys.readouterr().out
     assert "NO HARDWARE PROTECTION" in said
-    assert len(re.findall(r"refused by", said)) == len(ATTACKS)
+    assert len(re.findall(r"refused by", said)) == len(ATTACKS) + len(SAFE_ATTACKS)
+    assert "a Safe 1.4.1 of 1 owner, the gate its only module" in said
     assert "edited in section `tokens`" in said
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["verdict"] == "accepted"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from affiant.onchain.create2 import create2_address, first_created
+from affiant.onchain.create2 import create2_address, created_by
 from affiant.onchain.deploy import RULES, addresses_of, plan_affiant
 from affiant.onchain.mandate import Address
 
@@ -42,10 +42,21 @@ def test_rejects_a_salt_of_another_length() -> None:
         create2_address(b"", salt=bytes(31))
 
 
-def test_first_created_is_that_of_the_yellow_paper() -> None:
-    # The first contract of a known factory: nonce 1.
+def test_created_by_is_that_of_the_yellow_paper() -> None:
+    # The first contracts of a known factory.
     creator = Address("0x6AC7eA33f8831eA9DCC53393aaa88B25A785dbF0")
-    assert first_created(creator) == "0x343c43A37D37dfF08AE8C4A11544c718AbB4fCF8"
+    created = [created_by(creator, number=number) for number in (1, 2, 3)]
+    assert created == [
+        "0x343c43A37D37dfF08AE8C4A11544c718AbB4fCF8",
+        "0xf778B86FA74E846c4f0a1fBd1335FE81c00a0C91",
+        "0xffFd933A0bC612844eaF0C6Fe3E5b8E9B6C1d19c",
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 128])
+def test_created_by_refuses_numbers_of_another_encoding(number: int) -> None:
+    with pytest.raises(ValueError, match=f"creation {number}"):
+        created_by(Address("0x6AC7eA33f8831eA9DCC53393aaa88B25A785dbF0"), number=number)
 
 
 def test_another_salt_moves_everything() -> None:

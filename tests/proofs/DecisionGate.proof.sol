@@ -1,102 +1,158 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {DecisionGate} from "../../contracts/DecisionGate.sol";
 import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
-import {MandateChecks} from "../../contracts/MandateChecks.sol";
-import {NodeRegistry} from "../../contracts/NodeRegistry.sol";
-import {OwnedAccount} from "../../contracts/accounts/OwnedAccount.sol";
 import {Call} from "../../contracts/types/Call.sol";
 import {Decision} from "../../contracts/types/Decision.sol";
-import {
-    Feed,
-    Mandate,
-    NodePermit,
-    Permission,
-    Rung,
-    Tracked,
-    hashMandate
-} from "../../contracts/types/Mandate.sol";
-import {PlainToken, Proof} from "./Proof.sol";
+import {GateProof} from "./GateProof.sol";
+import {PlainToken} from "./Proof.sol";
 
-/// @title A feed of two dollars, always fresh.
-contract PlainFeed {
-    uint8 public constant decimals = 8;
+/// @title Nothing executes without a live mandate, the current head, and what was sworn.
+/// @notice One condition each. All else of the decision is as it should be, or open.
+contract DecisionGateProof is GateProof {
+    /* THE MANDATE IS NOT LIVE */
 
-    function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80) {
-        return (1, 2e8, block.timestamp, block.timestamp, 1);
-    }
-}
-
-/// @title The gate: without a live mandate nothing executes.
-/// @notice One mandate (one key, one asset, one listed function), and all decisions of one call.
-contract DecisionGateProof is Proof {
-    address private constant OWNER = address(0xA11CE);
-    address private constant NODE = address(0xA0DE);
-    uint32 private constant CADENCE = 5;
-    uint256 private constant BLOCK = 1003;
-
-    DecisionGate private gate;
-    OwnedAccount private account;
-    PlainToken private token;
-    bytes32 private id;
-
-    function setUp() public {
-        vm.roll(BLOCK);
-        vm.warp(1_800_000_000);
-        gate = new DecisionGate(address(0x30DE1), address(new MandateChecks()));
-        account = new OwnedAccount(OWNER, address(gate));
-        token = new PlainToken();
-        token.mint(address(account), 1000e18);
-        vm.prank(NODE);
-        NodeRegistry(gate.nodeRegistry()).announce("model", "engine", 1_900_000_000);
-        Mandate memory mandate = _mandate();
-        id = hashMandate(mandate);
-        vm.prank(OWNER);
-        account.execute(address(gate), 0, abi.encodeCall(IDecisionGate.grant, (mandate)));
-    }
-
-    /// @dev Whatever decision of one call, bound and signature: nothing executes.
     function check_nothingExecutes_onceRevoked(
-        Decision calldata sworn,
+        bytes32 evidence,
         uint256 amount,
         int256 bound,
-        bytes32 r,
-        bytes32 s,
-        uint8 v
+        Signature memory sig
     ) public {
-        vm.prank(OWNER);
-        account.execute(address(gate), 0, abi.encodeCall(IDecisionGate.revoke, (id)));
-        Decision memory decision = sworn;
-        decision.mandate = id;
-        Call[] memory calls = new Call[](1);
-        calls[0] = Call(
-            address(token), 0, abi.encodeCall(PlainToken.transfer, (OWNER, amount)), address(0), 0
-        );
-        int256[] memory bounds = new int256[](1);
-        bounds[0] = bound;
-        try gate.execute(decision, calls, bounds, abi.encodePacked(r, s, v)) {
-            assert(false);
-        } catch {}
+        _byOwner(abi.encodeCall(IDecisionGate.revoke, (id)));
+        assert(!_any(evidence, amount, bound, sig));
     }
 
-    function _mandate() private returns (Mandate memory mandate) {
-        mandate.account = address(account);
-        mandate.program = "program";
-        mandate.model = "model";
-        mandate.engine = "engine";
-        mandate.cadence = CADENCE;
-        mandate.expiry = 1_900_000_000;
-        mandate.maxLoss = 1000e8;
-        mandate.nodes = new NodePermit[](1);
-        mandate.nodes[0] = NodePermit(NODE, 0);
-        mandate.ladder = new Rung[](1);
-        mandate.ladder[0] = Rung(1000e8, 0, 0, 0);
-        mandate.allowList = new Permission[](1);
-        mandate.allowList[0] = Permission(address(token), PlainToken.transfer.selector);
-        mandate.feeds = new Feed[](1);
-        mandate.feeds[0] = Feed(address(new PlainFeed()), 8, 1 hours);
-        mandate.tracked = new Tracked[](1);
-        mandate.tracked[0] = Tracked(address(token), 0, 18, false);
+    function check_nothingExecutes_whileStopped(
+        uint64 time,
+        uint64 until,
+        bytes32 evidence,
+        Signature memory sig
+    ) public {
+        vm.assume(until > TIME && until < EXPIRY && time < until && time >= TIME);
+        _byOwner(abi.encodeCall(IDecisionGate.stop, (id, until)));
+        vm.warp(time);
+        assert(!_any(evidence, 1, -1, sig));
+    }
+
+    function check_nothingExecutes_onceExpired(
+        uint64 time,
+        bytes32 evidence,
+        uint256 amount,
+        int256 bound,
+        Signature memory sig
+    ) public {
+        vm.assume(time >= EXPIRY);
+        vm.warp(time);
+        assert(!_any(evidence, amount, bound, sig));
+    }
+
+    /// @dev Whatever name a decision has for a mandate, it was granted first.
+    function check_nothingExecutes_whereNothingWasGranted(
+        bytes32 evidence,
+        uint256 amount,
+        int256 bound,
+        Signature memory sig
+    ) public {
+        id = keccak256("never granted");
+        assert(!_any(evidence, amount, bound, sig));
+    }
+
+    /* THE DECISION IS NOT ON THE HEAD, OR NOT IN THE NEWEST SLOT */
+
+    function check_nothingExecutes_onAnotherHead(
+        bytes32 previous,
+        bytes32 evidence,
+        Signature memory sig
+    ) public {
+        vm.assume(previous != id && previous != 0);
+        Decision memory decision = _decision(0, 0, evidence);
+        decision.previous = previous;
+        assert(!_executes(decision, _transfer(token, 1), _bounds(-1, 0), sig));
+    }
+
+    function check_nothingExecutes_inAnotherSlot(
+        uint64 slot,
+        bytes32 evidence,
+        Signature memory sig
+    ) public {
+        vm.assume(slot != SLOT);
+        Decision memory decision = _decision(0, 0, evidence);
+        decision.slot = slot;
+        assert(!_executes(decision, _transfer(token, 1), _bounds(-1, 0), sig));
+    }
+
+    function check_nothingExecutes_afterItsTime(
+        uint64 validUntil,
+        bytes32 evidence,
+        Signature memory sig
+    ) public {
+        vm.assume(validUntil < TIME);
+        Decision memory decision = _decision(0, 0, evidence);
+        decision.validUntil = validUntil;
+        assert(!_executes(decision, _transfer(token, 1), _bounds(-1, 0), sig));
+    }
+
+    function check_nothingExecutes_forAnotherProgram(
+        bytes32 program,
+        bytes32 evidence,
+        Signature memory sig
+    ) public {
+        vm.assume(program != "program" && program != 0);
+        Decision memory decision = _decision(0, 0, evidence);
+        decision.program = program;
+        assert(!_executes(decision, _transfer(token, 1), _bounds(-1, 0), sig));
+    }
+
+    /* WHAT IS DONE IS NOT WHAT WAS SWORN */
+
+    function check_nothingExecutes_withOtherCalls(
+        bytes32 sworn,
+        uint256 amount,
+        bytes32 evidence,
+        Signature memory sig
+    ) public {
+        Call[] memory calls = _transfer(token, amount);
+        vm.assume(sworn != keccak256(abi.encode(calls)) && sworn != 0);
+        Decision memory decision = _decision(0, 0, evidence);
+        decision.calls = sworn;
+        assert(!_executes(decision, calls, _bounds(-1, 0), sig));
+    }
+
+    function check_nothingExecutes_withOtherBounds(
+        bytes32 sworn,
+        int256 first,
+        int256 second,
+        bytes32 evidence,
+        Signature memory sig
+    ) public {
+        int256[] memory bounds = _bounds(first, second);
+        vm.assume(sworn != keccak256(abi.encode(bounds)) && sworn != 0);
+        Decision memory decision = _decision(0, 0, evidence);
+        decision.bounds = sworn;
+        assert(!_executes(decision, _transfer(token, 1), bounds, sig));
+    }
+
+    /// @dev Whatever target and function: if it executes, the mandate lists it.
+    function check_nothingExecutes_thatIsNotListed(
+        address target,
+        bytes4 selector,
+        uint256 value,
+        bytes32 word,
+        Signature memory sig
+    ) public {
+        bool listed = selector == PlainToken.transfer.selector
+            && (target == address(token) || target == address(other));
+        vm.assume(!listed && (target != address(idle) || selector != idle.idle.selector));
+        Call[] memory calls = new Call[](1);
+        calls[0] = Call(target, value, abi.encodePacked(selector, word, word), address(0), 0);
+        assert(!_executes(_decision(0, 0, 0), calls, _bounds(-1, 0), sig));
+    }
+
+    function _any(bytes32 evidence, uint256 amount, int256 bound, Signature memory sig)
+        private
+        returns (bool)
+    {
+        Decision memory decision = _decision(0, 0, evidence);
+        return _executes(decision, _transfer(token, amount), _bounds(bound, 0), sig);
     }
 }

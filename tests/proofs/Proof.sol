@@ -17,9 +17,10 @@ abstract contract Proof {
     ProofVm internal constant vm = ProofVm(address(uint160(uint256(keccak256("hevm cheat code")))));
 }
 
-/// @title A token that does what it is told, and nothing else.
+/// @title A token that does what it is told, and nothing else. Its base unit is one token: values
+///        are products then, and no solver has to divide.
 contract PlainToken {
-    uint8 public constant decimals = 18;
+    uint8 public constant decimals = 0;
     mapping(address => uint256) public balanceOf;
     mapping(address => mapping(address => uint256)) public allowance;
 
@@ -37,4 +38,18 @@ contract PlainToken {
         balanceOf[to] += amount;
         return true;
     }
+}
+
+/// @title A feed of two dollars, always fresh.
+contract PlainFeed {
+    uint8 public constant decimals = 8;
+
+    function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80) {
+        return (1, 2e8, block.timestamp, block.timestamp, 1);
+    }
+}
+
+/// @title A protocol that takes no allowance that it is given.
+contract Idle {
+    function idle() external {}
 }

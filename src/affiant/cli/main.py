@@ -11,6 +11,7 @@ import typer
 from affiant import __version__
 from affiant.cli import (
     attest,
+    attest_setup,
     audit,
     deploying,
     endorsing,
@@ -68,6 +69,8 @@ app.command()(endorsing.checkpoint)
 app.command()(endorsing.verdict)
 app.command()(replay.replay)
 app.command()(replay.calibrate)
+attest.attest_app.command("deploy")(attest_setup.deploy)
+attest.attest_app.command("workload")(attest_setup.workload)
 app.add_typer(attest.attest_app, name="attest")
 app.add_typer(model.model_app, name="model")
 app.add_typer(mandate.mandate_app, name="mandate")

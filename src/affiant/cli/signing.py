@@ -56,8 +56,10 @@ def connected(url: str, chain_id: int) -> Iterator[Chain]:
         chain.close()
 
 
-def signer(keystore: Path | None, password_env: str) -> LocalAccount:
-    """Return the account in `keystore`.
+def signer(
+    keystore: Path | None, password_env: str, *, option: str = "--keystore"
+) -> LocalAccount:
+    """Return the account in `keystore`, which `option` names.
 
     Raises:
         typer.BadParameter: there is none.
@@ -67,7 +69,7 @@ def signer(keystore: Path | None, password_env: str) -> LocalAccount:
     from affiant.inference.keys import unlock_keystore
 
     if keystore is None:
-        raise typer.BadParameter("--send needs --keystore")
+        raise typer.BadParameter(f"--send needs {option}")
     return unlock_keystore(keystore, read_password(password_env).get_secret_value())
 
 

@@ -202,6 +202,19 @@ def _revoked_mandate(lab: Lab) -> Submission:
     return lab.honest
 
 
+def _second_module(lab: Lab) -> Submission:
+    # The owners let somebody else in, who may then act without gate and mandate.
+    data = encode_call("enableModule(address)", [lab.operator.address])
+    lab.as_owner(lab.mandate.account, data)
+    return lab.honest
+
+
+def _lets_itself_in(lab: Lab) -> Submission:
+    data = encode_call("enableModule(address)", [lab.operator.address])
+    call = Call(lab.mandate.account, 0, data, NATIVE, 0)
+    return lab.forger.swear(lab.honest, calls=[call])
+
+
 def lab_max_age(lab: Lab) -> int:
     """Return the longest time that any feed of the mandate may be silent, seconds."""
     return max(feed.max_age for feed in lab.mandate.feeds)
@@ -340,3 +353,17 @@ ATTACKS: tuple[Attack, ...] = (
     ),
 )
 """In the order in which they are shown."""
+
+SAFE_ATTACKS: tuple[Attack, ...] = (
+    Attack(
+        "a call that would let another module into the Safe",
+        errors.GateCallNotAllowedError,
+        _lets_itself_in,
+    ),
+    Attack(
+        "another module in the Safe, beside the gate",
+        errors.GateRuleRefusedError,
+        _second_module,
+    ),
+)
+"""On accounts that are Safes, after all others."""

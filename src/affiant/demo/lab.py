@@ -20,7 +20,7 @@ from affiant.encoding import to_hex
 from affiant.errors import AffiantError
 from affiant.inference.keys import NodeKey
 from affiant.onchain.abi import encode_call
-from affiant.onchain.account import AccountClient
+from affiant.onchain.account import OwnerAccount
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import CallRequest
 from affiant.onchain.deploy import deploy_contract
@@ -77,7 +77,7 @@ class Lab:
     """A decision that was executed before."""
     thief: LocalAccount
     """The node's own key, stolen."""
-    account: AccountClient
+    account: OwnerAccount
     operator: LocalAccount
     owner: LocalAccount
 
@@ -111,7 +111,7 @@ class Lab:
                     scenario=Scenario(devnet),
                     chain=chain,
                     gate=GateClient(chain, self.gate.address),
-                    account=AccountClient(chain, self.account.address),
+                    account=self.account.seen_by(chain),
                 )
                 chain.close()
 

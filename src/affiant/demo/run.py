@@ -21,7 +21,7 @@ from affiant.audit.command import AuditSettings, audit_chain, words_of
 from affiant.audit.evidence_file import audit_evidence_file
 from affiant.audit.grades import DOES_NOT_SHOW
 from affiant.audit.result import Attack as AttackRow
-from affiant.demo.attacks import ATTACKS
+from affiant.demo.attacks import ATTACKS, SAFE_ATTACKS
 from affiant.demo.errors import DemoFailedError
 from affiant.demo.lab import Lab, Outcome, run_attack
 from affiant.demo.stage import CADENCE, Stage, set_stage, start_node
@@ -41,6 +41,8 @@ from affiant.onchain.devnet import Devnet, Scenario
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.gate import Submission
 from affiant.onchain.mandate import Mandate
+from affiant.onchain.rule_limits import RULE_NAMES, known_rules
+from affiant.onchain.safe import read_safe, safe_cautions
 from affiant.onchain.words import mandate_in_words
 
 LEAST_DECISIONS = 8
@@ -153,7 +155,8 @@ def _show_chain(console: Console, devnet: Devnet) -> None:
 
 def _show_mandate(console: Console, mandate: Mandate, book: AddressBook) -> None:
     console.print("the mandate that the owner is about to grant, in plain words:")
-    for line in mandate_in_words(mandate, book):
+    names = {address: RULE_NAMES[name] for address, name in known_rules().items()}
+    for line in mandate_in_words(mandate, book, rule_names=names):
         loud = "NO HARDWARE PROTECTION" in line
         console.print(
             f"  • {line}",
@@ -164,11 +167,20 @@ def _show_mandate(console: Console, mandate: Mandate, book: AddressBook) -> None
 
 
 def _show_stage(console: Console, stage: Stage) -> None:
+    safe = read_safe(stage.chain, stage.account.address)
+    if safe is None:
+        raise DemoFailedError("the account", got="no Safe", expected="a Safe")
+    cautions = [*safe_cautions(safe, gate=stage.gate.address)]
+    if cautions:
+        raise DemoFailedError(
+            "the Safe", got=cautions[0], expected="the gate alone as its module"
+        )
     console.print(
         f"model {to_hex(stage.commitment.root)}, committed and published\n"
         f"engine {to_hex(stage.node.engine)}, on {stage.node.device}\n"
         f"program {to_hex(stage.program.hash)}\n"
-        f"account {stage.account.address}, funded\n"
+        f"account {stage.account.address}, a Safe {safe.version} of {safe.threshold} "
+        f"owner, the gate its only module, funded\n"
         f"mandate {to_hex(stage.mandate.id)}, granted",
         soft_wrap=True,
     )
@@ -219,7 +231,7 @@ def _attacks(
     )
     outcomes = []
     with console.status("attacking"):
-        for attack in ATTACKS:
+        for attack in (*ATTACKS, *SAFE_ATTACKS):
             outcome = run_attack(lab, attack)
             outcomes.append(outcome)
             _show_outcome(console, outcome)

@@ -16,9 +16,17 @@ from eth_account import Account
 from affiant.agents import Program, VerifiedAgent
 from affiant.demo.forger import Forger, invented
 from affiant.demo.lab import Lab
-from affiant.demo.stage import NODE, OPERATOR, OWNER, make_mandate
+from affiant.demo.stage import (
+    NODE,
+    OPERATOR,
+    OWNER,
+    make_mandate,
+    make_safe,
+    safe_rule,
+)
 from affiant.inference.keys import NodeKey
 from affiant.inference.receipt import InferenceReceipt
+from affiant.onchain.account import OwnerAccount
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
 from affiant.onchain.decision import Decision
@@ -120,6 +128,7 @@ def scripted_lab(
     *,
     names: Sequence[str] | None = None,
     change: Callable[[Mandate], Mandate] | None = None,
+    safe: bool = False,
 ) -> Iterator[Lab]:
     """Hand over a laboratory where one decision was executed and the next one waits.
 
@@ -127,6 +136,8 @@ def scripted_lab(
         names: tokens whose wallet balances alone are tracked; None: every token of the
             book with its deposits and debts.
         change: changes the mandate before it is granted.
+        safe: the money is in a Safe, and a rule looks at the Safe's settings; otherwise
+            in an account of our own.
     """
     with Devnet.start() as devnet:
         chain = Chain.connect(devnet.url, expected_chain_id=devnet.chain_id)
@@ -134,7 +145,11 @@ def scripted_lab(
         owner, operator, thief = (
             Account.from_key(account.key) for account in (OWNER, OPERATOR, NODE)
         )
-        account = deploy_account(chain, owner, owner=OWNER.address, gate=book.gate)
+        account: OwnerAccount = (
+            make_safe(chain, owner, gate=book.gate)
+            if safe
+            else deploy_account(chain, owner, owner=OWNER.address, gate=book.gate)
+        )
         scenario.fund(account.address, {"WETH": Decimal(6), "USDC": Decimal(10_000)})
         model, engine = invented("model"), invented("engine")
         program: Program = ScriptedTrader.program(book=book, model=model, engine=engine)
@@ -142,7 +157,13 @@ def scripted_lab(
         NodeRegistryClient(chain, book.node_registry).announce(
             thief, model=model, engine=engine, valid_until=now + 48 * 3600
         )
-        mandate = make_mandate(program, account=account, book=book, now=now)
+        mandate = make_mandate(
+            program,
+            account=account,
+            book=book,
+            now=now,
+            rules=(safe_rule(),) if safe else (),
+        )
         if names is not None:
             mandate = _narrowed(mandate, book=book, names=names)
         if change is not None:

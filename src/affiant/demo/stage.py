@@ -1,7 +1,8 @@
 """The demonstration's stage: chain, contracts, node, owner, account, mandate, agent.
 
-Everything on it is real: anvil with Uniswap v3 and Aave v3, a node in a process of its
-own that serves a model with a real engine, keys in keystore files. The keys are anvil's
+Everything on it is real: anvil with Uniswap v3 and Aave v3, a Safe 1.4.1 whose module
+the gate is, a node in a process of its own that serves a model with a real engine, keys
+in keystore files. The keys are anvil's
 well-known ones, so nothing here may ever hold anything of value.
 """
 
@@ -15,11 +16,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
@@ -32,20 +34,23 @@ from affiant.encoding import Digest, canonical_json, digest_from_hex, keccak256
 from affiant.inference.commitment import ModelCommitment, commit_model
 from affiant.inference.model_folder import model_folder
 from affiant.inference.tokenizer import ModelTokenizer
-from affiant.onchain.account import AccountClient
+from affiant.onchain.account import OwnerAccount
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
-from affiant.onchain.deploy import deploy_account
+from affiant.onchain.deploy import addresses_of, plan_affiant
 from affiant.onchain.devnet import Devnet, Scenario
 from affiant.onchain.devnet.accounts import DEV_ACCOUNTS, DevAccount
+from affiant.onchain.devnet.safe import SafeAccount, deploy_safe, enable_module
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import (
     NATIVE,
     VALUE_DECIMALS,
+    Address,
     Feed,
     Mandate,
     NodePermit,
+    Rule,
     Rung,
     Tracked,
 )
@@ -207,7 +212,7 @@ class Stage:
     node_client: NodeClient
     store: EvidenceStore
     gate: GateClient
-    account: AccountClient
+    account: SafeAccount
     owner: LocalAccount
     operator: LocalAccount
     thief: LocalAccount
@@ -219,7 +224,12 @@ class Stage:
 
 
 def make_mandate(
-    program: Program, *, account: AccountClient, book: AddressBook, now: int
+    program: Program,
+    *,
+    account: OwnerAccount,
+    book: AddressBook,
+    now: int,
+    rules: Sequence[Rule] = (),
 ) -> Mandate:
     """Return the mandate that the owner is about to grant.
 
@@ -258,8 +268,28 @@ def make_mandate(
         allow_list=tuple(dict.fromkeys(permissions)),
         feeds=tuple(feeds),
         tracked=tuple(tracked),
-        rules=(),
+        rules=tuple(rules),
     )
+
+
+def make_safe(
+    chain: Chain, owner: LocalAccount, *, gate: Address, nonce: int = 0
+) -> SafeAccount:
+    """Deploy a Safe of `owner`'s, with the gate as its only module.
+
+    Raises:
+        ToolMissingError: Safe's package is not installed.
+        ContractError, UnavailableError: a transaction failed.
+    """
+    safe = deploy_safe(chain, owner, owner=Address(owner.address), nonce=nonce)
+    enable_module(safe, gate, owner=owner)
+    return safe
+
+
+def safe_rule() -> Rule:
+    """Return the rule that the gate is the Safe's only module, and it has no guard."""
+    target = addresses_of(plan_affiant()).rules["SafeSettings"]
+    return Rule(target, encode(["address"], [NATIVE]))
 
 
 def set_stage(
@@ -293,8 +323,8 @@ def set_stage(
     ModelRegistryClient(chain, book.model_registry).publish(
         commitment.root, uri=f"file:{model_path.name}", publisher=owner
     )
-    say("deploying and funding the owner's account")
-    account = deploy_account(chain, owner, owner=OWNER.address, gate=book.gate)
+    say("deploying the owner's Safe, enabling the gate as its module, funding it")
+    account = make_safe(chain, owner, gate=book.gate)
     scenario.fund(
         account.address,
         {name: Decimal(amount) for name, amount in start.items() if Decimal(amount)},
@@ -310,7 +340,9 @@ def set_stage(
     NodeRegistryClient(chain, book.node_registry).announce(
         thief, model=node.model, engine=node.engine, valid_until=now + 48 * 3600
     )
-    mandate = make_mandate(program, account=account, book=book, now=now)
+    mandate = make_mandate(
+        program, account=account, book=book, now=now, rules=(safe_rule(),)
+    )
     show_mandate(mandate, book)
     gate = GateClient(chain, book.gate)
     account.execute(gate.grant_call(mandate), owner=owner)

@@ -6,17 +6,19 @@ simulated blocks, so that any moment can be asked without moving the chain's clo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from eth_abi.abi import decode
+from eth_abi.abi import decode, encode
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
-from affiant.encoding import from_hex, to_hex
+from affiant.encoding import from_hex, keccak256, to_hex
 from affiant.inference.attestation.collateral import Collateral
 from affiant.inference.attestation.dev_pki import Machine
 from affiant.inference.attestation.dev_root import DevRoot, DevStatement, DevTd
@@ -43,6 +45,11 @@ NOW = 1_763_700_000
 """When development's collateral is issued."""
 SEED = bytes(range(32))
 CALL_GAS = 6_000_000
+
+RECORD = "AFFIANT_RECORD_CALLS"
+"""Names the file to which every simulated call is written down."""
+
+_RECORDED: set[bytes] = set()
 
 Call = tuple[str, Sequence[object]]
 """A function's signature and its arguments."""
@@ -76,8 +83,12 @@ def machine_of(quote: TdxQuote, collateral: Collateral) -> bytes:
 class Bench:
     """One verifier, asked in simulated blocks on top of nothing."""
 
-    def __init__(self, client: TdxVerifierClient) -> None:
+    def __init__(
+        self, client: TdxVerifierClient, *, root: bytes | None = None, part: str = ""
+    ) -> None:
         self.client = client
+        self.root = client.root_key_hash() if root is None else root
+        self.part = part
 
     @staticmethod
     def setting_up(collateral: Collateral, machine: bytes | None) -> list[Call]:
@@ -143,7 +154,41 @@ class Bench:
         answer = chain.request(
             "eth_simulateV1", {"blockStateCalls": state_calls}, to_hex(parent.hash)
         )
+        self._record(state_calls, answer)
         return [outcome_of(call) for block in answer for call in block["calls"]]
+
+    def _record(self, asked: Any, answer: Any) -> None:
+        """Write what was asked and answered down, where `make coverage` asks for it.
+
+        One line each: (verifier's root, which contract, unix seconds, calls, whether
+        each succeeded, what it returned), ABI-encoded, hexadecimal.
+        """
+        file = os.environ.get(RECORD)
+        if not file:
+            return
+        calls = [call for block in asked for call in block["calls"]]
+        outcomes = [call for block in answer for call in block["calls"]]
+        times = [
+            int(block["blockOverrides"]["time"], 16)
+            for block in asked
+            for _ in block["calls"]
+        ]
+        line = encode(
+            ["bytes32", "string", "uint64[]", "bytes[]", "bool[]", "bytes[]"],
+            [
+                self.root,
+                self.part,
+                times,
+                [from_hex(call["data"], what="data") for call in calls],
+                [outcome["status"] == "0x1" for outcome in outcomes],
+                [raw_outcome(outcome) for outcome in outcomes],
+            ],
+        )
+        # What is asked twice is replayed once.
+        if keccak256(line) not in _RECORDED:
+            _RECORDED.add(keccak256(line))
+            with Path(file).open("a") as lines:
+                lines.write(line.hex() + "\n")
 
     def run_readers(
         self, calls: Sequence[Call], *, reader: str
@@ -154,7 +199,9 @@ class Bench:
             ["address"], self.client.chain.call(self.client.address, data)
         )
         return Bench(
-            TdxVerifierClient(self.client.chain, Address(to_checksum_address(address)))
+            TdxVerifierClient(self.client.chain, Address(to_checksum_address(address))),
+            root=self.root,
+            part=reader,
         ).run((NOW, calls))
 
     def judge(
@@ -184,13 +231,18 @@ class Bench:
 
 
 def outcome_of(call: dict[str, object]) -> bytes | ContractError:
+    data = raw_outcome(call)
+    return data if call["status"] == "0x1" else decode_revert(data)
+
+
+def raw_outcome(call: dict[str, object]) -> bytes:
+    """Return what a simulated call returned or reverted with."""
     data = call["returnData"]
     error = call.get("error")
-    if call["status"] == "0x1":
-        return from_hex(data, what="returned")
-    if isinstance(error, dict) and isinstance(error.get("data"), str):
+    refused = call["status"] != "0x1"
+    if refused and isinstance(error, dict) and isinstance(error.get("data"), str):
         data = error["data"]
-    return decode_revert(from_hex(data, what="revert"))
+    return from_hex(data, what="returned")
 
 
 def verdict_of(data: bytes) -> Verdict:
