@@ -1,0 +1,118 @@
+"""What the journal says of transactions whose fate is unknown, nonce by nonce.
+
+Pure. All transactions under one nonce belong together: at most one of them will ever be
+mined. It decides nothing about them; `affiant.agents.outbox` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from affiant.agents.journal import Entry
+from affiant.encoding import ZERO_DIGEST, Digest, JsonValue, digest_from_hex, from_hex
+from affiant.onchain.chain_types import Fees
+
+Kind = Literal["execute", "replace", "cancel"]
+"""Why a transaction was signed: to execute a decision; to do so for higher fees; or to
+use up the nonce of a decision that can no longer execute."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One signed transaction, written down before it was sent."""
+
+    entry: Entry
+    kind: Kind
+    nonce: int
+    gas: int
+    """Gas limit."""
+    fees: Fees
+    raw: bytes
+    """As signed; sending it again is harmless."""
+    previous: Digest
+    """The head that the decision follows."""
+    valid_until: int
+    """Unix seconds, inclusive, until which the decision executes."""
+
+    @property
+    def transaction(self) -> str:
+        """Its hash, as the journal writes it."""
+        return str(self.entry.transaction)
+
+    @property
+    def digest(self) -> Digest:
+        """Its hash."""
+        return digest_from_hex(self.entry.transaction, what="journal.transaction")
+
+    def detail(self) -> dict[str, JsonValue]:
+        """Return what the journal keeps of it."""
+        return {
+            "kind": self.kind,
+            "nonce": self.nonce,
+            "gas": self.gas,
+            "maxFee": self.fees.max_fee,
+            "priorityFee": self.fees.priority_fee,
+            "raw": "0x" + self.raw.hex(),
+            "previous": "0x" + self.previous.hex(),
+            "validUntil": self.valid_until,
+        }
+
+    @classmethod
+    def of(cls, entry: Entry) -> Attempt:
+        """Read an attempt from its `sending` entry.
+
+        Raises:
+            MalformedError: the entry is none of ours.
+        """
+        told = entry.detail if isinstance(entry.detail, dict) else {}
+        return cls(
+            entry=entry,
+            kind=told.get("kind", "execute"),
+            nonce=int(told.get("nonce", 0)),
+            gas=int(told.get("gas", 0)),
+            fees=Fees(int(told.get("maxFee", 0)), int(told.get("priorityFee", 0))),
+            raw=from_hex(told.get("raw", "0x"), what="journal.raw"),
+            previous=digest_from_hex(
+                told.get("previous", "0x" + ZERO_DIGEST.hex()), what="journal.previous"
+            ),
+            valid_until=int(told.get("validUntil", 0)),
+        )
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Every transaction sent under one nonce, of which none is known to be mined."""
+
+    attempts: tuple[Attempt, ...]
+    """Oldest first; at least one."""
+
+    @property
+    def nonce(self) -> int:
+        """The nonce that they share."""
+        return self.attempts[0].nonce
+
+    @property
+    def newest(self) -> Attempt:
+        """The last that was signed."""
+        return self.attempts[-1]
+
+    @property
+    def decision(self) -> Entry:
+        """The entry of the first attempt: which decision, run and slot it is."""
+        return self.attempts[0].entry
+
+
+def pending_in(unsettled: Sequence[Entry]) -> tuple[Pending, ...]:
+    """Return what is pending, by nonce, ascending.
+
+    Args:
+        unsettled: the journal's `sending` entries of unknown fate, oldest first.
+    """
+    by_nonce: dict[int, dict[str, Attempt]] = {}
+    for entry in unsettled:
+        attempt = Attempt.of(entry)
+        # Written twice where a reorganisation took it off the chain again.
+        by_nonce.setdefault(attempt.nonce, {})[attempt.transaction] = attempt
+    return tuple(Pending(tuple(by_nonce[nonce].values())) for nonce in sorted(by_nonce))
