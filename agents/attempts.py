@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from affiant.agents.journal import Entry
-from affiant.encoding import ZERO_DIGEST, Digest, JsonValue, digest_from_hex, from_hex
+from affiant.encoding import Digest, JsonValue, digest_from_hex, from_hex, to_hex
+from affiant.errors import MalformedError
 from affiant.onchain.chain_types import Fees
+from affiant.onchain.mandate import parse_integer
 
 Kind = Literal["execute", "replace", "cancel"]
 """Why a transaction was signed: to execute a decision; to do so for higher fees; or to
 use up the nonce of a decision that can no longer execute."""
+
+KINDS: tuple[Kind, ...] = ("execute", "replace", "cancel")
+"""Every kind."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ class Attempt:
             "gas": self.gas,
             "maxFee": self.fees.max_fee,
             "priorityFee": self.fees.priority_fee,
-            "raw": "0x" + self.raw.hex(),
-            "previous": "0x" + self.previous.hex(),
+            "raw": to_hex(self.raw),
+            "previous": to_hex(self.previous),
             "validUntil": self.valid_until,
         }
 
@@ -66,18 +71,27 @@ class Attempt:
         Raises:
             MalformedError: the entry is none of ours.
         """
-        told = entry.detail if isinstance(entry.detail, dict) else {}
+        told = entry.detail
+        if not isinstance(told, dict) or told.get("kind") not in KINDS:
+            raise MalformedError(
+                "journal `sending` entry",
+                got=repr(told)[:120],
+                expected=f"an object with a kind of {KINDS}",
+            )
+
+        def number(name: str, bits: int) -> int:
+            what = f"journal.{name}"
+            return parse_integer(told.get(name), what=what, bits=bits)
+
         return cls(
             entry=entry,
-            kind=told.get("kind", "execute"),
-            nonce=int(told.get("nonce", 0)),
-            gas=int(told.get("gas", 0)),
-            fees=Fees(int(told.get("maxFee", 0)), int(told.get("priorityFee", 0))),
-            raw=from_hex(told.get("raw", "0x"), what="journal.raw"),
-            previous=digest_from_hex(
-                told.get("previous", "0x" + ZERO_DIGEST.hex()), what="journal.previous"
-            ),
-            valid_until=int(told.get("validUntil", 0)),
+            kind=told["kind"],
+            nonce=number("nonce", 64),
+            gas=number("gas", 64),
+            fees=Fees(number("maxFee", 256), number("priorityFee", 256)),
+            raw=from_hex(told.get("raw"), what="journal.raw"),
+            previous=digest_from_hex(told.get("previous"), what="journal.previous"),
+            valid_until=number("validUntil", 64),
         )
 
 

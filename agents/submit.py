@@ -37,7 +37,7 @@ from affiant.onchain.chain import (
 from affiant.onchain.chain_types import CallRequest, TransactionReceipt
 from affiant.onchain.errors import AnchorReorgedError, ReceiptTimeoutError
 from affiant.onchain.gate import GateClient
-from affiant.onchain.mandate import Address, Mandate
+from affiant.onchain.mandate import Address, Mandate, parse_integer
 from affiant.onchain.sending import explain_failure
 
 WATCHED_BLOCKS = 256
@@ -310,5 +310,7 @@ def _place(entry: Entry) -> tuple[int, Digest] | None:
         return None
     if not isinstance(detail, dict) or "blockHash" not in detail:
         return None
-    what = "journal.blockHash"
-    return int(detail["block"]), digest_from_hex(detail["blockHash"], what=what)
+    return (
+        parse_integer(detail.get("block"), what="journal.block", bits=53),
+        digest_from_hex(detail["blockHash"], what="journal.blockHash"),
+    )
