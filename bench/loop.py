@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from loop_memory import memory_rows, resident_mebibytes
+from loop_memory import MIN_DECISIONS, memory_rows, resident_mebibytes
 from rich.console import Console
 from rich.progress import track
 from table import Row, publish
@@ -116,6 +116,8 @@ def main() -> None:
     parser.add_argument("--engine", default="vllm", choices=["vllm", "transformers"])
     parser.add_argument("--memory", type=int, default=1000, metavar="DECISIONS")
     options = parser.parse_args()
+    if 0 < options.memory < MIN_DECISIONS:
+        parser.error(f"--memory: expected 0, or at least {MIN_DECISIONS}")
     console = Console(stderr=True)
     path = load_price_path(EXAMPLES / "planner" / "price_path.py")
     model, agent = EXAMPLES / "planner" / "model", EXAMPLES / "rebalancer.py"
