@@ -30,15 +30,21 @@ from affiant.agents.config import (
 )
 from affiant.agents.derive import Tokenizer
 from affiant.agents.endorsed import Endorsers
-from affiant.agents.errors import NotServedError, ProgramDefinitionError
+from affiant.agents.errors import (
+    NotServedError,
+    ProgramDefinitionError,
+    described,
+)
 from affiant.agents.graph import AgentGraph
 from affiant.agents.journal import Entry, Journal
 from affiant.agents.node_client import NodeClient
+from affiant.agents.nodes import Nodes
+from affiant.agents.outbox import SendingPolicy
 from affiant.agents.program import Program
 from affiant.agents.progress import Progress, RunResult
 from affiant.agents.questions import Question
 from affiant.agents.schedule import POLL_SECONDS, SlotSchedule
-from affiant.agents.steps import AgentSteps, Surroundings, described
+from affiant.agents.steps import AgentSteps, Surroundings
 from affiant.agents.submit import Submitter
 from affiant.encoding import Digest, to_hex
 from affiant.errors import AffiantError, UnavailableError
@@ -128,7 +134,7 @@ class VerifiedAgent:
         mandate: Mandate,
         book: AddressBook,
         chain: Chain,
-        node: NodeClient,
+        node: NodeClient | Nodes,
         store: EvidenceStore,
         journal: Journal,
         operator: LocalAccount,
@@ -136,14 +142,15 @@ class VerifiedAgent:
         clock: Callable[[], float] = time.time,
         confirm_seconds: float = CONFIRM_SECONDS,
         endorsers: Endorsers | None = None,
+        sending: SendingPolicy | None = None,
     ) -> None:
         """Put an agent together; most users call `from_config`.
 
         Args:
             mandate: what the owner granted; must name this class's program.
             book: contracts by name.
-            chain: the agent's own endpoint.
-            node: who decides.
+            chain: the agent's own endpoints.
+            node: who decides; of several, the next where one fails.
             store: the owner's evidence.
             journal: what happened.
             operator: submits and pays gas.
@@ -152,6 +159,7 @@ class VerifiedAgent:
             confirm_seconds: longest wait for a receipt.
             endorsers: who is asked where a rung takes endorsements; None: nobody, and
                 such decisions are refused.
+            sending: when a transaction counts as mined, stuck or dropped.
 
         Raises:
             ProgramDefinitionError: the class defines no program.
@@ -169,11 +177,17 @@ class VerifiedAgent:
         self.mandate = mandate
         self.chain = chain
         self.journal = journal
-        self._node = node
+        self._nodes = Nodes([node]) if isinstance(node, NodeClient) else node
         self._endorsers = Endorsers() if endorsers is None else endorsers
         self._clock = clock
         self._submitter = Submitter(
-            chain, mandate=mandate, operator=operator, journal=journal, clock=clock
+            chain,
+            gate=book.gate,
+            mandate=mandate,
+            operator=operator,
+            journal=journal,
+            clock=clock,
+            policy=sending,
         )
         self._graph = AgentGraph(
             AgentSteps(
@@ -182,7 +196,7 @@ class VerifiedAgent:
                     book=book,
                     mandate=mandate,
                     chain=chain,
-                    node=node,
+                    nodes=self._nodes,
                     store=store,
                     journal=journal,
                     submitter=self._submitter,
@@ -216,11 +230,19 @@ class VerifiedAgent:
             mandate=load_mandate(config.mandate.file),
             book=load_book(config.book.file),
             chain=Chain.connect(
-                config.chain.url,
+                config.chain.endpoints,
                 expected_chain_id=config.chain.id,
                 timeout=config.chain.timeout_seconds,
+                budget=config.chain.operation_seconds,
+                per_second=config.chain.requests_per_second,
+                max_fees=config.transactions.max_fees,
             ),
-            node=NodeClient(config.node.url, timeout=config.node.timeout_seconds),
+            node=Nodes(
+                [
+                    NodeClient(url, timeout=config.node.timeout_seconds)
+                    for url in config.node.addresses
+                ]
+            ),
             store=EvidenceStore(config.evidence.url),
             journal=Journal(config.journal.url),
             operator=operator,
@@ -229,6 +251,11 @@ class VerifiedAgent:
                 config.endorsers.urls,
                 timeout=config.endorsers.timeout_seconds,
                 seconds=config.endorsers.wait_seconds,
+            ),
+            confirm_seconds=config.transactions.confirm_seconds,
+            sending=SendingPolicy(
+                confirmations=config.transactions.confirmations,
+                stuck_seconds=config.transactions.stuck_seconds,
             ),
         )
 
@@ -316,10 +343,10 @@ class VerifiedAgent:
             schedule.stop()
 
     def close(self) -> None:
-        """Stop, and close chain, node, endorsers and journal, whoever opened them."""
+        """Stop, and close chain, nodes, endorsers and journal, whoever opened them."""
         self.stop()
         self.chain.close()
-        self._node.close()
+        self._nodes.close()
         self._endorsers.close()
         self.journal.close()
 

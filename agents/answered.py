@@ -63,6 +63,7 @@ class AnsweredSlots:
             else:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 self._engine = sql.create_engine(self._url)
+                sql.event.listen(self._engine, "connect", _flush_once)
             _metadata.create_all(self._engine)
         except (SQLAlchemyError, OSError) as error:
             raise AnsweredUnavailableError(self._url, reason=str(error)) from error
@@ -124,3 +125,11 @@ class AnsweredSlots:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+
+def _flush_once(connection: object, _record: object) -> None:
+    """Have SQLite flush each answer with one write instead of three, as safely."""
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()

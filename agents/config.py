@@ -4,13 +4,17 @@ The only module that reads the environment, and only for passwords: files and co
 name the variable, never the secret. Paths are relative to the file. It decides nothing
 else.
 
-    [chain]     url, id, timeout_seconds = 10
-    [node]      url, timeout_seconds = 120, tokenizer = "model folder" (optional)
+    [chain]     url, or urls = [..] the most trusted first, id, timeout_seconds = 10,
+                operation_seconds = 30, requests_per_second (optional)
+    [node]      url, or urls = [..], timeout_seconds = 120,
+                tokenizer = "model folder" (optional)
     [mandate]   file, the mandate's JSON
     [book]      file, the address book's JSON
     [evidence]  url of the evidence store (a folder, or anything fsspec knows)
     [journal]   url, a path or an SQLAlchemy URL
     [operator]  keystore, password_env
+    [transactions]  confirmations = 1, confirm_seconds = 120, stuck_seconds = 45,
+                max_fee_gwei = 2000, max_priority_fee_gwei = 100
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +31,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 
 from affiant.agents.endorser_client import MAX_ENDORSERS
@@ -35,7 +40,15 @@ from affiant.encoding import parse_json
 from affiant.errors import MalformedError
 from affiant.http_exchange import HttpEndpoint
 from affiant.onchain.address_book import AddressBook
+from affiant.onchain.chain_types import Fees
+from affiant.onchain.endpoint_pool import MAX_ENDPOINTS
 from affiant.onchain.mandate import Mandate
+
+GWEI = 10**9
+"""Wei in a gwei."""
+
+MAX_NODES = 16
+"""Most nodes that an agent asks."""
 
 MAX_FILE_BYTES = 1024 * 1024
 """Largest configuration, mandate or book file read, in bytes."""
@@ -59,24 +72,60 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class ChainSection(_Section):
-    """The agent's own chain endpoint; it is not the node's."""
+def _one_or_several(url: str | None, urls: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the addresses of a section that takes one or several."""
+    if (url is None) != bool(urls):
+        raise ValueError("expected either `url` or `urls`")
+    if len(set(urls)) != len(urls):
+        raise ValueError("expected each of `urls` once")
+    return urls if url is None else (url,)
 
-    url: Url
+
+class ChainSection(_Section):
+    """The agent's own chain endpoints; they are not the node's."""
+
+    url: Url | None = None
+    urls: Annotated[tuple[Url, ...], Field(max_length=MAX_ENDPOINTS, strict=False)] = ()
+    """The most trusted first; the next where one fails."""
     id: Annotated[int, Field(gt=0, lt=2**53)]
     """Chain id that the endpoint must answer with."""
     timeout_seconds: Seconds = 10.0
     """Longest wait for one answer."""
+    operation_seconds: Seconds = 30.0
+    """Longest wait for one operation, however many endpoints it tries."""
+    requests_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    """Most questions to one endpoint, on the average."""
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Every address."""
+        return _one_or_several(self.url, self.urls)
+
+    @model_validator(mode="after")
+    def _addressed(self) -> Self:
+        _one_or_several(self.url, self.urls)
+        return self
 
 
 class NodeSection(_Section):
-    """The node that decides."""
+    """The nodes that decide; the next is asked where one fails."""
 
-    url: Url
+    url: Url | None = None
+    urls: Annotated[tuple[Url, ...], Field(max_length=MAX_NODES, strict=False)] = ()
     timeout_seconds: Seconds = 120.0
     """Longest wait for a decision."""
     tokenizer: Text | None = None
     """Model folder whose tokenizer lets the agent check prompt and plan tokens too."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address."""
+        return _one_or_several(self.url, self.urls)
+
+    @model_validator(mode="after")
+    def _addressed(self) -> Self:
+        _one_or_several(self.url, self.urls)
+        return self
 
 
 class EndorsersSection(_Section):
@@ -87,6 +136,29 @@ class EndorsersSection(_Section):
     """Longest wait for one answer."""
     wait_seconds: Seconds = 120.0
     """Longest wait in all."""
+
+
+class TransactionsSection(_Section):
+    """What is offered for a transaction, and when it counts as mined or stuck."""
+
+    confirmations: Annotated[int, Field(ge=1, le=256)] = 1
+    """Blocks, the transaction's own counted, before it counts as mined."""
+    confirm_seconds: Seconds = 120.0
+    """Longest that a run waits for that; the next run goes on."""
+    stuck_seconds: Annotated[float, Field(ge=1, le=3600)] = 45.0
+    """How long a transaction waits before it is signed again for more."""
+    max_fee_gwei: Annotated[float, Field(gt=0, le=1_000_000)] = 2_000.0
+    """Most that is ever offered per gas."""
+    max_priority_fee_gwei: Annotated[float, Field(gt=0, le=1_000_000)] = 100.0
+    """Most of it that goes to a proposer."""
+
+    @property
+    def max_fees(self) -> Fees:
+        """The limits in wei per gas."""
+        return Fees(
+            max_fee=int(self.max_fee_gwei * GWEI),
+            priority_fee=int(self.max_priority_fee_gwei * GWEI),
+        )
 
 
 class FileSection(_Section):
@@ -122,6 +194,7 @@ class AgentConfig(_Section):
     journal: UrlSection
     operator: OperatorSection
     endorsers: EndorsersSection = EndorsersSection()
+    transactions: TransactionsSection = TransactionsSection()
 
 
 def load_config(path: str | Path) -> AgentConfig:

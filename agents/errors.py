@@ -13,10 +13,15 @@
     ├── EndorserRefusedError      an endorser answered with a refusal
     ├── EndorsementsRefusedError  too many endorsers refused for the rung to be met
     ├── AlreadySentError          this decision was sent before; never sent twice
+    ├── SlotSentError             another decision of this slot was sent before
+    ├── SimulatedBoundsError      a simulation succeeded that misses the sworn bounds
     ├── RevertedError             the transaction was mined and reverted
+    ├── CancelledError            never mined in time: its nonce was used up instead
+    ├── TransactionGoneError      never mined in time, and nobody has it
     └── ConfigError               the configuration file is not what is expected
     UnavailableError
     ├── NodeUnavailableError      no usable answer from the node in time
+    ├── NodesExhaustedError       none of several nodes gave a decision that holds
     ├── EndorserUnavailableError  no usable answer from an endorser in time
     ├── EndorsementsLackingError  not enough endorsers answered in time
     ├── KeyNotAttestedError       the node's key is not attested now
@@ -36,7 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from affiant.encoding import Digest, to_hex
+from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.errors import RejectedError, UnavailableError
 
 
@@ -185,6 +190,51 @@ class AlreadySentError(RejectedError):
         self.transaction = transaction
 
 
+class SlotSentError(RejectedError):
+    """Another decision of this slot was sent before: never two for one slot."""
+
+    def __init__(self, slot: int, *, digest: Digest, transaction: str) -> None:
+        super().__init__(
+            f"slot {slot}: decision {to_hex(digest)} was sent before, as {transaction}"
+        )
+        self.slot = slot
+        self.digest = digest
+        self.transaction = transaction
+
+
+class SimulatedBoundsError(RejectedError):
+    """A simulation says that the gate executes what it must refuse: the endpoint lies,
+    or measures something else than the gate."""
+
+    def __init__(self, token: str, *, got: int, bound: int) -> None:
+        super().__init__(
+            f"simulated change of {token}: got {got}, expected at least {bound}"
+        )
+        self.token = token
+        self.got = got
+        self.bound = bound
+
+
+class CancelledError(RejectedError):
+    """The decision was not mined in time; an empty transfer used up its nonce."""
+
+    def __init__(self, *, transaction: str, by: str) -> None:
+        super().__init__(
+            f"transaction {transaction}: not mined in time, cancelled by {by}"
+        )
+        self.transaction = transaction
+        self.by = by
+
+
+class TransactionGoneError(RejectedError):
+    """The transaction was not mined in time, and no endpoint has it."""
+
+    def __init__(self, *, transaction: str, reason: str) -> None:
+        super().__init__(f"transaction {transaction}: {reason}")
+        self.transaction = transaction
+        self.reason = reason
+
+
 class RevertedError(RejectedError):
     """The transaction was mined and reverted; nothing of it happened but the fee."""
 
@@ -211,6 +261,16 @@ class NodeUnavailableError(UnavailableError):
         super().__init__(f"node {url}: {reason}")
         self.url = url
         self.reason = reason
+
+
+class NodesExhaustedError(UnavailableError):
+    """None of several nodes gave an answer; `reasons` say why, node by node."""
+
+    def __init__(self, *, tried: Sequence[str], reasons: Sequence[str]) -> None:
+        refused = [f"{url}: its decision was refused" for url in tried]
+        super().__init__(f"every node: {'; '.join([*refused, *reasons])}"[:2000])
+        self.tried = tuple(tried)
+        self.reasons = tuple(reasons)
 
 
 class EndorserUnavailableError(UnavailableError):
@@ -261,3 +321,8 @@ class DecisionTimeoutError(UnavailableError):
 def _endorsements(got: int, needed: int, reasons: Sequence[str]) -> str:
     told = "; ".join(reasons) or "nobody else was asked"
     return f"endorsements: got {got}, expected {needed}: {told}"[:2000]
+
+
+def described(error: BaseException) -> dict[str, JsonValue]:
+    """Return an error as the journal writes it: its class's name and its message."""
+    return {"error": type(error).__name__, "message": str(error)[:2000]}

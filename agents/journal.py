@@ -114,6 +114,9 @@ class Journal:
             if self._engine.dialect.name == "sqlite":
                 sql.event.listen(self._engine, "connect", _make_durable)
             _metadata.create_all(self._engine)
+        self._settled_below: dict[Digest, int] = {}
+        """By mandate: entries below this number are settled, and stay so, because the
+        journal only grows."""
 
     def append(self, entry: Entry) -> None:
         """Write `entry`; when this returns it is on disk.
@@ -142,6 +145,7 @@ class Journal:
         run: str | None = None,
         slot: int | None = None,
         digest: Digest | None = None,
+        step: Step | None = None,
         last: int | None = None,
     ) -> tuple[Entry, ...]:
         """Return the entries that match, oldest first.
@@ -151,6 +155,7 @@ class Journal:
             run: only this run's.
             slot: only this slot's.
             digest: only this decision's.
+            step: only this step's.
             last: only the newest `last` of them.
         """
         query = sql.select(_entries).order_by(_entries.c.id.desc())
@@ -162,6 +167,8 @@ class Journal:
             query = query.where(_entries.c.slot == slot)
         if digest is not None:
             query = query.where(_entries.c.digest == to_hex(digest))
+        if step is not None:
+            query = query.where(_entries.c.step == step)
         if last is not None:
             query = query.limit(last)
         with self._converted(), self._engine.connect() as connection:
@@ -183,6 +190,7 @@ class Journal:
             .where(
                 _entries.c.mandate == to_hex(mandate),
                 _entries.c.status == "sending",
+                _entries.c.id >= self._settled_below.get(mandate, 0),
                 ~sql.exists().where(
                     settled.c.transaction == _entries.c.transaction,
                     settled.c.id > _entries.c.id,
@@ -193,14 +201,27 @@ class Journal:
             .order_by(_entries.c.id)
         )
         with self._converted(), self._engine.connect() as connection:
-            return tuple(_entry(row) for row in connection.execute(query).mappings())
+            last = connection.execute(sql.select(sql.func.max(_entries.c.id)))
+            newest = last.scalar_one() or 0
+            rows = connection.execute(query).mappings().all()
+            # What came between the two questions is looked at again next time.
+            oldest = min((row["id"] for row in rows), default=newest + 1)
+            self._settled_below[mandate] = min(oldest, newest + 1)
+            return tuple(_entry(row) for row in rows)
 
     def finished(self, *, mandate: Digest, slot: int) -> Entry | None:
-        """Return the record of a run that executed or held in `slot`, if any."""
+        """Return the record of a run that executed or held in `slot`, if any.
+
+        An execution that a later record calls lost, because a reorganisation took it
+        off the chain, does not count.
+        """
+        found = None
         for entry in self.entries(mandate=mandate, slot=slot):
             if entry.step == "record" and entry.status in ("done", "held"):
-                return entry
-        return None
+                found = entry
+            elif entry.step == "record" and entry.status == "lost":
+                found = None
+        return found
 
     def close(self) -> None:
         """Close the connections."""

@@ -32,6 +32,8 @@ class Progress:
     slot: int
     bundle: EvidenceBundle | None = None
     """After decide."""
+    tried: tuple[str, ...] = ()
+    """URLs of the nodes that answered, the one whose decision it is last."""
     derived: Derived | None = None
     """After check: what the agent derived by itself."""
     endorsements: bytes = b""

@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from affiant.agents.check import check_decision
 from affiant.agents.derive import Tokenizer
 from affiant.agents.endorsed import Endorsers
+from affiant.agents.errors import SimulatedBoundsError, described
 from affiant.agents.journal import Entry, Journal, Status, Step
 from affiant.agents.live import live_head
-from affiant.agents.node_client import NodeClient
+from affiant.agents.nodes import Nodes
 from affiant.agents.phases import Phases
 from affiant.agents.program import Program
 from affiant.agents.progress import Progress
-from affiant.agents.submit import Outgoing, Submitter
-from affiant.encoding import JsonValue
+from affiant.agents.submit import Outgoing, Submitter, place_of
+from affiant.encoding import JsonValue, to_hex
 from affiant.errors import AffiantError, UnavailableError
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
@@ -45,8 +46,8 @@ class Surroundings:
     book: AddressBook
     mandate: Mandate
     chain: Chain
-    """The agent's own endpoint."""
-    node: NodeClient
+    """The agent's own endpoints."""
+    nodes: Nodes
     store: EvidenceStore
     """The owner's own evidence; every decision is kept here before it is sent."""
     journal: Journal
@@ -110,42 +111,75 @@ class AgentSteps:
             slot=progress.slot,
             latest=self._with.chain.latest_block(),
         )
-        answer = self._with.node.decide(
+        return self._asked(progress)
+
+    def _asked(self, progress: Progress) -> Progress:
+        """Return what the next node answers that was not tried in this run."""
+        reply = self._with.nodes.decide(
             self._with.mandate,
             slot=progress.slot,
             chain_id=self._with.book.chain_id,
             gate=self._with.book.gate,
+            tried=progress.tried,
+            passed_over=lambda url, error: self._pass_over(progress, url, error),
         )
+        answer = reply.answer
         after = replace(
             progress,
             bundle=answer.bundle,
+            tried=(*progress.tried, reply.url),
             seconds={
                 **progress.seconds,
                 **{f"node.{name}": value for name, value in answer.seconds.items()},
             },
         )
-        self._note("decide", after, status="done", detail={"node": answer.bundle.node})
+        detail = {"node": answer.bundle.node, "url": reply.url}
+        self._note("decide", after, status="done", detail=detail)
         return after
 
+    def _pass_over(self, progress: Progress, url: str, error: AffiantError) -> None:
+        """Write down why a node's answer, or silence, does not count."""
+        detail = {"passedOver": url, **described(error)}
+        self._note("decide", progress, status="refused", detail=detail)
+
+    def _checked(self, progress: Progress) -> Progress:
+        """Return the first decision that checks, and what was derived from it."""
+        while True:
+            try:
+                derived = check_decision(
+                    _bundle(progress),
+                    program=self._with.program,
+                    book=self._with.book,
+                    mandate=self._with.mandate,
+                    store=self._with.store,
+                    chain=self._with.chain,
+                    tokenizer=self._with.tokenizer,
+                )
+            except AffiantError as error:
+                url, tried = progress.tried[-1], progress.tried
+                if not self._with.nodes.another(url, error, tried=tried):
+                    raise
+                self._pass_over(progress, url, error)
+                progress = self._asked(progress)
+            else:
+                return replace(progress, derived=derived)
+
     def _check(self, progress: Progress) -> Progress:
-        """Re-derive everything derivable; keep the evidence; a HOLD ends the run."""
-        bundle = _bundle(progress)
-        derived = check_decision(
-            bundle,
-            program=self._with.program,
-            book=self._with.book,
-            mandate=self._with.mandate,
-            store=self._with.store,
-            chain=self._with.chain,
-            tokenizer=self._with.tokenizer,
-        )
+        """Re-derive everything derivable; keep the evidence; a HOLD ends the run.
+
+        A decision that does not hold is passed over where there is another node.
+        """
+        after = self._checked(progress)
+        bundle, derived = _bundle(after), after.derived
+        if derived is None:
+            raise RuntimeError("nothing was derived")
         # Before anything is sent: whoever acts on chain can always show why.
         uri = self._with.store.put(bundle)
-        after = replace(progress, derived=derived)
         detail: dict[str, JsonValue] = {
             "plan": derived.plan.to_json(),
             "evidence": uri,
             "tokens": "checked" if self._with.tokenizer else "left to the auditor",
+            "endpoint": self._with.chain.endpoint,
         }
         if derived.holds and not self._with.mandate.record_holds:
             after = replace(after, outcome="held")
@@ -177,6 +211,7 @@ class AgentSteps:
             simulation = self._simulated(after)
             if not simulation.succeeded:
                 raise decode_revert(simulation.revert_data)
+        self._require_bounds(_bundle(after), simulation)
         try:
             gas = self._with.chain.estimate_gas(self._call(after, blank=True))
         except CallRevertedError as error:
@@ -189,6 +224,7 @@ class AgentSteps:
             detail={
                 "gas": gas,
                 "changes": [str(change) for change in simulation.changes],
+                "endpoint": simulation.endpoint,
                 **({"endorsers": endorsers} if endorsers else {}),
             },
         )
@@ -205,22 +241,38 @@ class AgentSteps:
             tracked=self._with.mandate.tracked,
         )
 
+    def _require_bounds(self, bundle: EvidenceBundle, simulation: Simulation) -> None:
+        """Refuse a simulated success that the gate could not have let pass.
+
+        Bounds are on what the gate measures, and so are simulated changes: a success
+        below a bound is a lie, or a token that shows its balance to callers it likes.
+        """
+        tracked = self._with.mandate.tracked
+        for entry, got, bound in zip(
+            tracked, simulation.changes, bundle.bounds, strict=True
+        ):
+            if got < bound:
+                raise SimulatedBoundsError(entry.token, got=got, bound=bound)
+
     def _submit(self, progress: Progress) -> Progress:
         """Send it, written down first."""
         bundle = _bundle(progress)
         if progress.gas_estimate is None:
             raise RuntimeError("submit before simulate")
-        transaction = self._with.submitter.send(
+        sent = self._with.submitter.send(
             Outgoing(
                 run=progress.run,
                 slot=progress.slot,
                 digest=bundle.digest,
                 call=self._call(progress, blank=True),
                 gas=progress.gas_estimate,
+                previous=bundle.decision.previous,
+                valid_until=bundle.decision.valid_until,
             )
         )
-        after = replace(progress, transaction=transaction)
-        self._note("submit", after, status="done", detail=None)
+        after = replace(progress, transaction=sent.entry.transaction)
+        detail = {"endpoints": list(sent.taken_by)}
+        self._note("submit", after, status="done", detail=detail)
         return after
 
     def _confirm(self, progress: Progress) -> Progress:
@@ -234,6 +286,8 @@ class AgentSteps:
             progress,
             executed=event,
             gas_used=receipt.gas_used,
+            # A replacement's, where the first one was stuck.
+            transaction=to_hex(receipt.transaction_hash),
             outcome="executed",
         )
         self._note(
@@ -241,7 +295,7 @@ class AgentSteps:
             after,
             status="done",
             detail={
-                "block": receipt.block_number,
+                **place_of(receipt),
                 "gas": receipt.gas_used,
                 "skipped": event.skipped,
                 "valueAtRisk": str(event.value_at_risk),
@@ -303,11 +357,6 @@ class AgentSteps:
                 detail=detail,
             )
         )
-
-
-def described(error: BaseException) -> dict[str, JsonValue]:
-    """Return an error as the journal writes it: its class's name and its message."""
-    return {"error": type(error).__name__, "message": str(error)[:2000]}
 
 
 def _bundle(progress: Progress) -> EvidenceBundle:

@@ -1,28 +1,30 @@
-"""The chain client: typed reads, transactions and simulations over one endpoint.
+"""The chain client: typed reads, transactions and simulations over its endpoints.
 
 Everything that Affiant asks a chain goes through here and leaves through `json_rpc.py`;
 only the local chain of `devnet` is talked to past it (`devnet/rpc.py`).
 It decides whether an endpoint's answer has the right form, is about the thing asked
-for, and comes from the expected chain; anything else is a typed error. It does NOT
+for, and comes from the expected chain (`endpoint_reads`), and which of several
+endpoints is asked (`endpoint_pool`); anything else is a typed error. It does NOT
 decide whether what a well-formed answer says is true: a node's or auditor's operator
-chooses an endpoint they trust, and two people who use two endpoints will notice a lie
+chooses endpoints they trust, and two people who use two endpoints will notice a lie
 because every observation names its block's hash. Keys are the caller's; none is kept.
 
 State is read by block *hash* (`{"blockHash": …, "requireCanonical": true}`), so that a
-reorganisation between two reads is an error and never a mixture of two histories.
+reorganisation between two reads is an error and never a mixture of two histories. Reads
+that must agree are made inside `steadily`, by one endpoint.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from eth_account.signers.local import LocalAccount
-from eth_utils.address import to_canonical_address
 
-from affiant.encoding import Digest, JsonValue, from_hex, keccak256, to_hex
-from affiant.onchain.chain_answers import ChainAnswers
+from affiant.encoding import Digest, JsonValue, to_hex
+from affiant.errors import AffiantError
+from affiant.onchain.broadcast import Broadcast, broadcast
 from affiant.onchain.chain_types import (
     Block,
     CallRequest,
@@ -31,25 +33,30 @@ from affiant.onchain.chain_types import (
     SimulatedCall,
     Transaction,
     TransactionReceipt,
-    parse_block,
-    parse_logs,
-    parse_quantity,
-    parse_simulated_block,
-    parse_transaction,
-    parse_transaction_receipt,
 )
+from affiant.onchain.endpoint_pool import BUDGET_SECONDS, EndpointPool
+from affiant.onchain.endpoint_reads import EndpointReads, transaction_hash
 from affiant.onchain.errors import (
     AnchorReorgedError,
     BlockUnknownError,
     CallRevertedError,
-    ChainIdMismatchError,
     ChainRefusedError,
-    FeeTooHighError,
     ReceiptTimeoutError,
-    TransactionRefusedError,
 )
-from affiant.onchain.json_rpc import JsonRpcEndpoint, RpcFailure, RpcRequest
+from affiant.onchain.fees import (
+    FEE_BLOCKS,
+    MAX_FEES,
+    TIP_PERCENTILE,
+    offer,
+    offer_from,
+)
+from affiant.onchain.json_rpc import JsonRpcEndpoint
 from affiant.onchain.mandate import Address
+from affiant.onchain.one_endpoint import OneEndpoint
+from affiant.onchain.rate_limit import TokenBucket
+from affiant.onchain.transactions import sign_call
+
+__all__ = ["MAX_FEES", "Chain", "transaction_hash"]
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds for one round trip, from sending to the last byte."""
@@ -57,56 +64,86 @@ DEFAULT_TIMEOUT = 10.0
 MAX_LOG_SPAN = 2_000
 """Most blocks asked for in one `eth_getLogs`; longer ranges are split."""
 
-MIN_PRIORITY_FEE = 1
-"""Wei per gas offered to the proposer where the endpoint suggests nothing."""
+FIRST_POLL_SECONDS = 0.2
+"""Time between the first two questions for a receipt; the pauses grow."""
 
-MAX_FEES = Fees(max_fee=2_000 * 10**9, priority_fee=100 * 10**9)
-"""Most that is ever offered, unless the caller says otherwise.
-
-What is paid of a priority fee is burnt by whoever believes a lying endpoint: at 100
-gwei, a decision of a million gas costs 0.1 ether at the worst. Ethereum's base fee has
-never reached 1 000 gwei for long, and an offer is twice the base fee.
-"""
+MAX_POLL_SECONDS = 2.0
+"""Longest pause between two questions for a receipt."""
 
 GAS_MARGIN_PERCENT = 25
 """Added to a gas estimate: state may differ a little when the transaction runs."""
 
+Answer = TypeVar("Answer")
+
 
 class Chain:
-    """A chain behind one JSON-RPC endpoint. Safe to share between threads."""
+    """A chain behind one or several JSON-RPC endpoints. Safe to share between threads.
+
+    Every method may raise `ChainUnavailableError` (no endpoint answers usefully) and
+    `ChainIdMismatchError` (the only one serves another chain).
+    """
 
     def __init__(
-        self, endpoint: JsonRpcEndpoint, *, chain_id: int, max_fees: Fees = MAX_FEES
+        self,
+        endpoints: JsonRpcEndpoint | EndpointPool | OneEndpoint,
+        *,
+        chain_id: int,
+        max_fees: Fees = MAX_FEES,
     ) -> None:
-        """Wrap an endpoint without asking it anything; prefer `connect`."""
-        self._answers = ChainAnswers(endpoint)
+        """Wrap endpoints without asking them anything; prefer `connect`."""
+        if isinstance(endpoints, JsonRpcEndpoint):
+            endpoints = EndpointPool([endpoints], chain_id=chain_id, checked=True)
+        self._at = endpoints
         self.chain_id = chain_id
         """The chain id expected of every answer."""
-        self._max_fees = max_fees
+        self.max_fees = max_fees
+        """Most that a transaction may offer, wei per gas."""
 
     @classmethod
     def connect(
         cls,
-        url: str,
+        url: str | Sequence[str],
         *,
         expected_chain_id: int,
         timeout: float = DEFAULT_TIMEOUT,
+        budget: float = BUDGET_SECONDS,
+        per_second: float | None = None,
         max_fees: Fees = MAX_FEES,
     ) -> Chain:
-        """Connect and check the chain id.
+        """Connect and check the chain id; of several endpoints, compare what they tell.
 
         Args:
-            url: `http://` or `https://`.
+            url: `http://` or `https://`; several, the most trusted first.
             expected_chain_id: EIP-155 chain id.
             timeout: seconds for each round trip.
+            budget: seconds for one operation, however many endpoints it tries.
+            per_second: most questions to one endpoint, on the average; None: no limit.
             max_fees: most that a transaction may offer, wei per gas.
 
         Raises:
-            ChainIdMismatchError: the endpoint serves another chain.
-            ChainUnavailableError: it does not answer usefully.
+            ChainIdMismatchError: they serve another chain.
+            ChainUnavailableError: none answers usefully, or they disagree.
         """
-        endpoint = JsonRpcEndpoint(url, timeout=timeout)
-        chain = cls(endpoint, chain_id=expected_chain_id, max_fees=max_fees)
+        urls = [url] if isinstance(url, str) else list(url)
+        endpoints = [
+            JsonRpcEndpoint(
+                each,
+                timeout=timeout,
+                bucket=None
+                if per_second is None
+                else TokenBucket(
+                    per_second=per_second, burst=max(1, round(2 * per_second))
+                ),
+            )
+            for each in urls
+        ]
+        pool = EndpointPool(
+            endpoints,
+            chain_id=expected_chain_id,
+            budget=budget,
+            slow=timeout / 2 if len(urls) > 1 else None,
+        )
+        chain = cls(pool, chain_id=expected_chain_id, max_fees=max_fees)
         try:
             chain.verify_chain_id()
         except BaseException:
@@ -116,30 +153,54 @@ class Chain:
 
     @property
     def endpoint(self) -> str:
-        """Scheme, host and port of the endpoint, fit for messages."""
-        return self._answers.name
+        """Scheme, host and port of the endpoint that served last, for messages."""
+        return self._at.name
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Scheme, host and port of every endpoint."""
+        return self._at.names
 
     def close(self) -> None:
         """Close idle connections."""
-        self._answers.endpoint.close()
+        self._at.close()
 
     def verify_chain_id(self) -> None:
         """Ask for the chain id again; an endpoint may change its mind.
 
+        Of several endpoints, compare genesis, heads and an older block too.
+
         Raises:
             ChainIdMismatchError: it is not the expected one.
+            EndpointsDisagreeError: they tell two histories.
         """
-        self._require_chain_id(self._answers.ask_quantity("eth_chainId"))
+        self._at.survey()
+
+    def steadily(self, work: Callable[[Chain], Answer]) -> Answer:
+        """Return what `work` does with a chain behind one endpoint alone.
+
+        For reads that must agree. Where the endpoint fails, all of `work` is done again
+        at the next one, so it must not send anything.
+        """
+        return self._at.run(
+            lambda reads: work(
+                Chain(
+                    OneEndpoint(reads),
+                    chain_id=self.chain_id,
+                    max_fees=self.max_fees,
+                )
+            )
+        )
 
     # Blocks
 
     def block_number(self) -> int:
         """Return the newest block's number."""
-        return self._answers.ask_quantity("eth_blockNumber")
+        return self._at.run(lambda at: at.block_number())
 
     def latest_block(self) -> Block:
         """Return the newest block."""
-        return self._block("eth_getBlockByNumber", "latest", name="latest")
+        return self._at.run(lambda at: at.latest_block())
 
     def block_by_number(self, number: int) -> Block:
         """Return the canonical block at height `number`.
@@ -147,25 +208,15 @@ class Chain:
         Raises:
             BlockUnknownError: there is none yet.
         """
-        method = "eth_getBlockByNumber"
-        block = self._block(method, hex(number), name=str(number))
-        if block.number != number:
-            raise self._answers.unfit(
-                method, got=f"block {block.number}", expected=f"block {number}"
-            )
-        return block
+        return self._at.run(lambda at: at.block_by_number(number))
 
     def block_by_hash(self, block_hash: Digest) -> Block:
         """Return the block with this hash, canonical or not.
 
         Raises:
-            BlockUnknownError: the endpoint does not have it.
+            BlockUnknownError: no endpoint has it.
         """
-        method, name = "eth_getBlockByHash", to_hex(block_hash)
-        block = self._block(method, name, name=name)
-        if block.hash != block_hash:
-            raise self._answers.unfit(method, got=to_hex(block.hash), expected=name)
-        return block
+        return self._at.run(lambda at: at.block_by_hash(block_hash))
 
     def verify_canonical(self, *, number: int, block_hash: Digest) -> Block:
         """Return the block at height `number` if its hash is still `block_hash`.
@@ -229,38 +280,19 @@ class Chain:
     ) -> tuple[bytes | CallRevertedError, ...]:
         """Make several calls as `call_many`; a revert is a value, not an exception.
 
-        The chain id is asked for in the same batch, so that a load balancer cannot
-        answer for another chain.
-
         Raises:
             BlockUnknownError: no such block, or it is not canonical any more.
             HistoryMissingError: the block's state is not kept.
         """
-        reference = _block_reference(block_hash)
-        requests = [RpcRequest("eth_call", (_call(c), reference)) for c in calls]
-        chain_id, outcomes = self._answers.call_many(requests, block_hash=block_hash)
-        self._require_chain_id(chain_id)
-        return outcomes
+        return self._at.run(lambda at: at.try_call_many(calls, block_hash=block_hash))
 
     def code(self, address: Address, *, block_hash: Digest | None = None) -> bytes:
         """Return the code at `address`; empty where there is none."""
-        return self._answers.ask(
-            "eth_getCode",
-            address,
-            _block_reference(block_hash),
-            parse=lambda value: from_hex(value, what="code"),
-            block_hash=block_hash,
-        )
+        return self._at.run(lambda at: at.code(address, block_hash=block_hash))
 
     def balance(self, address: Address, *, block_hash: Digest | None = None) -> int:
         """Return the native balance of `address` in wei."""
-        return self._answers.ask(
-            "eth_getBalance",
-            address,
-            _block_reference(block_hash),
-            parse=lambda value: parse_quantity(value, what="balance"),
-            block_hash=block_hash,
-        )
+        return self._at.run(lambda at: at.balance(address, block_hash=block_hash))
 
     def logs(
         self,
@@ -288,83 +320,73 @@ class Chain:
     # Transactions
 
     def transaction(self, digest: Digest) -> Transaction | None:
-        """Return the transaction with this hash; None where it is not known."""
-        method = "eth_getTransactionByHash"
-        found = self._answers.ask(
-            method,
-            to_hex(digest),
-            parse=lambda value: None if value is None else parse_transaction(value),
-        )
-        if found is not None and found.hash != digest:
-            raise self._answers.unfit(
-                method, got=to_hex(found.hash), expected=to_hex(digest)
-            )
-        return found
+        """Return the transaction with this hash; None where nobody knows it."""
+        return self._found(lambda at: at.transaction(digest))
 
     def receipt(self, digest: Digest) -> TransactionReceipt | None:
-        """Return the receipt of a mined transaction; None where there is none yet."""
-        method = "eth_getTransactionReceipt"
-        found = self._answers.ask(
-            method,
-            to_hex(digest),
-            parse=lambda value: (
-                None if value is None else parse_transaction_receipt(value)
-            ),
-        )
-        if found is not None and found.transaction_hash != digest:
-            raise self._answers.unfit(
-                method, got=to_hex(found.transaction_hash), expected=to_hex(digest)
-            )
-        return found
+        """Return the receipt of a mined transaction; None where nobody has one yet."""
+        return self._found(lambda at: at.receipt(digest))
+
+    def receipts(
+        self, digest: Digest
+    ) -> Mapping[str, TransactionReceipt | AffiantError | None]:
+        """Return what every endpoint says of a transaction's receipt, by name."""
+        return self._at.everywhere(lambda at: at.receipt(digest))
 
     def wait_receipt(
-        self, digest: Digest, *, timeout: float, poll: float = 0.2
+        self, digest: Digest, *, timeout: float, poll: float = FIRST_POLL_SECONDS
     ) -> TransactionReceipt:
         """Poll until the transaction is mined, succeeded or not.
 
         Args:
             timeout: seconds in all.
-            poll: seconds between two questions.
+            poll: seconds between the first two questions.
 
         Raises:
             ReceiptTimeoutError: not mined in time; it may still be later.
         """
         deadline = time.monotonic() + timeout
-        while True:
+        for pause in pauses(poll):
             receipt = self.receipt(digest)
             if receipt is not None:
                 return receipt
-            if time.monotonic() + poll > deadline:
-                raise ReceiptTimeoutError(
-                    self.endpoint, transaction=to_hex(digest), limit=timeout
-                )
-            time.sleep(poll)
+            if time.monotonic() + pause > deadline:
+                break
+            time.sleep(pause)
+        raise ReceiptTimeoutError(
+            self.endpoint, transaction=to_hex(digest), limit=timeout
+        )
 
     def nonce(self, address: Address) -> int:
         """Return the next nonce of `address`, pending transactions counted."""
-        return self._answers.ask_quantity("eth_getTransactionCount", address, "pending")
+        return self._at.run(lambda at: at.nonce(address, block="pending"))
+
+    def mined_nonce(self, address: Address) -> int:
+        """Return the next nonce of `address` by mined transactions alone."""
+        return self._at.run(lambda at: at.nonce(address, block="latest"))
 
     def fees(self) -> Fees:
         """Return a fee offer that stays valid while the base fee doubles.
 
         Raises:
-            FeeTooHighError: it is above the limits; the endpoint lies, or this is a
-                time in which nobody should send anything unasked.
+            FeeTooHighError: it would be above the limits; the endpoint lies, or this is
+                a time in which nobody should send anything unasked.
         """
-        base_fee = self.latest_block().base_fee
-        try:
-            suggested = self._answers.ask_quantity("eth_maxPriorityFeePerGas")
-        except ChainRefusedError:
-            suggested = MIN_PRIORITY_FEE
-        priority_fee = max(suggested, MIN_PRIORITY_FEE)
-        max_fee = 2 * (base_fee or 0) + priority_fee
-        for what, got, limit in (
-            ("priority fee", priority_fee, self._max_fees.priority_fee),
-            ("max fee", max_fee, self._max_fees.max_fee),
-        ):
-            if got > limit:
-                raise FeeTooHighError(what, got=got, limit=limit)
-        return Fees(max_fee=max_fee, priority_fee=priority_fee)
+
+        def ask(at: EndpointReads) -> Fees:
+            try:
+                history = at.fee_history(blocks=FEE_BLOCKS, percentile=TIP_PERCENTILE)
+            except ChainRefusedError:
+                # Not every endpoint knows it (EIP-1474 came before it).
+                base_fee = at.latest_block().base_fee or 0
+                try:
+                    tips = [at.suggested_tip()]
+                except ChainRefusedError:
+                    tips = []
+                return offer(next_base_fee=base_fee, tips=tips, limit=self.max_fees)
+            return offer_from(history, limit=self.max_fees)
+
+        return self._at.run(ask)
 
     def estimate_gas(self, call: CallRequest) -> int:
         """Return the gas that `call` would use as a transaction on the newest state.
@@ -372,12 +394,7 @@ class Chain:
         Raises:
             CallRevertedError: it would revert.
         """
-        return self._answers.ask(
-            "eth_estimateGas",
-            _call(call),
-            parse=lambda value: parse_quantity(value, what="gas", bits=64),
-            target=call.target,
-        )
+        return self._at.run(lambda at: at.estimate_gas(call))
 
     def sign(
         self,
@@ -393,46 +410,33 @@ class Chain:
         Args:
             account: signer; `call.sender` must be None or its address.
             gas: gas limit.
+
+        Raises:
+            FeeTooHighError: `fees` are above this chain's limits.
         """
-        if call.sender is not None and call.sender != Address(account.address):
-            raise ValueError(f"sender {call.sender}: expected {account.address}")
-        signed = account.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self.chain_id,
-                "nonce": nonce,
-                "to": to_canonical_address(call.target),
-                "value": call.value,
-                "data": call.data,
-                "gas": gas,
-                "maxFeePerGas": fees.max_fee,
-                "maxPriorityFeePerGas": fees.priority_fee,
-            }
+        return sign_call(
+            account,
+            call=call,
+            chain_id=self.chain_id,
+            nonce=nonce,
+            gas=gas,
+            fees=fees,
+            limit=self.max_fees,
         )
-        return bytes(signed.raw_transaction)
 
     def send_raw(self, transaction: bytes) -> Digest:
-        """Send a signed transaction and return its hash.
+        """Hand a signed transaction to every endpoint and return its hash.
 
         Sending the same bytes again is harmless.
 
         Raises:
-            TransactionRefusedError: the endpoint will not take it.
+            TransactionRefusedError: no endpoint will take it.
         """
-        method = "eth_sendRawTransaction"
-        expected = transaction_hash(transaction)
-        outcome = self._answers.endpoint.request(method, to_hex(transaction))
-        if isinstance(outcome, RpcFailure):
-            if re.search(r"already (known|imported)", outcome.message, re.IGNORECASE):
-                return expected
-            raise TransactionRefusedError(
-                self.endpoint, code=outcome.code, message=outcome.message
-            )
-        if outcome != to_hex(expected):
-            raise self._answers.unfit(
-                method, got=repr(outcome)[:80], expected=to_hex(expected)
-            )
-        return expected
+        return self.broadcast(transaction).digest
+
+    def broadcast(self, transaction: bytes) -> Broadcast:
+        """Send as `send_raw`, and say which endpoints took it."""
+        return broadcast(self._at, transaction)
 
     def transact(
         self, account: LocalAccount, *, call: CallRequest, gas: int | None = None
@@ -477,23 +481,13 @@ class Chain:
         Raises:
             TransactionRefusedError: a call could not even start (funds, fees).
         """
-        parent = self.latest_block() if base is None else base
-        when = parent.timestamp + 1 if timestamp is None else timestamp
-        block: dict[str, JsonValue] = {
-            # Without these, anvil runs the calls in the parent's own environment.
-            "blockOverrides": {"number": hex(parent.number + 1), "time": hex(when)},
-            "calls": [_call(call) for call in calls],
-        }
-        if codes:
-            block["stateOverrides"] = {
-                address: {"code": to_hex(code)} for address, code in codes.items()
-            }
-        return self._answers.ask(
-            "eth_simulateV1",
-            {"blockStateCalls": [block], "validation": False},
-            _block_reference(parent.hash),
-            parse=lambda value: parse_simulated_block(value, calls=len(calls)),
-            block_hash=parent.hash,
+        return self._at.run(
+            lambda at: at.simulate(
+                calls,
+                base=at.latest_block() if base is None else base,
+                timestamp=timestamp,
+                codes=codes,
+            )
         )
 
     def request(self, method: str, *params: JsonValue) -> JsonValue:
@@ -501,27 +495,8 @@ class Chain:
 
         For methods that only a development chain has; everything else has its own
         method here.
-
-        Raises:
-            ChainUnavailableError: no useful answer; an error object becomes the error
-                that describes it.
         """
-        return self._answers.ask(method, *params, parse=lambda value: value)
-
-    def _require_chain_id(self, got: int) -> None:
-        if got != self.chain_id:
-            raise ChainIdMismatchError(self.endpoint, got=got, expected=self.chain_id)
-
-    def _block(self, method: str, reference: str, *, name: str) -> Block:
-        block = self._answers.ask(
-            method,
-            reference,
-            False,
-            parse=lambda value: None if value is None else parse_block(value),
-        )
-        if block is None:
-            raise BlockUnknownError(self.endpoint, method=method, block=name)
-        return block
+        return self._at.run(lambda at: at.request(method, *params))
 
     def _logs(
         self,
@@ -531,48 +506,26 @@ class Chain:
         from_block: int,
         to_block: int,
     ) -> tuple[Log, ...]:
-        method = "eth_getLogs"
-        query = {
-            "address": address,
-            "topics": [None if topic is None else to_hex(topic) for topic in topics],
-            "fromBlock": hex(from_block),
-            "toBlock": hex(to_block),
-        }
-        logs = self._answers.ask(method, query, parse=parse_logs)
-        for log in logs:
-            fits = (
-                log.address == address
-                and from_block <= log.block_number <= to_block
-                and len(log.topics) >= len(topics)
-                and all(
-                    wanted is None or wanted == got
-                    for wanted, got in zip(topics, log.topics, strict=False)
-                )
+        return self._at.run(
+            lambda at: at.logs(
+                address, topics=topics, from_block=from_block, to_block=to_block
             )
-            if not fits:
-                raise self._answers.unfit(
-                    method,
-                    got=f"a log of {log.address} in block {log.block_number}",
-                    expected=f"the filter {query}",
-                )
-        return logs
+        )
+
+    def _found(self, ask: Callable[[EndpointReads], Answer | None]) -> Answer | None:
+        """Ask the first endpoint, and the others only where it has nothing."""
+        found = self._at.run(ask)
+        if found is not None or len(self._at.names) == 1:
+            return found
+        for answer in self._at.everywhere(ask).values():
+            if answer is not None and not isinstance(answer, AffiantError):
+                return answer
+        return None
 
 
-def transaction_hash(transaction: bytes) -> Digest:
-    """Return keccak256 of a signed transaction, the hash by which it is known."""
-    return keccak256(transaction)
-
-
-def _block_reference(block_hash: Digest | None) -> JsonValue:
-    if block_hash is None:
-        return "latest"
-    return {"blockHash": to_hex(block_hash), "requireCanonical": True}
-
-
-def _call(call: CallRequest) -> dict[str, JsonValue]:
-    fields: dict[str, JsonValue] = {"to": call.target, "data": to_hex(call.data)}
-    if call.sender is not None:
-        fields["from"] = call.sender
-    if call.value:
-        fields["value"] = hex(call.value)
-    return fields
+def pauses(first: float) -> Iterator[float]:
+    """Yield the pauses between questions for a receipt: growing, but never long."""
+    pause = first
+    while True:
+        yield pause
+        pause = max(first, min(1.5 * pause, MAX_POLL_SECONDS))

@@ -21,9 +21,15 @@ from affiant.onchain.errors import (
     ChainAnswerError,
     ChainRefusedError,
     HistoryMissingError,
+    RateLimitedError,
     TransactionRefusedError,
 )
-from affiant.onchain.json_rpc import JsonRpcEndpoint, RpcFailure, RpcRequest
+from affiant.onchain.json_rpc import (
+    RETRY_SECONDS,
+    JsonRpcEndpoint,
+    RpcFailure,
+    RpcRequest,
+)
 from affiant.onchain.mandate import Address
 
 REVERT_CODE = 3
@@ -31,6 +37,9 @@ REVERT_CODE = 3
 
 RESOURCE_NOT_FOUND_CODE = -32001
 """JSON-RPC error code of a missing block (EIP-1474)."""
+
+RATE_CODES = frozenset({-32005, 429})
+"""Codes by which an endpoint asks to be asked less (EIP-1474; some send HTTP's)."""
 
 TRANSACTION_CODES = frozenset({-32003, *range(-38026, -38009)})
 """Codes by which a transaction, or a call of `eth_simulateV1`, is refused as such
@@ -43,6 +52,7 @@ _MISSING_STATE = re.compile(
     r"BlockOutOfRange|distance to target block exceeds",
     re.IGNORECASE,
 )
+_TOO_OFTEN = re.compile(r"rate|too many|limit exceeded|capacity", re.IGNORECASE)
 _MISSING_BLOCK = re.compile(
     r"resource not found|(header|block|hash)[ \w]* not found|unknown block|"
     r"not currently canonical",
@@ -151,7 +161,7 @@ class ChainAnswers:
         """Return the typed error that an error object stands for.
 
         1. a revert, where code was run; 2. state not kept; 3. block not known, where a
-        block was named; 4. a transaction refused; 5. anything else.
+        block was named; 4. a transaction refused; 5. asked too often; 6. anything else.
         """
         # 1.
         reverted = failure.code == REVERT_CODE or "revert" in failure.message.lower()
@@ -184,6 +194,14 @@ class ChainAnswers:
                 self.name, code=failure.code, message=failure.message
             )
         # 5.
+        if failure.code in RATE_CODES and _TOO_OFTEN.search(failure.message):
+            return RateLimitedError(
+                self.name,
+                method=method,
+                got=f"code {failure.code}: {failure.message!r}",
+                retry_after=RETRY_SECONDS,
+            )
+        # 6.
         return ChainRefusedError(
             self.name, method=method, code=failure.code, message=failure.message
         )

@@ -19,6 +19,9 @@ from affiant.onchain.mandate import Address, parse_address
 MAX_TOPICS = 4
 """Most topics of a log; the EVM has LOG0 to LOG4."""
 
+MAX_FEE_BLOCKS = 1024
+"""Most blocks of a fee history (`eth_feeHistory` gives no more)."""
+
 Item = TypeVar("Item")
 
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
@@ -90,6 +93,16 @@ class Fees:
 
     max_fee: int
     priority_fee: int
+
+
+@dataclass(frozen=True)
+class FeeHistory:
+    """What recent blocks took, wei per gas (`eth_feeHistory`)."""
+
+    next_base_fee: int
+    """Base fee of the block after the newest."""
+    tips: tuple[int, ...]
+    """Per block, oldest first, the priority fee at the percentile asked for."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +248,39 @@ def parse_transaction_receipt(value: JsonValue) -> TransactionReceipt:
             lambda text: parse_address(text, what="receipt.contractAddress"),
         ),
         logs=tuple(parse_log(log) for log in logs),
+    )
+
+
+def parse_fee_history(value: JsonValue) -> FeeHistory:
+    """Parse the result of `eth_feeHistory` for one percentile.
+
+    Raises:
+        MalformedError: a field that we use is missing or malformed.
+    """
+    item = _object(value, what="fee history")
+    base_fees, rewards = item.get("baseFeePerGas"), item.get("reward")
+    if not isinstance(base_fees, list) or not 0 < len(base_fees) <= MAX_FEE_BLOCKS + 1:
+        raise MalformedError(
+            "feeHistory.baseFeePerGas",
+            got=repr(base_fees)[:80],
+            expected=f"1 to {MAX_FEE_BLOCKS + 1} quantities",
+        )
+    if not isinstance(rewards, list) or len(rewards) != len(base_fees) - 1:
+        raise MalformedError(
+            "feeHistory.reward",
+            got=repr(rewards)[:80],
+            expected=f"a list of {len(base_fees) - 1}",
+        )
+    tips = []
+    for reward in rewards:
+        if not isinstance(reward, list) or len(reward) != 1:
+            raise MalformedError(
+                "feeHistory.reward", got=repr(reward)[:80], expected="one quantity each"
+            )
+        tips.append(parse_quantity(reward[0], what="feeHistory.reward"))
+    return FeeHistory(
+        next_base_fee=parse_quantity(base_fees[-1], what="feeHistory.baseFeePerGas"),
+        tips=tuple(tips),
     )
 
 

@@ -5,7 +5,7 @@
     ├── AnchorReorgedError          the block is no longer the chain's
     ├── CallRevertedError           a call or a gas estimate reverted; carries the bytes
     ├── TransactionRefusedError     the endpoint will not take this transaction
-    ├── FeeTooHighError             the endpoint states a fee that nobody should pay
+    ├── FeeTooHighError             a fee above the limit would have to be offered
     ├── ObservationError            recorded reads that are not what they should be
     │   ├── ObservationContextError     other chain, account or block
     │   ├── ReadsNotPlannedError        a read missing, added, moved or changed
@@ -29,15 +29,21 @@
     └── ChainUnavailableError       no connection, or no useful answer
         ├── ChainTimeoutError           no complete answer in time
         ├── ChainAnswerError            not HTTP, JSON, JSON-RPC or the asked-for shape
+        │   └── RateLimitedError            it asks, or we resolved, to be asked less
         ├── ChainRefusedError           the endpoint answered with an error of its own
         ├── BlockUnknownError           it does not have that block (yet, or any more)
         ├── HistoryMissingError         it has the block but not its state
+        ├── EndpointStaleError          its newest block is older than the others'
+        ├── EndpointsDisagreeError      two endpoints tell two histories of one chain
+        ├── EndpointsExhaustedError     none of several endpoints served
         └── ReceiptTimeoutError         the transaction was not mined in time
 
 An endpoint is named by scheme, host and port only: the path of a URL often holds a key.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from affiant.errors import RejectedError, UnavailableError
 
@@ -104,6 +110,63 @@ class HistoryMissingError(ChainUnavailableError):
         self.block = block
 
 
+class RateLimitedError(ChainAnswerError):
+    """The endpoint wants to be asked less; it is left alone for `retry_after`."""
+
+    def __init__(
+        self, endpoint: str, *, method: str, got: str, retry_after: float
+    ) -> None:
+        super().__init__(
+            endpoint,
+            method=method,
+            got=got,
+            expected=f"no question for {retry_after:g} s",
+        )
+        self.retry_after = retry_after
+        """Seconds."""
+
+
+class EndpointStaleError(ChainUnavailableError):
+    """An endpoint's newest block is too far from the other endpoints'."""
+
+    def __init__(self, endpoint: str, *, method: str, got: int, expected: str) -> None:
+        super().__init__(
+            endpoint,
+            method=method,
+            reason=f"got block {got} as the newest, expected {expected}",
+        )
+        self.got = got
+
+
+class EndpointsDisagreeError(ChainUnavailableError):
+    """Endpoints tell different things of one block, or of one transaction.
+
+    One of them lies or follows another fork. Which, only a majority can tell.
+    """
+
+    def __init__(self, what: str, *, told: Mapping[str, str]) -> None:
+        says = "; ".join(f"{name} says {answer}" for name, answer in told.items())
+        super().__init__(
+            ", ".join(told),
+            method=what,
+            reason=f"got {says}; expected one answer"[:1000],
+        )
+        self.told = dict(told)
+        """By endpoint."""
+
+
+class EndpointsExhaustedError(ChainUnavailableError):
+    """None of several endpoints served; `reasons` say why, endpoint by endpoint."""
+
+    def __init__(self, endpoints: Sequence[str], *, reasons: Sequence[str]) -> None:
+        super().__init__(
+            ", ".join(endpoints),
+            method="every endpoint",
+            reason="; ".join(reasons)[:1000],
+        )
+        self.reasons = tuple(reasons)
+
+
 class ReceiptTimeoutError(ChainUnavailableError):
     """A transaction was sent but not seen mined within the limit; it may still be."""
 
@@ -161,7 +224,7 @@ class TransactionRefusedError(RejectedError):
 
 
 class FeeTooHighError(RejectedError):
-    """The fee that follows from what the endpoint states is above our limit."""
+    """The least fee with which a transaction would be mined is above our limit."""
 
     def __init__(self, what: str, *, got: int, limit: int) -> None:
         super().__init__(f"{what}: got {got} wei per gas, expected at most {limit}")

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from affiant.encoding import (
     MAX_ITEMS,
@@ -92,7 +93,7 @@ class EvidenceBundle:
     sections: Mapping[str, Section]
     """Disclosed sections only."""
 
-    @property
+    @cached_property
     def digest(self) -> Digest:
         """The decision's EIP-712 digest, by which evidence is addressed."""
         return self.decision.digest(chain_id=self.chain_id, gate=self.gate)

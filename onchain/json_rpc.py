@@ -10,10 +10,15 @@ case ends in a `ChainUnavailableError` within the time limit (`http_exchange.py`
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
-from collections.abc import Sequence
+import math
+import re
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 from affiant.encoding import JsonValue, parse_json
 from affiant.errors import MalformedError
@@ -22,7 +27,9 @@ from affiant.onchain.errors import (
     ChainAnswerError,
     ChainTimeoutError,
     ChainUnavailableError,
+    RateLimitedError,
 )
+from affiant.onchain.rate_limit import TokenBucket
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 """Largest answer accepted, in bytes."""
@@ -32,6 +39,12 @@ MAX_BATCH = 100
 
 MAX_TEXT = 300
 """Most characters of an endpoint's own words that enter an error message."""
+
+RETRY_SECONDS = 1.0
+"""How long an endpoint is left alone that wants it, but does not say how long."""
+
+MAX_RETRY_SECONDS = 300.0
+"""Longest that an endpoint's own words keep us away."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,12 @@ class JsonRpcEndpoint:
     """One HTTP(S) endpoint. Safe to share between threads."""
 
     def __init__(
-        self, url: str, *, timeout: float, max_bytes: int = MAX_ANSWER_BYTES
+        self,
+        url: str,
+        *,
+        timeout: float,
+        max_bytes: int = MAX_ANSWER_BYTES,
+        bucket: TokenBucket | None = None,
     ) -> None:
         """Remember the endpoint; nothing is sent yet.
 
@@ -65,6 +83,7 @@ class JsonRpcEndpoint:
             url: `http://` or `https://`, without user information.
             timeout: seconds from sending a request to the last byte of its answer.
             max_bytes: largest answer accepted.
+            bucket: how often it may be asked; None: as often as we like.
 
         Raises:
             ValueError: `url` is not of that form, or a limit is not positive.
@@ -74,15 +93,28 @@ class JsonRpcEndpoint:
         self._http = HttpEndpoint(url, timeout=timeout)
         self._timeout = timeout
         self._max_bytes = max_bytes
+        self._bucket = bucket
+        self._deadline = math.inf
         self._numbers = itertools.count(1)
         self.name = self._http.name
         """Scheme, host and port; the path may hold a key and is never shown."""
+
+    def until(self, deadline: float) -> JsonRpcEndpoint:
+        """Return this endpoint, with no answer later than `deadline`.
+
+        Args:
+            deadline: monotonic seconds, for all questions together.
+        """
+        bounded = copy.copy(self)
+        bounded._deadline = min(deadline, self._deadline)
+        return bounded
 
     def request(self, method: str, *params: JsonValue) -> JsonValue | RpcFailure:
         """Call one method and return its result or its error object.
 
         Raises:
             ChainTimeoutError: no complete answer in time.
+            RateLimitedError: it wants to be asked less, or we resolved to.
             ChainAnswerError: the answer is no JSON-RPC answer to this request.
             ChainUnavailableError: no connection.
         """
@@ -162,16 +194,27 @@ class JsonRpcEndpoint:
 
     def _post(self, body: JsonValue, *, method: str) -> JsonValue:
         data = json.dumps(body, separators=(",", ":")).encode()
+        self._wait_for_turn(len(body) if isinstance(body, list) else 1, method=method)
+        left = self._deadline - time.monotonic()
         try:
-            answer = self._http.exchange("POST", body=data, max_bytes=self._max_bytes)
+            answer = self._http.exchange(
+                "POST", body=data, max_bytes=self._max_bytes, seconds=left
+            )
         except TimeoutError as error:
             raise ChainTimeoutError(
-                self.name, method=method, limit=self._timeout
+                self.name, method=method, limit=round(min(left, self._timeout), 3)
             ) from error
         except ConnectionError as error:
             raise ChainUnavailableError(
                 self.name, method=method, reason=str(error)
             ) from error
+        if answer.status == 429:
+            raise RateLimitedError(
+                self.name,
+                method=method,
+                got=f"HTTP status 429: {answer.content[:MAX_TEXT]!r}",
+                retry_after=_retry_after(answer.headers),
+            )
         if answer.status != 200:
             raise ChainAnswerError(
                 self.name,
@@ -185,6 +228,34 @@ class JsonRpcEndpoint:
             raise ChainAnswerError(
                 self.name, method=method, got=error.got, expected=error.expected
             ) from error
+
+    def _wait_for_turn(self, count: int, *, method: str) -> None:
+        """Keep to our own rate; an answer too late to be of use is not asked for."""
+        if self._bucket is None:
+            return
+        within = min(self._deadline - time.monotonic(), self._timeout)
+        wait = self._bucket.reserve(count, within=within)
+        if wait is None:
+            raise RateLimitedError(
+                self.name,
+                method=method,
+                got="more questions than `requests_per_second`",
+                retry_after=RETRY_SECONDS,
+            )
+        if wait:
+            time.sleep(wait)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Read `Retry-After`: seconds or a date (RFC 9110, 10.2.3); hostile text."""
+    text = headers.get("retry-after", "").strip()[:64]
+    if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+        return min(float(text), MAX_RETRY_SECONDS)
+    try:
+        seconds = parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, OverflowError, OSError):
+        return RETRY_SECONDS
+    return min(max(seconds, 0.0), MAX_RETRY_SECONDS)
 
 
 def _request_json(request: RpcRequest, *, number: int) -> dict[str, JsonValue]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
 from eth_abi.abi import encode
@@ -197,11 +198,10 @@ class Mandate:
             [(rule.target, rule.data) for rule in self.rules],
         )
 
-    @property
+    @cached_property
     def id(self) -> Digest:
         """The mandate's hash, by which the gate knows it."""
-        encoded = encode([MANDATE_ABI], [self.abi_values()])
-        return keccak256(MANDATE_PREFIX + encoded)
+        return _id_of(self)
 
     def slot_of(self, block_number: int) -> int:
         """Return the slot that `block_number` lies in."""
@@ -443,3 +443,9 @@ def _rule(value: JsonValue) -> Rule:
         target=parse_address(item["target"], what="rule.target"),
         data=from_hex(item["data"], what="rule.data"),
     )
+
+
+@lru_cache(maxsize=64)
+def _id_of(mandate: Mandate) -> Digest:
+    """Hash `mandate`; the same one is parsed from every bundle, and never changes."""
+    return keccak256(MANDATE_PREFIX + encode([MANDATE_ABI], [mandate.abi_values()]))

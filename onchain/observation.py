@@ -236,7 +236,8 @@ def record(
     account: Address,
     block: Block,
 ) -> Observation:
-    """Make the planned reads on the state after `block`, in one round trip.
+    """Make the planned reads on the state after `block`, in one round trip, at one
+    endpoint.
 
     Args:
         names: observation names, in the program's order.
@@ -253,14 +254,7 @@ def record(
     _require_chain(chain.chain_id, book)
     planned = planned_reads(names, book=book, account=account)
     calls = [CallRequest(target=read.target, data=read.calldata) for read in planned]
-    try:
-        returned = chain.call_many(calls, block_hash=block.hash)
-    except BlockUnknownError:
-        # An endpoint says the same of a block it lacks and of one it dropped.
-        chain.verify_canonical(number=block.number, block_hash=block.hash)
-        raise
-    # Endpoints that ignore `requireCanonical` would answer for a dropped block.
-    chain.verify_canonical(number=block.number, block_hash=block.hash)
+    returned = chain.steadily(lambda one: _returned(one, calls, block=block))
     return Observation(
         chain_id=chain.chain_id,
         block_number=block.number,
@@ -272,6 +266,20 @@ def record(
             for read, data in zip(planned, returned, strict=True)
         ),
     )
+
+
+def _returned(
+    chain: Chain, calls: Sequence[CallRequest], *, block: Block
+) -> tuple[bytes, ...]:
+    try:
+        returned = chain.call_many(calls, block_hash=block.hash)
+    except BlockUnknownError:
+        # An endpoint says the same of a block it lacks and of one it dropped.
+        chain.verify_canonical(number=block.number, block_hash=block.hash)
+        raise
+    # Endpoints that ignore `requireCanonical` would answer for a dropped block.
+    chain.verify_canonical(number=block.number, block_hash=block.hash)
+    return returned
 
 
 def facts(
@@ -315,7 +323,7 @@ def facts(
 def observation_reread(
     chain: Chain, observation: Observation
 ) -> tuple[ReadMismatch, ...]:
-    """Re-read every recorded read at its block and return those that differ.
+    """Re-read every recorded read at its block, at one endpoint; return what differs.
 
     Raises:
         ObservationContextError: another chain, or the block's timestamp differs.
@@ -329,6 +337,10 @@ def observation_reread(
             got=str(observation.chain_id),
             expected=str(chain.chain_id),
         )
+    return chain.steadily(lambda one: _reread(one, observation))
+
+
+def _reread(chain: Chain, observation: Observation) -> tuple[ReadMismatch, ...]:
     block = chain.verify_canonical(
         number=observation.block_number, block_hash=observation.block_hash
     )

@@ -41,6 +41,8 @@ class Simulation:
     as in bounds and in the gate's event. All 0 on failure."""
     block: Block
     """The parent of the simulated block."""
+    endpoint: str = ""
+    """Where it was run: scheme, host and port."""
 
 
 def simulate_execution(
@@ -53,7 +55,7 @@ def simulate_execution(
     tracked: Sequence[Tracked],
     timestamp: int | None = None,
 ) -> Simulation:
-    """Simulate `sender` sending `calldata` to `gate` in the next block.
+    """Simulate `sender` sending `calldata` to `gate` in the next block, at one place.
 
     Args:
         account: whose balances are compared.
@@ -65,9 +67,27 @@ def simulate_execution(
         TransactionRefusedError: `sender` could not even send it.
         ChainUnavailableError: the endpoint does not answer usefully.
     """
+    return chain.steadily(
+        lambda one: _simulated(
+            one,
+            execution=CallRequest(target=gate, data=calldata, sender=sender),
+            account=account,
+            tracked=tracked,
+            timestamp=timestamp,
+        )
+    )
+
+
+def _simulated(
+    chain: Chain,
+    *,
+    execution: CallRequest,
+    account: Address,
+    tracked: Sequence[Tracked],
+    timestamp: int | None,
+) -> Simulation:
     base = chain.latest_block()
     reads = [balance_read(entry.token, account=account) for entry in tracked]
-    execution = CallRequest(target=gate, data=calldata, sender=sender)
     codes = (
         {BALANCE_READER: BALANCE_READER_CODE}
         if any(entry.token == NATIVE for entry in tracked)
@@ -90,6 +110,7 @@ def simulate_execution(
             for entry, start, end in zip(tracked, before, after, strict=True)
         ),
         block=base,
+        endpoint=chain.endpoint,
     )
 
 

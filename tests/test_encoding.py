@@ -9,6 +9,7 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -197,3 +198,79 @@ def test_refuses_another_number_of_siblings(change: int) -> None:
     siblings = (path.siblings * 2)[: len(path.siblings) + change]
     with pytest.raises(MalformedError, match="expected 3, for leaf 2 of 5"):
         replace(path, siblings=siblings)
+
+
+TEXT = st.text(st.characters(codec="utf-8"))
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | TEXT
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+@settings(max_examples=300, deadline=None)
+def test_canonical_json_is_what_an_independent_encoder_writes(value: object) -> None:
+    assert canonical_json(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "".join(map(chr, range(0x2100))),
+        {"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\x80": 6},
+        {"b": [1, True, None, "x"], "a": (1, 2)},
+        [2**53 - 1, -(2**53) + 1],
+        {"": {}, "x": []},
+        [1, 1.5],
+        [1, True],
+        1e21,
+        -0.0,
+    ],
+    ids=repr,
+)
+def test_canonical_json_of_corners(value: object) -> None:
+    assert canonical_json(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        2**53,
+        [-(2**53)],
+        {"a": [1, 2**60]},
+        "\ud800",
+        {"\ud800": 1},
+        {1: 2},
+        {"a": 1, 2: 3},
+        float("nan"),
+        [float("inf")],
+        {"a": b"bytes"},
+        {1, 2},
+    ],
+    ids=repr,
+)
+def test_canonical_json_refuses(value: object) -> None:
+    with pytest.raises(MalformedError):
+        canonical_json(value)
+
+
+def test_canonical_json_refuses_what_contains_itself() -> None:
+    value: list[object] = []
+    value.append(value)
+    with pytest.raises(MalformedError):
+        canonical_json(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b'"\\' * 10**6, b'"' * 10**6, b'"' + b"\\a" * 10**6, b'\\"' * 10**6],
+    ids=["escapes without end", "quotes", "one open string", "stray backslashes"],
+)
+def test_depth_is_counted_in_one_pass_over(text: bytes) -> None:
+    with pytest.raises(MalformedError):
+        parse_json(text + b"[" * 70, what="test", max_bytes=2**23)

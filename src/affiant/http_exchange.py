@@ -91,7 +91,13 @@ class HttpEndpoint:
         """Scheme, host and port; the path may hold a key and is never shown."""
 
     def exchange(
-        self, method: str, *, path: str = "", body: bytes = b"", max_bytes: int
+        self,
+        method: str,
+        *,
+        path: str = "",
+        body: bytes = b"",
+        max_bytes: int,
+        seconds: float | None = None,
     ) -> HttpAnswer:
         """Send one request and return the answer to it, whatever its status.
 
@@ -100,12 +106,15 @@ class HttpEndpoint:
             path: added to the URL's own path.
             body: JSON.
             max_bytes: longest answer kept whole.
+            seconds: what is left of the asker's own time, where that is less than the
+                endpoint's.
 
         Raises:
             TimeoutError: no complete answer in time.
             ConnectionError: no connection, or what came is not HTTP; says which.
         """
-        deadline = time.monotonic() + self._timeout
+        limit = self._timeout if seconds is None else min(seconds, self._timeout)
+        deadline = time.monotonic() + limit
         request = self._request(method, path=path, body=body)
         with _as_connection_error():
             return self._exchange(

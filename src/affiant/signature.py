@@ -7,6 +7,7 @@ curve order, v 27 or 28 (EIP-2 low-s; there is one accepted signature per nonce)
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NewType
 
 from eth_keys.datatypes import Signature
@@ -19,6 +20,9 @@ from affiant.errors import MalformedError
 
 Address = NewType("Address", str)
 """An EIP-55 checksummed address."""
+
+ADDRESS_CHARACTERS = 42
+"""Length of an address in hexadecimal, its prefix included."""
 
 SIGNATURE_BYTES = 65
 """Length of a signature."""
@@ -33,12 +37,22 @@ def parse_address(value: JsonValue, *, what: str) -> Address:
     Raises:
         MalformedError: it is not an address, or its checksum is wrong.
     """
-    if not isinstance(value, str) or value[:2] != "0x" or not is_address(value):
+    # By its length first: what is remembered must be small, whoever sends it.
+    fits = isinstance(value, str) and len(value) == ADDRESS_CHARACTERS
+    checksummed = _checksummed(value) if fits else None
+    if checksummed is None:
         raise MalformedError(what, got=repr(value)[:80], expected="an address")
-    checksummed = str(to_checksum_address(value))
     if value not in (checksummed, value.lower(), "0x" + value[2:].upper()):
         raise MalformedError(what, got=repr(value)[:80], expected=checksummed)
     return Address(checksummed)
+
+
+@lru_cache(maxsize=4096)
+def _checksummed(text: str) -> str | None:
+    """Return an address with its checksum, a hash of its letters; None: it is none."""
+    if text[:2] != "0x" or not is_address(text):
+        return None
+    return str(to_checksum_address(text))
 
 
 def recover_signer(digest: Digest, *, signature: bytes) -> Address:

@@ -183,9 +183,9 @@ class DroppingChain:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._chain, name)
 
-    def send_raw(self, transaction: bytes) -> None:
+    def broadcast(self, transaction: bytes) -> None:
         if self._sends:
-            self._chain.send_raw(transaction)
+            self._chain.broadcast(transaction)
         raise ChainUnavailableError("test", method="send", reason="cut off")
 
 
@@ -234,7 +234,13 @@ def test_a_decision_is_never_sent_twice(world, node_url, tmp_path):
     with pytest.raises(AlreadySentError) as raised:
         agent._submitter.send(
             Outgoing(
-                run="again", slot=result.slot, digest=result.digest, call=call, gas=1
+                run="again",
+                slot=result.slot,
+                digest=result.digest,
+                call=call,
+                gas=1,
+                previous=result.bundle.decision.previous,
+                valid_until=result.bundle.decision.valid_until,
             )
         )
     assert raised.value.transaction == result.transaction

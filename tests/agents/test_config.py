@@ -60,6 +60,32 @@ def test_endorsers_are_named_by_url(tmp_path: Path):
     assert config.endorsers.wait_seconds == 9
 
 
+def test_several_endpoints_and_nodes_are_named_by_urls(tmp_path: Path):
+    text = GOOD.replace(
+        'url = "http://127.0.0.1:8545"',
+        'urls = ["http://127.0.0.1:8545", "https://rpc.example"]\n'
+        "requests_per_second = 25\noperation_seconds = 20",
+    ).replace('url = "http://127.0.0.1:8700"', 'urls = ["http://127.0.0.1:8700"]')
+    config = load_config(written(tmp_path, text))
+    assert config.chain.endpoints == ("http://127.0.0.1:8545", "https://rpc.example")
+    assert (config.chain.requests_per_second, config.chain.operation_seconds) == (
+        25,
+        20,
+    )
+    assert config.node.addresses == ("http://127.0.0.1:8700",)
+
+
+def test_transactions_have_limits_unless_the_file_says_others(tmp_path: Path):
+    config = load_config(written(tmp_path, GOOD))
+    assert config.chain.endpoints == ("http://127.0.0.1:8545",)
+    assert config.transactions.confirmations == 1
+    assert config.transactions.max_fees.max_fee == 2_000 * 10**9
+    text = GOOD + "[transactions]\nconfirmations = 5\nmax_fee_gwei = 0.5\n"
+    config = load_config(written(tmp_path, text))
+    assert config.transactions.confirmations == 5
+    assert config.transactions.max_fees.max_fee == 5 * 10**8
+
+
 WRONG = {
     "no TOML": ("[chain", "TOML"),
     "nothing": ("", "chain"),
@@ -72,6 +98,42 @@ WRONG = {
     "too many endorsers": (
         GOOD + f"[endorsers]\nurls = {['http://127.0.0.1:1'] * 65}\n",
         "endorsers.urls",
+    ),
+    "no endpoint": (GOOD.replace('url = "http://127.0.0.1:8545"', ""), "chain"),
+    "both url and urls": (
+        GOOD.replace("id = 31337", 'id = 31337\nurls = ["http://127.0.0.1:1"]'),
+        "either `url` or `urls`",
+    ),
+    "one endpoint twice": (
+        GOOD.replace(
+            'url = "http://127.0.0.1:8545"',
+            'urls = ["http://127.0.0.1:1", "http://127.0.0.1:1"]',
+        ),
+        "each of `urls` once",
+    ),
+    "too many endpoints": (
+        GOOD.replace(
+            'url = "http://127.0.0.1:8545"',
+            f"urls = {[f'http://127.0.0.1:{n}' for n in range(1, 18)]}",
+        ),
+        "chain.urls",
+    ),
+    "no node": (GOOD.replace('url = "http://127.0.0.1:8700"', ""), "node"),
+    "no confirmation": (
+        GOOD + "[transactions]\nconfirmations = 0\n",
+        "transactions.confirmations",
+    ),
+    "no fee at all": (
+        GOOD + "[transactions]\nmax_fee_gwei = 0\n",
+        "transactions.max_fee_gwei",
+    ),
+    "a fee of all the money": (
+        GOOD + "[transactions]\nmax_fee_gwei = 1e9\n",
+        "transactions.max_fee_gwei",
+    ),
+    "no question ever": (
+        GOOD.replace("timeout_seconds = 5", "requests_per_second = 0"),
+        "chain.requests_per_second",
     ),
     "a section more": (GOOD + '[prompt]\ntext = "x"\n', "prompt"),
     "a chain id in words": (GOOD.replace("31337", '"31337"'), "chain.id"),

@@ -54,7 +54,7 @@ from affiant.inference.trace import Trace
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.attestation.binding import NOBODY, TdxWorkload
 from affiant.onchain.attestation.claim import AttestationClaim
-from affiant.onchain.chain_types import parse_block
+from affiant.onchain.chain_types import parse_block, parse_fee_history
 from affiant.onchain.decision import Call, Decision
 from affiant.onchain.endorsement import Endorsement
 from affiant.onchain.evidence import EvidenceBundle
@@ -293,6 +293,16 @@ def _block() -> bytes:
     )
 
 
+def _fee_history() -> bytes:
+    return canonical_json(
+        {
+            "oldestBlock": "0x27f",
+            "baseFeePerGas": ["0x3b9aca00", "0x3b9aca07", "0x3b9aca0f"],
+            "reward": [["0x1"], ["0x5f5e100"]],
+        }
+    )
+
+
 def _index() -> bytes:
     return canonical_json({"metadata": {}, "weight_map": {"a": "model-1.safetensors"}})
 
@@ -460,5 +470,6 @@ def targets() -> tuple[Target, ...]:
             errors=(RejectedError, SchemaUnsupportedError),
         ),
         Target("block", _block(), _whole(parse_block)),
+        Target("fee history", _fee_history(), _whole(parse_fee_history)),
         Target("places of JSON", seeds.PLAN.encode(), _places, exact=False),
     )

@@ -421,19 +421,28 @@ def test_logs_of_others_are_refused(chain: Chain, devnet: Devnet) -> None:
 
 GWEI = 10**9
 
+
+def with_tip(told: JsonValue, tip: int) -> JsonValue:
+    """A fee history in which every block took `tip`."""
+    return {**told, "reward": [[hex(tip)] for _ in told["reward"]]}
+
+
 FEE_LIES = {
     "a priority fee of an ether": (
-        on("eth_maxPriorityFeePerGas", lambda _: hex(10**18)),
+        on("eth_feeHistory", lambda told: with_tip(told, 10**18)),
         "priority fee",
     ),
     "a priority fee just above the limit": (
-        on("eth_maxPriorityFeePerGas", lambda _: hex(100 * GWEI + 1)),
+        on("eth_feeHistory", lambda told: with_tip(told, 100 * GWEI + 1)),
         "priority fee",
     ),
     "a base fee of an ether": (
         on(
-            "eth_getBlockByNumber",
-            lambda block: {**block, "baseFeePerGas": hex(10**18)},
+            "eth_feeHistory",
+            lambda told: {
+                **told,
+                "baseFeePerGas": [*told["baseFeePerGas"][:-1], hex(10**18)],
+            },
         ),
         "max fee",
     ),
@@ -458,6 +467,17 @@ def test_nothing_is_signed_for_a_fee_that_burns_the_operators_money(
         with connected(chain, url, max_fees=unlimited) as patient:
             assert patient.fees().max_fee > 100 * GWEI
     assert chain.nonce(Address(sender.address)) == nonce
+
+
+def test_without_a_fee_history_the_endpoints_suggestion_counts(chain: Chain) -> None:
+    def unknown(method: str, result: JsonValue) -> JsonValue:
+        if method == "eth_feeHistory":
+            raise ChainRefusedError("old", method=method, code=-32601, message="no")
+        return hex(7) if method == "eth_maxPriorityFeePerGas" else result
+
+    with lying(chain, unknown) as url, connected(chain, url) as old:
+        assert old.fees().priority_fee == 7
+        assert old.fees().max_fee >= 7
 
 
 def test_an_endpoint_that_changes_its_chain_id_is_refused(

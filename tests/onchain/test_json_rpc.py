@@ -22,8 +22,16 @@ from affiant.onchain.errors import (
     ChainRefusedError,
     ChainTimeoutError,
     ChainUnavailableError,
+    RateLimitedError,
 )
-from affiant.onchain.json_rpc import JsonRpcEndpoint, RpcFailure, RpcRequest
+from affiant.onchain.json_rpc import (
+    MAX_RETRY_SECONDS,
+    RETRY_SECONDS,
+    JsonRpcEndpoint,
+    RpcFailure,
+    RpcRequest,
+)
+from affiant.onchain.rate_limit import TokenBucket
 
 Handler = Callable[[socket.socket, object], None]
 
@@ -163,7 +171,7 @@ CASES = [
         ChainUnavailableError,
     ),
     Case("is overloaded", sends(http(b"busy", status="503 No")), ChainAnswerError),
-    Case("rate-limits", sends(http(b"slow", status="429 No")), ChainAnswerError),
+    Case("rate-limits", sends(http(b"slow", status="429 No")), RateLimitedError),
     Case(
         "redirects elsewhere",
         sends(b"HTTP/1.1 302 Go\r\nLocation: http://127.0.0.1:1/\r\n\r\n"),
@@ -366,3 +374,70 @@ def test_a_long_batch_is_split_and_stays_in_order() -> None:
             outcomes = endpoint.batch([RpcRequest(name, ()) for name in names])
     assert list(outcomes) == names
     assert sizes == [100, 100, 50]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (b"", RETRY_SECONDS),
+        (b"Retry-After: 7\r\n", 7),
+        (b"Retry-After: 999999999\r\n", MAX_RETRY_SECONDS),
+        (b"Retry-After: " + b"9" * 400 + b"\r\n", RETRY_SECONDS),
+        (b"Retry-After: -5\r\n", RETRY_SECONDS),
+        (b"Retry-After: soon\r\n", RETRY_SECONDS),
+        (b"Retry-After: Fri, 01 Jan 1999 00:00:00 GMT\r\n", 0),
+        (b"Retry-After: Fri, 01 Jan 2999 00:00:00 GMT\r\n", MAX_RETRY_SECONDS),
+    ],
+    ids=[
+        "nothing",
+        "seconds",
+        "years",
+        "a number without end",
+        "the past",
+        "words",
+        "a past date",
+        "a far date",
+    ],
+)
+def test_how_long_an_endpoint_is_left_alone_that_says(
+    header: bytes, seconds: float
+) -> None:
+    answer = b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n" + header + b"\r\n"
+    with serving(sends(answer)) as url:
+        endpoint = JsonRpcEndpoint(url, timeout=LIMIT)
+        with closing(endpoint), pytest.raises(RateLimitedError) as caught:
+            endpoint.request("any")
+    assert caught.value.retry_after == seconds
+
+
+def test_our_own_rate_is_kept_to_and_what_comes_too_late_is_not_asked() -> None:
+    asked: list[object] = []
+
+    def handler(connection: socket.socket, request: object) -> None:
+        asked.append(request)
+        answers(lambda r: {"jsonrpc": "2.0", "id": r["id"], "result": "0x1"})(
+            connection, request
+        )
+
+    with serving(handler) as url:
+        bucket = TokenBucket(per_second=20, burst=1)
+        endpoint = JsonRpcEndpoint(url, timeout=LIMIT, bucket=bucket)
+        with closing(endpoint):
+            started = time.monotonic()
+            for _ in range(3):
+                endpoint.request("any")
+            assert time.monotonic() - started >= 0.1
+            bounded = endpoint.until(time.monotonic() + 0.01)
+            with pytest.raises(RateLimitedError):
+                bounded.request("any")
+    assert len(asked) == 3
+
+
+def test_an_operations_deadline_ends_an_exchange_before_its_own_limit() -> None:
+    drips = sends(http(b"", length=100), *[b" "] * 100, pause=0.05)
+    with serving(drips) as url:
+        endpoint = JsonRpcEndpoint(url, timeout=20)
+        started = time.monotonic()
+        with closing(endpoint), pytest.raises(ChainTimeoutError):
+            endpoint.until(started + 0.2).request("any")
+        assert time.monotonic() - started < 1
