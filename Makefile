@@ -13,7 +13,7 @@ PURE_TESTS := tests/test_encoding.py tests/test_formats.py \
 	tests/test_completion_format.py tests/agents tests/audit \
 	tests/inference/attestation tests/onchain tests/vectors
 
-.PHONY: help setup demo test test-long check lint coverage analyze prove format artifacts vectors \
+.PHONY: help setup demo test test-long chaos check lint coverage analyze prove format artifacts vectors \
 	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \
 	bench-fingerprint bench-commitment bench-endorse bench-serve up clean
 
@@ -74,6 +74,9 @@ lint: setup ## Format, lint, types, layers, generated files
 	@contracts/forge build --quiet
 	@$(BIN)/python -m affiant.onchain.build_artifacts --check
 	@$(BIN)/python -m affiant.onchain.build_contract_errors --check
+
+chaos: setup ## 200 kill -9 of an agent, with bad endpoints and reorganisations
+	@$(BIN)/python tests/chaos/chaos.py
 
 coverage: setup ## Every line and branch of the contracts, or the reason why not
 	@mkdir -p .cache/forge

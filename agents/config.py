@@ -11,6 +11,8 @@ else.
     [evidence]  url of the evidence store (a folder, or anything fsspec knows)
     [journal]   url, a path or an SQLAlchemy URL
     [operator]  keystore, password_env
+    [endorsers] urls, timeout_seconds = 120, wait_seconds = 120 (optional)
+    [approval]  above = "1000" (optional: a person approves what puts more at risk)
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from pydantic import (
     ValidationError,
 )
 
+from affiant.agents.approve import ApprovalSection
 from affiant.agents.endorser_client import MAX_ENDORSERS
 from affiant.agents.errors import ConfigError
 from affiant.encoding import parse_json
@@ -122,6 +125,7 @@ class AgentConfig(_Section):
     journal: UrlSection
     operator: OperatorSection
     endorsers: EndorsersSection = EndorsersSection()
+    approval: ApprovalSection = ApprovalSection()
 
 
 def load_config(path: str | Path) -> AgentConfig:

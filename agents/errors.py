@@ -14,7 +14,13 @@
     ├── EndorsementsRefusedError  too many endorsers refused for the rung to be met
     ├── AlreadySentError          this decision was sent before; never sent twice
     ├── RevertedError             the transaction was mined and reverted
-    └── ConfigError               the configuration file is not what is expected
+    ├── ConfigError               the configuration file is not what is expected
+    ├── JournalVersionError       (`database`) another version's, or no journal
+    ├── JournalTruncatedError     (`database`) the journal has lost its end
+    ├── CheckpointRefusedError    (`checkpoints`) another version's, or not ours
+    ├── RunRefusedError           (`restore`) refused before the process ended
+    ├── ApprovalRefusedError      (`approvals`) a person said no, or nothing in time
+    └── NotPendingError           (`approvals`) nobody is asked about that decision
     UnavailableError
     ├── NodeUnavailableError      no usable answer from the node in time
     ├── EndorserUnavailableError  no usable answer from an endorser in time
@@ -23,7 +29,10 @@
     ├── NodeBusyError             the node has no room for another decision
     ├── ServerBusyError           a service of ours has no room for another request
     ├── DecisionTimeoutError      the node needed too long; ask again later
-    ├── JournalError              (`journal`) the agent's memory cannot be used
+    ├── JournalError              (`database`) the agent's memory cannot be used
+    ├── CheckpointError           (`checkpoints`) nor that of where a run is
+    ├── RunInterruptedError       (`restore`) unavailable before the process ended
+    ├── AgentLockedError          (`lock`) another process runs the agent
     └── AnsweredUnavailableError  (`answered`) the node's memory cannot be used
     ValueError (misuse)
     └── ProgramDefinitionError    a `VerifiedAgent` subclass that is no program
@@ -36,7 +45,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from affiant.encoding import Digest, to_hex
+from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.errors import RejectedError, UnavailableError
 
 
@@ -261,3 +270,8 @@ class DecisionTimeoutError(UnavailableError):
 def _endorsements(got: int, needed: int, reasons: Sequence[str]) -> str:
     told = "; ".join(reasons) or "nobody else was asked"
     return f"endorsements: got {got}, expected {needed}: {told}"[:2000]
+
+
+def described(error: BaseException) -> dict[str, JsonValue]:
+    """Return an error as the journal writes it: its class's name and its message."""
+    return {"error": type(error).__name__, "message": str(error)[:2000]}

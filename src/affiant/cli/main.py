@@ -12,6 +12,7 @@ from affiant import __version__
 from affiant.cli import (
     attest,
     audit,
+    controlling,
     deploying,
     endorsing,
     explain,
@@ -58,7 +59,7 @@ app.command()(running.demo)
 app.command()(running.up)
 app.command()(running.node)
 app.command()(serve.serve)
-app.add_typer(running.agent_app, name="agent")
+app.add_typer(controlling.agent_app, name="agent")
 app.add_typer(running.key_app, name="key")
 app.command()(audit.audit)
 app.command()(explain.explain)

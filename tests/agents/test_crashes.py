@@ -1,0 +1,93 @@
+"""An agent that dies at any point: its decision is completed, or recorded as given up.
+
+Death is an exception that nothing expects, raised between two writes; `tests/chaos`
+does the same with SIGKILL, and at any instant. What is checked is the same: see
+`agree`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHAOS = Path(__file__).resolve().parents[1] / "chaos"
+sys.path.insert(0, str(CHAOS))
+from agreement import disagreements  # noqa: E402
+from crash_points import (  # noqa: E402
+    Death,
+    DyingChain,
+    DyingJournal,
+    DyingStore,
+    Killed,
+    watch_checkpoints,
+)
+
+pytestmark = pytest.mark.anvil
+
+POINTS: tuple[str, ...] = tuple(json.loads((CHAOS / "points.json").read_text()))
+
+
+def dying_agent(world: Any, folder: Path, *, url: str, at: str | None) -> Any:
+    death = Death(at)
+    agent = world.agent(
+        folder,
+        url=url,
+        journal=world.closing(DyingJournal(str(folder / "journal.sqlite"), death)),
+        store=DyingStore(str(folder / "evidence"), death),
+        chain=DyingChain(world.chain, death),
+        confirm_seconds=0.3,
+    )
+    watch_checkpoints(agent, death)
+    return agent, death
+
+
+def checkpoints_left(folder: Path) -> int:
+    with sqlite3.connect(folder / "journal.checkpoints.sqlite") as connection:
+        (count,) = connection.execute(
+            "SELECT (SELECT count(*) FROM checkpoints) + (SELECT count(*) FROM writes)"
+        ).fetchone()
+    connection.close()
+    return int(count)
+
+
+def test_every_point_is_among_those_that_are_tried(world, node_url, tmp_path):
+    world.engine.text = world.swap
+    agent, death = dying_agent(world, tmp_path, url=node_url, at=None)
+    assert agent.run_once().outcome == "executed"
+    assert tuple(death.met) == POINTS
+    assert checkpoints_left(tmp_path) == 0
+
+
+@pytest.mark.parametrize("at", POINTS)
+def test_a_crash_completes_or_abandons_and_never_sends_twice(
+    world, node_url, tmp_path, at: str
+):
+    world.engine.text = world.swap
+    first, death = dying_agent(world, tmp_path, url=node_url, at=at)
+    nonce = world.nonce()
+    with pytest.raises(Killed):
+        first.run_once()
+    assert death.dead
+
+    # The same slot, in what would be another process.
+    again = world.agent(tmp_path, url=node_url, confirm_seconds=0.3)
+    again.run_once()
+    assert world.nonce() <= nonce + 1, "sent twice"
+
+    # The next slot: whatever is still open is over now.
+    world.scenario.next_slot(world.mandate.cadence)
+    world.engine.text = world.hold
+    assert again.run_once().outcome == "held"
+    assert disagreements(world, again.journal) == []
+    assert again.journal.open_runs(world.mandate.id) == ()
+    assert checkpoints_left(tmp_path) == 0
+    sent = [e for e in again.journal.entries() if e.status == "sending"]
+    assert len({e.digest for e in sent}) <= 1
+    executed = world.nonce() - nonce
+    # Only what was written down as sent, and never left, is not executed.
+    assert executed == (at != "before sending")
