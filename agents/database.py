@@ -223,9 +223,8 @@ class Database:
             raise JournalError(self.url, reason=f"damaged: {said}")
 
     def _identify(self, connection: sql.Connection) -> str:
-        known = dict(
-            connection.execute(sql.select(_about.c.name, _about.c.value)).tuples()
-        )
+        rows = connection.execute(sql.select(_about.c.name, _about.c.value)).all()
+        known = {str(name): str(value) for name, value in rows}
         fresh = {"format": FORMAT, "identity": secrets.token_hex(16)}
         for name, value in fresh.items():
             if name not in known:

@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sql
+
+from affiant.agents.checkpoints import CheckpointError
+from affiant.agents.journal import Entry, JournalError
 
 CHAOS = Path(__file__).resolve().parents[1] / "chaos"
 sys.path.insert(0, str(CHAOS))
@@ -91,3 +95,62 @@ def test_a_crash_completes_or_abandons_and_never_sends_twice(
     executed = world.nonce() - nonce
     # Only what was written down as sent, and never left, is not executed.
     assert executed == (at != "before sending")
+
+
+def fill_up(journal: Any, *, pages: int) -> None:
+    """Leave room for so many pages in the journal's file, as a full disk would."""
+
+    def limit(connection: Any, _record: object) -> None:
+        (used,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {used + pages}")
+
+    sql.event.listen(journal.database.engine, "connect", limit)
+    journal.database.engine.dispose()
+
+
+@pytest.mark.parametrize("full", ["journal", "checkpoints"])
+@pytest.mark.parametrize("pages", [0, 1, 2])
+def test_a_full_disk_sends_nothing_and_passes(world, node_url, tmp_path, full, pages):
+    world.engine.text = world.swap
+    nonce = world.nonce()
+    agent = world.agent(tmp_path, url=node_url, confirm_seconds=0.3)
+    # Rows are small: a few fill the last page.
+    for number in range(12):
+        agent.journal.append(padding(world, number))
+    if full == "journal":
+        fill_up(agent.journal, pages=pages)
+        wanted: type[Exception] = JournalError
+    else:
+        connection = agent._runs._checkpoints.saver.conn
+        (used,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {used + pages}")
+        wanted = CheckpointError
+    try:
+        outcome = agent.run_once().outcome
+    except wanted:
+        outcome = "broke"
+    sent = [e for e in agent.journal.entries() if e.status == "sending"]
+    assert world.nonce() - nonce == len(sent)
+    if pages == 0:
+        assert (outcome, sent) == ("broke", [])
+    # There is room again, in what would be another process.
+    again = world.agent(tmp_path, url=node_url, confirm_seconds=0.3)
+    again.run_once()
+    world.scenario.next_slot(world.mandate.cadence)
+    world.engine.text = world.hold
+    assert again.run_once().outcome == "held"
+    assert disagreements(world, again.journal) == []
+    assert world.nonce() == nonce + 1
+
+
+def padding(world: Any, number: int) -> Entry:
+    """A run of long ago."""
+    return Entry(
+        run=f"old{number}",
+        mandate=world.mandate.id,
+        slot=0,
+        step="record",
+        status="refused",
+        at=0.0,
+        detail="x" * 300,
+    )
