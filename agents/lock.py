@@ -105,6 +105,8 @@ class FileLocks:
     names: Sequence[str]
     _taken: list[Path] = field(default_factory=list)
     _since: str = "unknown"
+    _marked: int = -1
+    """What the files say already."""
 
     def take(self) -> None:
         """As `AgentLock.take`."""
@@ -121,6 +123,8 @@ class FileLocks:
 
     def mark(self, newest: int) -> None:
         """As `AgentLock.mark`."""
+        if newest == self._marked:
+            return
         text = json.dumps(
             {
                 "pid": os.getpid(),
@@ -136,9 +140,11 @@ class FileLocks:
                 os.pwrite(_held[path].descriptor, data, 0)
             except OSError as error:
                 raise JournalError(str(path), reason=str(error)) from error
+        self._marked = newest
 
     def release(self) -> None:
         """As `AgentLock.release`."""
+        self._marked = -1
         with _guard:
             while self._taken:
                 path = self._taken.pop()

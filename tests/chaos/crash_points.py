@@ -96,15 +96,18 @@ class DyingStore(EvidenceStore):
 class DyingChain:
     """A chain with a point around every transaction that leaves."""
 
+    SENDS = ("send_raw", "broadcast")
+    """What a chain may call it."""
+
     def __init__(self, chain: Chain, death: Death) -> None:
         self._chain, self._death = chain, death
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._chain, name)
-
-    def send_raw(self, transaction: bytes) -> Any:
-        return self._death.around(
-            "sending", lambda: self._chain.send_raw(transaction), numbered=False
+        inner = getattr(self._chain, name)
+        if name not in self.SENDS:
+            return inner
+        return lambda raw: self._death.around(
+            "sending", lambda: inner(raw), numbered=False
         )
 
 
