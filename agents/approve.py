@@ -44,12 +44,10 @@ class ApprovalSection(BaseModel):
 class AskedFor:
     """Where a decision stands with whoever approves."""
 
-    request: Asked | None
-    """What is asked; None: nothing need be."""
     state: str
     """`unneeded`, `asked` or `approved`."""
-    new: bool = False
-    """Whether it was asked just now."""
+    new: Asked | None = None
+    """What was asked just now."""
 
 
 def ask_for_approval(progress: Progress, *, around: Surroundings) -> AskedFor:
@@ -63,11 +61,11 @@ def ask_for_approval(progress: Progress, *, around: Surroundings) -> AskedFor:
     bundle, value = progress.bundle, progress.value_at_risk
     # 1.
     if around.approve_above is None:
-        return AskedFor(None, "unneeded")
+        return AskedFor("unneeded")
     if bundle is None or value is None:
         raise RuntimeError("approve before simulate")
     if value <= around.approve_above:
-        return AskedFor(None, "unneeded")
+        return AskedFor("unneeded")
     # 2.
     digest, state = bundle.digest, around.approvals.state(bundle.digest)
     request = Asked(
@@ -94,10 +92,10 @@ def ask_for_approval(progress: Progress, *, around: Surroundings) -> AskedFor:
     if state in ("rejected", "closed"):
         raise ApprovalRefusedError(digest, got=_said(state))
     if state == "approved":
-        return AskedFor(request, "approved")
+        return AskedFor("approved")
     if state is None:
         around.approvals.ask(request)
-    return AskedFor(request, "asked", new=state is None)
+    return AskedFor("asked", new=request if state is None else None)
 
 
 def last_block(mandate: Mandate, *, slot: int) -> int:

@@ -98,7 +98,11 @@ class Checkpoints:
     """The checkpoints of one journal's agents."""
 
     def __init__(
-        self, saver: BaseCheckpointSaver[Any], *, where: str, errors: tuple[type, ...]
+        self,
+        saver: BaseCheckpointSaver[Any],
+        *,
+        where: str,
+        errors: tuple[type[Exception], ...],
     ) -> None:
         """Wrap a saver; use `beside`."""
         self.saver = saver

@@ -182,7 +182,8 @@ class Database:
         """
         with self.converted(), self.engine.begin() as connection:
             done = connection.execute(table.insert().values(row))
-            return int(done.inserted_primary_key[0])
+            (number,) = done.inserted_primary_key or (0,)
+            return int(number)
 
     def rows(self, query: sql.Select[Any]) -> list[sql.RowMapping]:
         """Return the rows that `query` selects.

@@ -110,12 +110,19 @@ class Progress:
     """Set by the step that ends the run."""
     waits_for: str | None = None
     """Set by a step that did nothing yet: `approval`; `stop` where it was stopped."""
+    decided: Digest | None = None
+    """The decision's digest, where its bundle is not at hand any more."""
     error: AffiantError | None = None
     """Why it ended, where it was not meant to."""
     failed_step: str | None = None
     """The step that ended it."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time per step, and per phase inside the node as the node tells it (unsworn)."""
+
+    @property
+    def digest(self) -> Digest | None:
+        """The decision's digest, once there is a decision."""
+        return self.decided if self.bundle is None else self.bundle.digest
 
     def waiting(self, reason: str) -> Progress:
         """Return it as one that waits."""
@@ -126,7 +133,7 @@ class Progress:
         return Saved(
             run=self.run,
             slot=self.slot,
-            digest=None if self.bundle is None else self.bundle.digest,
+            digest=self.digest,
             outcome=self.outcome,
         )
 

@@ -105,6 +105,7 @@ def outcome_of(before: Progress, journal: Journal) -> Progress:
         return replace(
             before,
             outcome=outcome,
+            decided=entry.digest,
             transaction=entry.transaction,
             error=error,
             failed_step=None if error is None else entry.step,
@@ -126,6 +127,7 @@ def settled_progress(sending: Entry, *, around: Surroundings) -> Progress:
     progress = Progress(
         run=sending.run,
         slot=sending.slot,
+        decided=sending.digest,
         transaction=last.transaction,
         outcome="executed" if executed else "refused",
         error=None if executed else RunRefusedError(_words(last)),

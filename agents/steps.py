@@ -217,8 +217,8 @@ class AgentSteps:
         """Ask a person where the owner wants that; until then the run waits."""
         asked = ask_for_approval(progress, around=self._with)
         if asked.state == "asked":
-            if asked.new:
-                detail = asked.request.to_json()
+            if asked.new is not None:
+                detail = asked.new.to_json()
                 self._note("approve", progress, status="waiting", detail=detail)
             return progress.waiting("approval")
         if asked.state == "approved":
@@ -293,8 +293,8 @@ class AgentSteps:
             if progress.error is None
             else {"step": progress.failed_step, **described(progress.error)},
         )
-        if progress.bundle is not None and progress.outcome != "unavailable":
-            self._with.approvals.close(progress.bundle.digest, why="the run has ended")
+        if progress.digest is not None and progress.outcome != "unavailable":
+            self._with.approvals.close(progress.digest, why="the run has ended")
         return progress
 
     _STEPS: dict[Step, Callable[[AgentSteps, Progress], Progress]] = {
@@ -326,7 +326,7 @@ class AgentSteps:
                 step=step,
                 status=status,
                 at=self._with.clock(),
-                digest=None if progress.bundle is None else progress.bundle.digest,
+                digest=progress.digest,
                 transaction=progress.transaction,
                 detail=detail,
             )

@@ -4,7 +4,7 @@
 
 A real agent process, a real node, anvil with the real contracts and Uniswap, a real
 journal. One part is a double: the *model*, which says what a script tells it, so that
-most slots call for a transaction. Two of five kills are at named points around every
+most slots call for a transaction. Half of the kills are at named points around every
 write and every sending, in turn; the others at any instant. Meanwhile the endpoint
 drops, delays and garbles, and the chain is reorganised. In the end nobody is killed any
 more, and journal and chain are compared (`agreement.py`). Exit status 1: they differ.
@@ -38,15 +38,22 @@ from faulty_proxy import FaultyProxy  # noqa: E402
 from affiant.agents.journal import Journal  # noqa: E402
 from affiant.encoding import to_hex  # noqa: E402
 from affiant.onchain.devnet import Devnet  # noqa: E402
+from affiant.onchain.gate_events import EXECUTED_TOPIC  # noqa: E402
 
 POINTS: tuple[str, ...] = tuple(json.loads((HERE / "points.json").read_text()))
 """Every named point that an executed decision passes."""
 
-NAMED_SHARE = 0.4
+NAMED_SHARE = 0.5
 """Share of kills that are at a named point."""
 
-SLOT_SECONDS = 0.6
-"""How often the chain is moved into its next slot."""
+SLOT_SECONDS = 4.0
+"""How long a slot lasts in which no run ends; after one that does, it moves on."""
+
+REORG_SHARE = 0.3
+"""Share of slots after which the newest blocks are replaced."""
+
+LOOK_SECONDS = 0.15
+"""How often the journal is looked at for that."""
 
 PATIENCE_SECONDS = 6.0
 """How long a process may take to reach its named point before it is killed anyway."""
@@ -149,16 +156,51 @@ class World:
         """Move the chain from slot to slot, what the model says, and the past."""
         texts = (self.inner.swap, self.inner.swap, self.inner.supply, self.inner.hold)
         try:
-            while not self._over.wait(SLOT_SECONDS):
+            while not self._over.is_set():
+                self._wait_for_a_run()
                 self.inner.engine.text = self.random.choice(texts)
-                if not self.calm and self.random.random() < 0.15:
-                    self.inner.scenario.reorg(self.random.randint(1, 3))
-                    self.tally.reorgs += 1
+                self._reorganise(depth=self.random.randint(1, 3))
                 self.inner.scenario.refresh_feeds()
                 self.inner.scenario.next_slot(self.inner.mandate.cadence)
                 self.tally.slots += 1
         except BaseException as error:  # told to whoever ends the world
             self._failure = error
+
+    def _reorganise(self, *, depth: int) -> None:
+        """Replace the newest blocks, now and then, but none with an execution."""
+        if self.calm or self.random.random() > REORG_SHARE:
+            return
+        newest = self.inner.chain.block_number()
+        executed = self.inner.chain.logs(
+            self.inner.book.gate,
+            topics=[EXECUTED_TOPIC, self.inner.mandate.id],
+            from_block=newest - depth + 1,
+            to_block=newest,
+        )
+        if not executed:
+            self.inner.scenario.reorg(depth)
+            self.tally.reorgs += 1
+
+    def _wait_for_a_run(self) -> None:
+        """Wait until the slot's run has ended, or for as long as a slot lasts."""
+        slot = self.inner.mandate.slot_of(self.inner.chain.block_number())
+        deadline = time.monotonic() + SLOT_SECONDS
+        while time.monotonic() < deadline and not self._over.wait(LOOK_SECONDS):
+            entries = self.read(
+                lambda j: j.entries(mandate=self.inner.mandate.id, last=1)
+            )
+            if entries and entries[0].slot == slot and entries[0].step == "record":
+                # It may be tried again, or be killed on its way out.
+                self._over.wait(self.random.uniform(0, 0.5))
+                return
+
+    def read(self, ask: Callable[[Journal], Any]) -> Any:
+        """Ask the journal, as another process may."""
+        journal = Journal(str(self.folder / "journal.sqlite"))
+        try:
+            return ask(journal)
+        finally:
+            journal.close()
 
     def _stop_moving(self) -> None:
         self._over.set()
@@ -175,17 +217,18 @@ def chaos(
     Args:
         folder: the agent's; empty.
     """
-    started = time.monotonic()
+    started, tried = time.monotonic(), Counter[str]()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dying_agent"])
     with ExitStack() as stack:
         world = World(folder, seed=seed, stack=stack)
-        tally, points = world.tally, list(POINTS)
-        world.random.shuffle(points)
+        tally = world.tally
         while tally.kills < kills:
             at = None
-            if world.random.random() < NAMED_SHARE and points:
-                at = points[tally.kills % len(points)]
+            if world.random.random() < NAMED_SHARE:
+                least = min(tried[name] for name in POINTS)
+                at = world.random.choice([n for n in POINTS if tried[n] == least])
+                tried[at] += 1
             process = context.Process(target=live, args=(world.orders(at=at),))
             process.start()
             _await_death(process, world, at=at)
@@ -201,7 +244,7 @@ def chaos(
 def _await_death(process: BaseProcess, world: World, *, at: str | None) -> None:
     """Kill a process, or wait until it has killed itself; count where it was."""
     tally = world.tally
-    wait = PATIENCE_SECONDS if at is not None else world.random.uniform(0.05, 1.2)
+    wait = PATIENCE_SECONDS if at is not None else world.random.uniform(0.05, 2.0)
     process.join(wait)
     died_there = process.exitcode == -9
     if process.exitcode is None:
@@ -218,13 +261,7 @@ def _await_death(process: BaseProcess, world: World, *, at: str | None) -> None:
 
 def _reached(world: World) -> str:
     """Return the step at which the journal says that the run in progress is."""
-    if not (world.folder / "journal.sqlite").exists():
-        return "before the first row"
-    journal = Journal(str(world.folder / "journal.sqlite"))
-    try:
-        last = journal.entries(mandate=world.inner.mandate.id, last=1)
-    finally:
-        journal.close()
+    last = world.read(lambda j: j.entries(mandate=world.inner.mandate.id, last=1))
     if not last:
         return "before the first row"
     if last[0].step == "record":
@@ -254,15 +291,14 @@ def _come_to_an_end(context: Any, world: World) -> None:
 
 
 def _open(world: World) -> list[str]:
-    journal = Journal(str(world.folder / "journal.sqlite"))
-    try:
-        mandate = world.inner.mandate.id
-        waiting = [str(e.transaction) for e in journal.unsettled(mandate)]
-        newest = world.inner.mandate.slot_of(world.inner.chain.block_number())
-        runs = [e.run for e in journal.open_runs(mandate) if e.slot < newest]
-        return [*waiting, *runs]
-    finally:
-        journal.close()
+    mandate = world.inner.mandate
+    newest = mandate.slot_of(world.inner.chain.block_number())
+    waiting = world.read(lambda journal: journal.unsettled(mandate.id))
+    runs = world.read(lambda journal: journal.open_runs(mandate.id))
+    return [
+        *(str(entry.transaction) for entry in waiting if entry.slot < newest),
+        *(entry.run for entry in runs if entry.slot < newest),
+    ]
 
 
 def _compare(world: World) -> None:

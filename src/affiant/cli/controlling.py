@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from affiant.cli.running import agent_app
 from affiant.encoding import to_hex
 
 if TYPE_CHECKING:
@@ -72,31 +71,26 @@ def _ask(config: Path, command: Command, *, told: str) -> None:
     typer.echo(told)
 
 
-@agent_app.command("pause")
 def agent_pause(config: Config) -> None:
     """Take no new decision until `resume`; what is in flight goes on."""
     _ask(config, "pause", told="asked to pause: no new decision until `resume`")
 
 
-@agent_app.command("resume")
 def agent_resume(config: Config) -> None:
     """Take decisions again."""
     _ask(config, "resume", told="asked to take decisions again")
 
 
-@agent_app.command("drain")
 def agent_drain(config: Config) -> None:
     """End what is in flight, then the process that runs now."""
     _ask(config, "drain", told="asked to end once nothing is in flight")
 
 
-@agent_app.command("stop")
 def agent_stop(config: Config) -> None:
     """End the process that runs now at its next step; the next start goes on."""
     _ask(config, "stop", told="asked to end at its next step")
 
 
-@agent_app.command("pending")
 def agent_pending(
     config: Config,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -122,16 +116,28 @@ def agent_pending(
             typer.echo(f"  call {json.dumps(call, sort_keys=True)}")
 
 
-@agent_app.command("approve")
 def agent_approve(config: Config, digest: DigestOf) -> None:
     """Approve one decision: exactly this digest, and nothing else."""
     _answer(config, digest, "approved")
 
 
-@agent_app.command("reject")
 def agent_reject(config: Config, digest: DigestOf) -> None:
     """Reject one decision; it is never sent."""
     _answer(config, digest, "rejected")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `affiant agent`."""
+    for name, command in (
+        ("pending", agent_pending),
+        ("approve", agent_approve),
+        ("reject", agent_reject),
+        ("pause", agent_pause),
+        ("resume", agent_resume),
+        ("drain", agent_drain),
+        ("stop", agent_stop),
+    ):
+        app.command(name)(command)
 
 
 def _answer(config: Path, digest: str, answer: Answer) -> None:
