@@ -34,6 +34,17 @@ _TAG = "$"
 """Key that marks what JSON has no word for. No mapping of ours has it."""
 
 
+_MAX_ERROR = 2000
+"""Most characters kept of an error that ended a step."""
+
+
+class _RememberedError(RuntimeError):
+    """An error of another process, in words; it has no other past."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 class CheckpointError(UnavailableError):
     """Checkpoints cannot be read or written; the run stays where it was."""
 
@@ -192,7 +203,7 @@ def _plain(value: Any) -> JsonValue:
     if isinstance(value, Interrupt):
         return {_TAG: "interrupt", "id": value.id, "value": _plain(value.value)}
     if isinstance(value, BaseException):
-        return {_TAG: "error", "text": repr(value)[:2000]}
+        return {_TAG: "error", "text": repr(value)[:_MAX_ERROR]}
     if isinstance(value, Mapping):
         if _TAG in value or not all(isinstance(key, str) for key in value):
             raise MalformedError(
@@ -211,10 +222,14 @@ def _revived(value: JsonValue) -> Any:
         return value
     if _TAG not in value:
         return {key: _revived(item) for key, item in value.items()}
-    if value[_TAG] == "interrupt" and value.keys() == {_TAG, "id", "value"}:
-        return Interrupt(value=_revived(value["value"]), id=str(value["id"]))
-    if value[_TAG] == "error" and value.keys() == {_TAG, "text"}:
-        return RuntimeError(str(value["text"]))
+    kind, names = value[_TAG], value.keys() - {_TAG}
+    if kind == "interrupt" and names == {"id", "value"}:
+        if isinstance(value["id"], str):
+            return Interrupt(value=_revived(value["value"]), id=value["id"])
+    if kind == "error" and names == {"text"}:
+        text = value["text"]
+        if isinstance(text, str) and len(text) <= _MAX_ERROR:
+            return _RememberedError(text)
     raise CheckpointRefusedError(
-        "tag", got=repr(value[_TAG])[:80], expected="interrupt or error"
+        "tag", got=repr(value)[:80], expected="an interrupt or an error"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -85,7 +86,8 @@ def server() -> Iterator[str]:
             raise RuntimeError((folder / "log").read_text())
         yield url
     finally:
-        process.terminate()
+        # SIGINT: at once, whoever is still connected.
+        process.send_signal(signal.SIGINT)
         process.wait(20)
         shutil.rmtree(folder)
 

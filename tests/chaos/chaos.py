@@ -46,11 +46,14 @@ POINTS: tuple[str, ...] = tuple(json.loads((HERE / "points.json").read_text()))
 NAMED_SHARE = 0.5
 """Share of kills that are at a named point."""
 
-SLOT_SECONDS = 4.0
+SLOT_SECONDS = 8.0
 """How long a slot lasts in which no run ends; after one that does, it moves on."""
 
 REORG_SHARE = 0.3
 """Share of slots after which the newest blocks are replaced."""
+
+MIDDLE_SHARE = 0.05
+"""Share of looks at a slot in which its newest block may be replaced."""
 
 LOOK_SECONDS = 0.15
 """How often the journal is looked at for that."""
@@ -186,6 +189,8 @@ class World:
         slot = self.inner.mandate.slot_of(self.inner.chain.block_number())
         deadline = time.monotonic() + SLOT_SECONDS
         while time.monotonic() < deadline and not self._over.wait(LOOK_SECONDS):
+            if self.random.random() < MIDDLE_SHARE:
+                self._reorganise(depth=1)
             entries = self.read(
                 lambda j: j.entries(mandate=self.inner.mandate.id, last=1)
             )
