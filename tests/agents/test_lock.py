@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -32,19 +33,37 @@ time.sleep(60)
 """
 
 
-@pytest.fixture
-def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock."""
+def hold(folder: Path) -> subprocess.Popen[str]:
+    """Start a process that holds the lock."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path / "journal.sqlite"), *NAMES],
+        [sys.executable, "-c", HOLDER, str(folder / "journal.sqlite"), *NAMES],
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
+    return process
+
+
+@dataclass(frozen=True)
+class Held:
+    folder: Path
+    process: subprocess.Popen[str]
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    """A folder whose agent runs in another process."""
+    folder = tmp_path_factory.mktemp("held")
+    process = hold(folder)
+    yield Held(folder, process)
+    end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    assert process.stdout is not None
     process.stdout.close()
 
 
@@ -68,41 +87,36 @@ def journal_with(path: Path, entries: int) -> Journal:
 
 @pytest.mark.parametrize("names", [NAMES, NAMES[:1], NAMES[1:]])
 def test_a_second_process_is_told_who_holds_it_and_since_when(
-    tmp_path: Path, holder: subprocess.Popen[str], names: tuple[str, ...]
+    held: Held, names: tuple[str, ...]
 ):
-    journal = Journal(str(tmp_path / "journal.sqlite"))
+    journal = Journal(str(held.folder / "journal.sqlite"))
     with pytest.raises(AgentLockedError) as raised:
         lock_beside(journal.database, names=names).take()
-    assert raised.value.pid == f"pid {holder.pid}"
+    assert raised.value.pid == f"pid {held.process.pid}"
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT[\d:]+\+00:00", raised.value.since)
-    assert str(holder.pid) in str(raised.value)
+    assert str(held.process.pid) in str(raised.value)
 
 
-def test_other_agents_of_one_journal_are_free(
-    tmp_path: Path, holder: subprocess.Popen[str]
-):
-    journal = Journal(str(tmp_path / "journal.sqlite"))
+def test_other_agents_of_one_journal_are_free(held: Held):
+    journal = Journal(str(held.folder / "journal.sqlite"))
     lock = lock_beside(journal.database, names=("mandate-3", "operator-31337-4"))
     lock.take()
     lock.release()
 
 
-def test_kill_9_gives_it_back(tmp_path: Path, holder: subprocess.Popen[str]):
-    os.kill(holder.pid, signal.SIGKILL)
-    holder.wait()
+def test_half_a_lock_is_not_kept(held: Held):
+    database = Journal(str(held.folder / "journal.sqlite")).database
+    with pytest.raises(AgentLockedError):
+        lock_beside(database, names=("mandate-5", NAMES[1])).take()
+    assert not is_held(held.folder, "mandate-5")
+
+
+def test_kill_9_gives_it_back(tmp_path: Path):
+    end(hold(tmp_path))
     lock = lock_beside(Journal(str(tmp_path / "journal.sqlite")).database, names=NAMES)
     lock.take()
     lock.take()
     lock.release()
-
-
-def test_half_a_lock_is_not_kept(tmp_path: Path, holder: subprocess.Popen[str]):
-    database = Journal(str(tmp_path / "journal.sqlite")).database
-    with pytest.raises(AgentLockedError):
-        lock_beside(database, names=("mandate-5", NAMES[1])).take()
-    free = lock_beside(database, names=("mandate-5",))
-    free.take()
-    free.release()
 
 
 def test_one_process_may_hold_it_twice(tmp_path: Path):
@@ -116,21 +130,20 @@ def test_one_process_may_hold_it_twice(tmp_path: Path):
     assert not is_held(tmp_path)
 
 
-def is_held(folder: Path) -> bool:
+PROBE = """
+import fcntl, sys
+with open(sys.argv[1]) as file:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(1)
+"""
+
+
+def is_held(folder: Path, name: str = NAMES[0]) -> bool:
     """Return whether another process is kept out."""
-    ended = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            HOLDER.replace("time.sleep(60)", ""),
-            str(folder / "journal.sqlite"),
-            *NAMES,
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 0 or "AgentLockedError" in ended.stderr
-    return ended.returncode != 0
+    file = folder / f"journal.sqlite.{name}.lock"
+    return bool(subprocess.run([sys.executable, "-c", PROBE, file]).returncode)
 
 
 def test_a_journal_that_lost_its_end_is_refused(tmp_path: Path):

@@ -52,6 +52,9 @@ SLOT_SECONDS = 8.0
 REORG_SHARE = 0.3
 """Share of slots after which the newest blocks are replaced."""
 
+MAX_DEPTH = 3
+"""Most blocks that are replaced at once."""
+
 MIDDLE_SHARE = 0.05
 """Share of looks at a slot in which its newest block may be replaced."""
 
@@ -134,6 +137,8 @@ class World:
         self.proxy = FaultyProxy(self.inner.devnet.url, seed=seed, rate=0.03)
         stack.callback(self.proxy.close)
         self.node_url = server.url
+        # The grant itself is out of a reorganisation's reach.
+        self.inner.scenario.mine(2 * MAX_DEPTH)
         self.tally = Tally(seed)
         self.calm = False
         """No more trouble: everything is to come to its end."""
@@ -162,7 +167,7 @@ class World:
             while not self._over.is_set():
                 self._wait_for_a_run()
                 self.inner.engine.text = self.random.choice(texts)
-                self._reorganise(depth=self.random.randint(1, 3))
+                self._reorganise(depth=self.random.randint(1, MAX_DEPTH))
                 self.inner.scenario.refresh_feeds()
                 self.inner.scenario.next_slot(self.inner.mandate.cadence)
                 self.tally.slots += 1
