@@ -51,7 +51,8 @@ up: setup ## A local chain with real protocols and our contracts
 
 test: lint ## Every fast test: Solidity, Python, vLLM, anvil
 	@contracts/forge test
-	@$(BIN)/python -m pytest -q -m "not slow and not gpu" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not slow and not gpu" -n 2 --dist loadfile \
+		--no-loadscope-reorder
 
 test-long: setup ## Slow tests and long fuzzing, with 10 000 adversaries
 	@mkdir -p .cache/forge/adversaries

@@ -1,16 +1,23 @@
 """Programs and what runs them: `VerifiedAgent`, decide, the graph, the journal.
 
-What an agent's author needs is here. A node's side (`decide`, `node`, `service`) is
-imported from its modules, because it needs the `node` extra.
+What an agent's author needs is here, and is loaded when it is first asked for: whoever
+imports one module of this package does not wait for all of it. A node's side (`decide`,
+`node`, `service`) is imported from its modules, because it needs the `node` extra.
 """
 
-from affiant.agents.agent import VerifiedAgent
-from affiant.agents.program import Program
-from affiant.agents.progress import Outcome, RunResult
-from affiant.agents.questions import Question
-from affiant.inference.sampling import GREEDY, Sampling
-from affiant.onchain.kits import Hold, Kit, Supply, Swap, Withdraw
-from affiant.onchain.observation import ChainView
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from affiant.agents.agent import VerifiedAgent
+    from affiant.agents.program import Program
+    from affiant.agents.progress import Outcome, RunResult
+    from affiant.agents.questions import Question
+    from affiant.inference.sampling import GREEDY, Sampling
+    from affiant.onchain.kits import Hold, Kit, Supply, Swap, Withdraw
+    from affiant.onchain.observation import ChainView
 
 __all__ = [
     "GREEDY",
@@ -27,3 +34,29 @@ __all__ = [
     "VerifiedAgent",
     "Withdraw",
 ]
+
+_KITS = "affiant.onchain.kits"
+_MODULES = {
+    "GREEDY": "affiant.inference.sampling",
+    "ChainView": "affiant.onchain.observation",
+    "Hold": _KITS,
+    "Kit": _KITS,
+    "Outcome": "affiant.agents.progress",
+    "Program": "affiant.agents.program",
+    "Question": "affiant.agents.questions",
+    "RunResult": "affiant.agents.progress",
+    "Sampling": "affiant.inference.sampling",
+    "Supply": _KITS,
+    "Swap": _KITS,
+    "VerifiedAgent": "affiant.agents.agent",
+    "Withdraw": _KITS,
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what `__all__` names when it is first asked for."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value

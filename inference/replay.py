@@ -275,14 +275,14 @@ def _same_profile(
 ) -> tuple[Grade, list[str]]:
     if again.mismatches:
         return "inconsistent", []
-    root = trace_of(
-        found, prompt_ids=sworn.prompt_ids, output_ids=sworn.output_ids
-    ).root
-    if root == sworn.trace.root:
+    # Entry by entry, which says the same as the roots: `check_sworn` compared the
+    # sworn trace's with the receipt.
+    trace = trace_of(found, prompt_ids=sworn.prompt_ids, output_ids=sworn.output_ids)
+    if trace == sworn.trace:
         return "exact", []
     return "inconsistent", [
-        f"trace: got {to_hex(sworn.trace.root)}, expected {to_hex(root)}, though every "
-        "token is the canonical one"
+        f"trace: got {to_hex(sworn.trace.root)}, expected {to_hex(trace.root)}, though "
+        "every token is the canonical one"
     ]
 
 

@@ -224,13 +224,14 @@ def keep_largest(
 
 def _offer(scaled: NDArray[np.float32], best: NDArray[np.float32]) -> Offered:
     width = scaled.shape[1]
+    near = scaled >= (best - GAP_UNITS)[:, None]
+    counts = np.count_nonzero(near, axis=1)
     # Several times as fast as looking in two dimensions.
-    flat = np.flatnonzero(scaled >= (best - GAP_UNITS)[:, None])
-    rows, ids = np.divmod(flat, width)
+    flat = np.flatnonzero(near)
     return keep_largest(
-        ids,
+        flat - np.repeat(np.arange(len(scaled)) * width, counts),
         scaled.ravel()[flat].astype(np.int64),
-        np.bincount(rows, minlength=len(scaled)),
+        counts,
         width=width,
     )
 
@@ -251,6 +252,20 @@ def _quantised(
     with np.errstate(over="ignore"):
         # Exact in float32: a power of two, and what has no fraction is kept.
         scaled = np.rint(masked.astype(np.float32, copy=False) * np.float32(UNITS))
+    best = scaled.max(axis=1)
+    # Most often all are finite; NaN is neither above nor below.
+    if not (scaled.min(initial=0) > -UNITS_LIMIT and best.max(initial=0) < UNITS_LIMIT):
+        _require_usable(scaled, logits=logits, masked=masked, positions=positions)
+    return scaled, best
+
+
+def _require_usable(
+    scaled: NDArray[np.float32],
+    *,
+    logits: NDArray[np.float32],
+    masked: NDArray[np.float32],
+    positions: Sequence[int],
+) -> None:
     bad = ~((np.abs(scaled) < UNITS_LIMIT) | (masked == -np.inf))
     if bad.any():
         row, token = (int(index) for index in np.argwhere(bad)[0])
@@ -259,8 +274,7 @@ def _quantised(
             got=f"{logits[row, token]} for token {token}",
             expected="a finite logit",
         )
-    best = scaled.max(axis=1)
-    if (best == -np.inf).any():
-        row = int(np.argmin(best))
+    empty = (scaled == -np.inf).all(axis=1)
+    if empty.any():
+        row = int(np.argmax(empty))
         raise LogitsInvalidError(positions[row], got="no allowed token", expected="one")
-    return scaled, best

@@ -36,6 +36,31 @@ PACKAGED = ROOT / ".cache/vendor/dcap-qvl"
 """From the source archive of `dcap-qvl`; `make setup` fetches it."""
 
 
+LONGEST = (
+    "demo/test_demo.py",
+    "audit/test_endorser_command.py",
+    "demo/test_commands.py",
+    "audit/explain/test_command.py",
+    "audit/test_endorser_page.py",
+    "inference/test_vllm.py",
+    "audit/test_real_model.py",
+    "inference/chat/test_page.py",
+    "audit/test_endorser_planner.py",
+    "inference/chat/test_serve.py",
+    "test_packaging.py",
+    "audit/test_replay_process.py",
+    "audit/explain/test_example.py",
+    "inference/test_model_coverage.py",
+)
+"""Files that take longest. Run by file on two cores, they must not come last."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, in their order."""
+    order = {ROOT / "tests" / name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--tdx-vectors",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from commands import affiant_here
 from eth_utils.address import to_checksum_address
 
 from affiant import __version__
@@ -28,7 +29,7 @@ def affiant(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -116,7 +117,7 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_ends_with_its_status_and_says_why(case: Case) -> None:
-    done = affiant(*case.arguments)
+    done = affiant_here(*case.arguments)
     assert (done.returncode, done.stdout) == (case.status, "")
     assert case.said in done.stderr
     assert "Traceback" not in done.stderr

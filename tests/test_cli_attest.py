@@ -123,7 +123,7 @@ def test_it_ends_with_1_where_a_quote_is_refused(files: Path) -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 1
     assert "QuoteRefusedError" in done.stderr and not done.stdout

@@ -10,6 +10,7 @@ trusted, and there is nothing to log in to; an `Authorization` header is ignored
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -46,6 +47,8 @@ READERS = 4
 """Threads that parse and render requests."""
 RETRY_SECONDS = 2
 """When to come back, for whoever is turned away."""
+
+_log = logging.getLogger("affiant.chat")
 
 
 def create_app(
@@ -185,6 +188,8 @@ class _Stream:
                 yield event(usage_chunk(asked, answered.completion))
             yield DONE
         except Exception as error:  # also our own bugs: the status is sent already
+            if not isinstance(error, AffiantError):
+                _log.exception("a stream failed")
             yield event(refusal(error).body)
 
     async def _text(self) -> AsyncIterator[bytes]:

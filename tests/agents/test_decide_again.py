@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.agents.decide_again import Imagined, decide_again, say
 from affiant.agents.loading import load_agent_class
@@ -32,13 +31,7 @@ VECTOR = json.loads((ROOT / "tests" / "vectors" / "observation.json").read_text(
 
 SEEDS = [None] * 8
 
-_SPEC = importlib.util.spec_from_file_location(
-    "affiant_tests_scripted_engine", ROOT / "tests" / "agents" / "conftest.py"
-)
-assert _SPEC is not None and _SPEC.loader is not None
-_scripted = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = _scripted
-_SPEC.loader.exec_module(_scripted)
+_scripted = neighbour("agents/conftest.py")
 
 
 def rebalance(prompt: str) -> str:

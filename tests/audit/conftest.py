@@ -5,14 +5,13 @@ The made-up reports stand for no audit: they only fill every corner of the types
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.audit.auditor import audit_mandate
 from affiant.audit.completeness import account_for_slots
@@ -239,13 +238,7 @@ def sound_report(report: AuditReport) -> AuditReport:
 
 # A real chain, gate and node with a scripted model: the world of the agents' tests.
 
-_SPEC = importlib.util.spec_from_file_location(
-    "affiant_tests_agents_world", Path(__file__).parents[1] / "agents" / "conftest.py"
-)
-assert _SPEC is not None and _SPEC.loader is not None
-_world = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = _world
-_SPEC.loader.exec_module(_world)
+_world = neighbour("agents/conftest.py")
 _devnet = _world._devnet
 _settled = _world._settled
 
@@ -404,22 +397,10 @@ def make_elsewhere() -> Any:
 # A mandate that names endorsers.
 
 
-def _beside(name: str) -> Any:
-    """Load a module beside this one; test folders are no packages."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            name, Path(__file__).parent / f"{name.rpartition('.')[2]}.py"
-        )
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
 @pytest.fixture(scope="module")
 def _endorsable(_devnet: Any) -> Iterator[Any]:
     """A world whose mandate names two endorsers."""
-    keys = _beside("affiant_tests_audit.endorser_stage").KEYS
+    keys = neighbour("audit/endorser_stage.py").KEYS
     named = sorted((keys[name].address for name in ("first", "second")), key=str.lower)
     world = _world.settle(_devnet, endorsers=tuple(named))
     yield world
@@ -431,7 +412,7 @@ def stage(_endorsable: Any, tmp_path: Path) -> Iterator[Any]:
     """A fresh slot under that mandate; what a test does to the chain is undone."""
     rpc = _endorsable.devnet.rpc
     snapshot = rpc.request("evm_snapshot")
-    made = _beside("affiant_tests_audit.endorser_stage").EndorserStage(
+    made = neighbour("audit/endorser_stage.py").EndorserStage(
         _endorsable, tmp_path, ScriptedReplayer
     )
     made.next_slot()

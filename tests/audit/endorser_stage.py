@@ -147,3 +147,19 @@ class EndorserStage:
         self.world.grant(mandate)
         world = replace(self.world, mandate=mandate)
         return replace(self, world=world)
+
+
+def strict(stage: Any, text: str) -> Any:
+    """An engine that knows what the model says: `text`, and nothing else."""
+    engine = replace(stage.world.engine, text=text)
+    right = [*engine.encode(text), 256]
+
+    def prefill(prompt_ids: Any, output_ids: Any) -> Any:
+        found = type(engine).prefill(engine, prompt_ids, output_ids)
+        found.logits[:] = 0
+        for row in range(len(output_ids)):
+            found.logits[row, right[min(row, len(right) - 1)]] = 20.0
+        return found
+
+    engine.prefill = prefill
+    return engine

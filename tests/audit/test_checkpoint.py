@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.audit.checkpoint import sign_checkpoint
 from affiant.audit.endorser_errors import (
@@ -29,18 +27,7 @@ pytestmark = pytest.mark.anvil
 OTHER = Digest(b"\x11" * 32)
 
 
-def _tampering() -> Any:
-    name = "affiant_tests_audit_tampering"
-    if name not in sys.modules:
-        path = Path(__file__).parent / "test_tampering.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-TAMPERING = _tampering()
+TAMPERING = neighbour("audit/test_tampering.py")
 
 
 @pytest.fixture

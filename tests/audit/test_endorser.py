@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.audit.desk import Desk, EndorserLimits
 from affiant.audit.endorser import ITEM_BYTES
@@ -45,19 +43,8 @@ LIMITS = EndorserLimits()
 GENEROUS = EndorserLimits(walks_per_slot=1000)
 
 
-def _tampering() -> Any:
-    """The auditor's own lies and past, which an endorser must not fall for either."""
-    name = "affiant_tests_audit_tampering"
-    if name not in sys.modules:
-        path = Path(__file__).parent / "test_tampering.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-TAMPERING = _tampering()
+TAMPERING = neighbour("audit/test_tampering.py")
+strict = neighbour("audit/endorser_stage.py").strict
 _bounds = TAMPERING._bounds
 
 
@@ -209,22 +196,6 @@ def test_a_withheld_section_is_refused_before_the_chain_is_asked(
 # A node that lies and signs.
 
 
-def _strict(stage: Any, text: str) -> Any:
-    """An engine that knows what the model says: `text`, and nothing else."""
-    engine = replace(stage.world.engine, text=text)
-    right = [*engine.encode(text), 256]
-
-    def prefill(prompt_ids: Any, output_ids: Any) -> Any:
-        found = type(engine).prefill(engine, prompt_ids, output_ids)
-        found.logits[:] = 0
-        for row in range(len(output_ids)):
-            found.logits[row, right[min(row, len(right) - 1)]] = 20.0
-        return found
-
-    engine.prefill = prefill
-    return engine
-
-
 @pytest.mark.parametrize(
     ("tell", "step"),
     [case[1:] for case in TAMPERING.LIES],
@@ -239,7 +210,7 @@ def test_a_lying_node_is_not_endorsed(
     tell(lie)
     lied = lie.sealed(stage.world.key)
     assert lied.digest != honest.digest
-    endorser = recording.endorser(engine=_strict(stage, stage.world.hold))
+    endorser = recording.endorser(engine=strict(stage, stage.world.hold))
     with pytest.raises(EndorsementRefusedError) as caught:
         endorser.endorse(lied.to_bytes())
     error = caught.value
@@ -260,7 +231,7 @@ def test_a_refusal_does_not_tell_what_the_model_would_have_said(stage: Any) -> N
     """Else anybody with a permitted key could have plans made by an endorser."""
     bundle = stage.sworn()
     other = stage.world.swap.replace("too much WETH", "too much WETI")
-    endorser = stage.endorser(engine=_strict(stage, other))
+    endorser = stage.endorser(engine=strict(stage, other))
     error = refuse(
         stage, endorser, bundle.to_bytes(), EndorsementRefusedError, replays=1
     )
@@ -597,19 +568,7 @@ def test_a_chain_that_contradicts_is_believed(
 # Endpoints that fail, hang or contradict themselves.
 
 
-def _proxy() -> Any:
-    """The lying endpoint of the agents' tests."""
-    name = "affiant_tests_agents_bad_rpc"
-    if name not in sys.modules:
-        path = Path(__file__).parents[1] / "agents" / "test_agent_bad_rpc.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-BAD_RPC = _proxy()
+BAD_RPC = neighbour("agents/test_agent_bad_rpc.py")
 
 
 class watched:
@@ -620,7 +579,7 @@ class watched:
         from affiant.onchain.json_rpc import JsonRpcEndpoint
 
         self.proxy = BAD_RPC.Proxy(stage.world.devnet.url)
-        self.server = sys.modules["affiant_tests_agents_world"].Server(self.proxy)
+        self.server = neighbour("agents/conftest.py").Server(self.proxy)
         self.proxy.server = self.server
         self.chain = Chain(
             JsonRpcEndpoint(self.server.url, timeout=timeout),
@@ -997,7 +956,7 @@ def test_a_signer_that_signs_with_another_key_is_found_out(stage: Any) -> None:
 
 def test_a_mandate_has_so_many_replays_in_a_slot(stage: Any) -> None:
     limits = EndorserLimits(walks_per_slot=2)
-    engine = _strict(stage, stage.world.supply)
+    engine = strict(stage, stage.world.supply)
     endorser = stage.endorser(limits=limits, engine=engine)
     for _ in range(2):
         data = stage.sworn().to_bytes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.agents import Hold, VerifiedAgent
 from affiant.audit.endorser_command import parse_engine
@@ -133,16 +133,10 @@ def office(_endorsable: Any, tmp_path_factory: Any) -> Iterator[Office]:
 
 
 def _build(folder: Path) -> Path:
-    path = Path(__file__).parents[1] / "inference" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("affiant_tests_tiny_model", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.build_model(folder, seed=3)
-    config = json.loads((folder / "config.json").read_text())
-    config["max_position_embeddings"] = 2048
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
+    built: Path = neighbour("inference/conftest.py").build_model(
+        folder, seed=3, positions=2048
+    )
+    return built
 
 
 def test_endorse_prints_a_signature_and_repeats_it(office: Office) -> None:
@@ -215,7 +209,7 @@ def test_the_server_says_what_it_serves_and_stops_when_told(office: Office) -> N
     assert told["key"] == office.endorser
     assert told["mandates"] == [to_hex(office.world.mandate.id)]
     assert list(told["engines"]) == [to_hex(office.world.mandate.engine)]
-    client = EndorserClient(told["url"], timeout=60)
+    client = EndorserClient(told["url"], timeout=600)
     bundle = office.decide()
     assert client.endorse(bundle).endorser == office.endorser
     client.close()

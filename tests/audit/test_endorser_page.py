@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.audit.desk import EndorserLimits
 from affiant.encoding import to_hex
@@ -26,19 +26,8 @@ pytestmark = [pytest.mark.anvil, pytest.mark.process]
 PAGE = (Path(__file__).parents[2] / "docs/endorser.md").read_text(encoding="utf-8")
 
 
-def _commands() -> Any:
-    """The endorser of the commands' tests."""
-    name = "affiant_tests_audit_endorser_command"
-    if name not in sys.modules:
-        path = Path(__file__).parent / "test_endorser_command.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-office = _commands().office
+COMMANDS = neighbour("audit/test_endorser_command.py")
+office = COMMANDS.office
 BLOCKS = dict(re.findall(r"```sh (\w+)\n(.*?)```", PAGE, re.DOTALL))
 (PYTHON,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
@@ -67,7 +56,7 @@ def test_every_command_of_the_page_does_what_it_says(
 ) -> None:
     mandate = office.world.mandate
     variables = {
-        "AFFIANT_ENDORSER_PASSWORD": _commands().PASSWORD,
+        "AFFIANT_ENDORSER_PASSWORD": COMMANDS.PASSWORD,
         "CHAIN_URL": office.world.devnet.url,
         "CHAIN_ID": office.world.book.chain_id,
         "GATE": office.world.book.gate,

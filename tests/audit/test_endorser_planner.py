@@ -147,7 +147,7 @@ def url(planned: Planned) -> Iterator[str]:
 
 
 def test_a_decision_is_sworn_endorsed_and_executed(planned: Planned, url: str) -> None:
-    client = EndorserClient(url, timeout=120)
+    client = EndorserClient(url, timeout=600)
     for _ in range(2):
         bundle = planned.act()
         found = collect_endorsements(bundle, clients=[client], needed=1, seconds=120)
@@ -172,7 +172,7 @@ def test_an_output_that_the_planner_does_not_give_is_not_endorsed(
     from affiant.onchain.evidence_sections import SECTIONS, evidence_root, seal
 
     honest = planned.act()
-    client = EndorserClient(url, timeout=120)
+    client = EndorserClient(url, timeout=600)
     tokens = honest.content("tokens")[0]
     output = list(tokens["output"])
     # The same plan said otherwise: swap two tokens inside of the reason.

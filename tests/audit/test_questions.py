@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.audit.auditor import audit_mandate
 from affiant.audit.report import render_report
@@ -19,14 +18,7 @@ from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import Submission
 
-_SPEC = importlib.util.spec_from_file_location(
-    "affiant_tests_agents_questions",
-    Path(__file__).parents[1] / "agents" / "test_questions.py",
-)
-assert _SPEC is not None and _SPEC.loader is not None
-_questions = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = _questions
-_SPEC.loader.exec_module(_questions)
+_questions = neighbour("agents/test_questions.py")
 
 
 @dataclass

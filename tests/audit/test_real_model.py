@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.agents import Hold, Question, VerifiedAgent
 from affiant.audit.auditor import audit_mandate
@@ -44,16 +44,10 @@ class Holder(VerifiedAgent):
 
 
 def _build(folder: Path, *, seed: int) -> Path:
-    path = Path(__file__).parents[1] / "inference" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("affiant_tests_tiny_model", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.build_model(folder, seed=seed)
-    config = json.loads((folder / "config.json").read_text())
-    config["max_position_embeddings"] = 2048
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
+    built: Path = neighbour("inference/conftest.py").build_model(
+        folder, seed=seed, positions=2048
+    )
+    return built
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.replay_process import ReplayProcess
@@ -35,12 +35,9 @@ SCHEMA = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch", reason="a real model needs torch")
-    path = Path(__file__).parents[1] / "inference" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("affiant_tests_tiny_model", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    built: Path = module.build_model(tmp_path_factory.mktemp("model"), seed=1)
+    built: Path = neighbour("inference/conftest.py").build_model(
+        tmp_path_factory.mktemp("model"), seed=1
+    )
     return built
 
 

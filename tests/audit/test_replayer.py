@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.replayer import FolderReplayer, replayer_of
@@ -27,12 +27,7 @@ SCHEMA = {
 
 def _builder() -> Any:
     pytest.importorskip("torch", reason="a real model needs torch")
-    path = Path(__file__).parents[1] / "inference" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("affiant_tests_tiny_model", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.build_model
+    return neighbour("inference/conftest.py").build_model
 
 
 @pytest.fixture(scope="module")

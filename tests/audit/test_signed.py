@@ -350,7 +350,7 @@ except tests.SignedUnavailableError as error:
 kill()
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=600
     )
     assert "Traceback" not in done.stderr, done.stderr
     if done.returncode == 3:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.audit.endorser_errors import (
     AlreadySignedError,
@@ -34,33 +32,11 @@ from affiant.signature import recover_signer
 OTHER = Digest(b"\x11" * 32)
 
 
-def _tampering() -> Any:
-    name = "affiant_tests_audit_tampering"
-    if name not in sys.modules:
-        path = Path(__file__).parent / "test_tampering.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+TAMPERING = neighbour("audit/test_tampering.py")
+strict = neighbour("audit/endorser_stage.py").strict
 
 
-TAMPERING = _tampering()
-
-
-def _watched() -> Any:
-    """A chain behind an endpoint that can be made to lie; see `test_endorser`."""
-    name = "affiant_tests_audit_endorser"
-    if name not in sys.modules:
-        path = Path(__file__).parent / "test_endorser.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name].watched
-
-
-WATCHED = _watched()
+WATCHED = neighbour("audit/test_endorser.py").watched
 
 
 # Which failed steps prove a lie: pure.
@@ -183,22 +159,6 @@ def lied(
     bundle: EvidenceBundle = lie.sealed(stage.world.key)
     stage.evidence.put(bundle)
     return bundle
-
-
-def strict(stage: Any, text: str) -> Any:
-    """An engine that knows what the model says: `text`, and nothing else."""
-    engine = replace(stage.world.engine, text=text)
-    right = [*engine.encode(text), 256]
-
-    def prefill(prompt_ids: Any, output_ids: Any) -> Any:
-        found = type(engine).prefill(engine, prompt_ids, output_ids)
-        found.logits[:] = 0
-        for row in range(len(output_ids)):
-            found.logits[row, right[min(row, len(right) - 1)]] = 20.0
-        return found
-
-    engine.prefill = prefill
-    return engine
 
 
 @anvil

@@ -71,7 +71,7 @@ def affiant(
         env={**os.environ, PASSWORD_ENV: password or ""},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
     )
 
 

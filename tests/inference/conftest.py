@@ -22,7 +22,7 @@ CORPUS = (
 )
 
 
-def build_model(folder: Path, *, seed: int) -> Path:
+def build_model(folder: Path, *, seed: int, positions: int = 512) -> Path:
     """Write a random two-layer Llama with a byte-level BPE tokenizer to `folder`."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -52,7 +52,7 @@ def build_model(folder: Path, *, seed: int) -> Path:
         # vLLM's CPU attention needs heads of 32 or more.
         num_attention_heads=2,
         num_key_value_heads=1,
-        max_position_embeddings=512,
+        max_position_embeddings=positions,
         # Two ends: the tokenizer's own and one that only the configuration names.
         eos_token_id=[1, 2],
         bos_token_id=None,

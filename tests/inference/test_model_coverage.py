@@ -516,7 +516,7 @@ def test_engines_open_nothing_that_is_left_out(
         [sys.executable, "-c", READS, str(folder), *engine.split()],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     opened = set(done.stdout.splitlines())

@@ -170,10 +170,10 @@ def test_the_command_prints_the_root(folder: Path, keys: tuple[Path, Path]) -> N
     sign(folder, keys[0])
     command = [sys.executable, "-m", "affiant.cli", "model", "signature", str(folder)]
     command += ["--public-key", str(keys[1])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     root = to_hex(commit_model(folder).root)
     assert (done.returncode, done.stdout) == (0, root + "\n")
     (folder / "config.json").write_text("{}")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout) == (1, "")
     assert "PublisherSignatureError" in done.stderr

@@ -182,8 +182,8 @@ def test_a_grammar_without_a_way_on_ends_its_own_request_only(
         beside = pool.submit(ask, vllm_engine, schema, WARM, SEED)
         for failed in dead:
             with pytest.raises(LogitsInvalidError, match="no allowed token"):
-                failed.result(timeout=60)
-        assert beside.result(timeout=60).receipt == alone.receipt
+                failed.result(timeout=600)
+        assert beside.result(timeout=600).receipt == alone.receipt
     assert ask(vllm_engine, schema, WARM, SEED).receipt == alone.receipt
 
 
@@ -209,8 +209,8 @@ def test_what_nobody_waits_for_leaves_the_batch(vllm_engine: Any) -> None:
         dropped = pool.submit(abandoned)
         beside = pool.submit(ask, vllm_engine, None, WARM, SEED)
         with pytest.raises(AbandonedError):
-            dropped.result(timeout=60)
-        assert beside.result(timeout=60).receipt == alone.receipt
+            dropped.result(timeout=600)
+        assert beside.result(timeout=600).receipt == alone.receipt
     assert len(asked) == 10
     assert vllm_engine._loop.vllm.get_num_unfinished_requests() == 0
 

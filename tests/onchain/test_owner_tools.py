@@ -57,7 +57,7 @@ def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env={**os.environ, "AFFIANT_OWNER_PASSWORD": PASSWORD},
     )
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from neighbours import neighbour
 
 from affiant.audit.explain.explain import Wishes, explain_bundle
 from affiant.audit.explain.result import Explanation
 from affiant.onchain.evidence import EvidenceBundle
 
-_SPEC = importlib.util.spec_from_file_location(
-    "affiant_tests_planner_node", Path(__file__).with_name("planner_node.py")
-)
-assert _SPEC is not None and _SPEC.loader is not None
-planner_node = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = planner_node
-_SPEC.loader.exec_module(planner_node)
+planner_node = neighbour("audit/explain/planner_node.py")
 
 
 @pytest.fixture(scope="session")

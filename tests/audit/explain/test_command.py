@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import affiant_here
 
 from affiant.onchain.evidence import EvidenceBundle
 
@@ -26,7 +27,7 @@ def affiant(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -67,7 +68,7 @@ MISUSES = (
 
 @pytest.mark.parametrize("case", MISUSES, ids=lambda case: case.id)
 def test_ends_with_its_status_and_says_why(file: Path, case: Case) -> None:
-    done = affiant(file, *case.arguments)
+    done = affiant_here("explain", file, *case.arguments)
     assert (done.returncode, done.stdout) == (case.status, ""), done.stderr
     # The terminal's frame breaks lines.
     assert case.said in " ".join(done.stderr.replace("│", " ").split())

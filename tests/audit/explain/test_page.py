@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from neighbours import neighbour
 from rich.console import Console
 
 from affiant.audit.explain.command import check_output
@@ -28,13 +27,7 @@ from affiant.onchain.evidence_frame import pack
 
 pytestmark = pytest.mark.model
 
-_SPEC = importlib.util.spec_from_file_location(
-    "affiant_tests_report", Path(__file__).parents[1] / "test_report.py"
-)
-assert _SPEC is not None and _SPEC.loader is not None
-_report = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = _report
-_SPEC.loader.exec_module(_report)
+_report = neighbour("audit/test_report.py")
 HOSTILE: str = _report.HOSTILE
 parse: Callable[[str], Any] = _report._parse
 

@@ -88,6 +88,6 @@ def server(
 def client(server: ChatServer) -> Iterator[openai.OpenAI]:
     """OpenAI's client, as it is."""
     with openai.OpenAI(
-        base_url=f"{server.url}/v1", api_key="unused", max_retries=0, timeout=60
+        base_url=f"{server.url}/v1", api_key="unused", max_retries=0, timeout=600
     ) as found:
         yield found

@@ -123,7 +123,7 @@ def exchange(server: ChatServer) -> Exchange:
         | {"affiant": {"release": 5}}
     )
     with httpx.Client(
-        base_url=f"{server.url}/v1", trust_env=False, timeout=60
+        base_url=f"{server.url}/v1", trust_env=False, timeout=600
     ) as honest:
         answers = [
             honest.post("/chat/completions", json=body).content

@@ -62,7 +62,7 @@ def serving(folder: Path, *, engine: str) -> Iterator[dict[str, Any]]:
     assert new_key[1:3] == ["key", "new"] and serve[1] == "serve"
     environment = {**os.environ, "AFFIANT_NODE_PASSWORD": PASSWORD}
     subprocess.run(
-        affiant(new_key), cwd=folder, env=environment, check=True, timeout=120
+        affiant(new_key), cwd=folder, env=environment, check=True, timeout=600
     )
     serve[serve.index("--port") + 1] = "0"
     with subprocess.Popen(
@@ -113,7 +113,7 @@ def test_the_command_answers_openais_client_and_ours_verifies(
     tokenizer = open_tokenizer(PLANNER, model=model)
     ours = {"affiant": {"nonce": "0x" + "07" * 32}}
     with openai.OpenAI(
-        base_url=told["url"], api_key="-", max_retries=0, timeout=120
+        base_url=told["url"], api_key="-", max_retries=0, timeout=600
     ) as client:
         whole = client.chat.completions.create(**QUESTION, extra_body=ours)
         streamed = list(
@@ -158,7 +158,7 @@ def test_the_command_answers_openais_client_and_ours_verifies(
     attestation.check(nonce=nonce)
     assert attestation.key == found.key and attestation.manifest == found.manifest
     # And our own client, which believes nobody by itself.
-    with ChatClient(told["url"], trust=trust, timeout=120, tokenizer=tokenizer) as mine:
+    with ChatClient(told["url"], trust=trust, timeout=600, tokenizer=tokenizer) as mine:
         for body in (QUESTION, {**QUESTION, "stream": True}):
             answered = mine.complete(body)
             assert (answered.text, answered.derived) == (text, True)
@@ -193,7 +193,7 @@ def test_the_pages_examples_run(
     replay = commands()[-1]
     assert replay[1:3] == ["replay", "answer.json"] and len(commands()) == 3
     done = subprocess.run(
-        affiant(replay), cwd=folder, capture_output=True, text=True, timeout=120
+        affiant(replay), cwd=folder, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     assert "exact, same profile" in done.stdout and told["key"] in done.stdout
@@ -206,7 +206,7 @@ def test_the_command_as_it_stands_serves_with_vllm(tmp_path: Path) -> None:
         trust = Trust.parse(key=told["key"], model=told["model"], engine=told["engine"])
         tokenizer = open_tokenizer(PLANNER, model=commit_model(PLANNER).root)
         with openai.OpenAI(
-            base_url=told["url"], api_key="-", max_retries=0, timeout=120
+            base_url=told["url"], api_key="-", max_retries=0, timeout=600
         ) as client:
             whole = client.chat.completions.create(**QUESTION)
             *_, last = client.chat.completions.create(**QUESTION, stream=True)
