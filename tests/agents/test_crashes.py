@@ -2,28 +2,21 @@
 
 Death is an exception that nothing expects, raised between two writes; `tests/chaos`
 does the same with SIGKILL, and at any instant. What is checked is the same: see
-`agree`.
+`agreement`.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sql
-
-from affiant.agents.checkpoints import CheckpointError
-from affiant.agents.journal import Entry, JournalError
-
-CHAOS = Path(__file__).resolve().parents[1] / "chaos"
-sys.path.insert(0, str(CHAOS))
-from agreement import disagreements  # noqa: E402
-from crash_points import (  # noqa: E402
+from agreement import disagreements
+from crash_points import (
     Death,
     DyingChain,
     DyingJournal,
@@ -32,8 +25,12 @@ from crash_points import (  # noqa: E402
     watch_checkpoints,
 )
 
+from affiant.agents.checkpoints import CheckpointError
+from affiant.agents.journal import Entry, JournalError
+
 pytestmark = pytest.mark.anvil
 
+CHAOS = Path(__file__).resolve().parents[1] / "chaos"
 POINTS: tuple[str, ...] = tuple(json.loads((CHAOS / "points.json").read_text()))
 
 

@@ -13,7 +13,6 @@ more, and journal and chain are compared (`agreement.py`). Exit status 1: they d
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import multiprocessing
 import random
@@ -30,10 +29,11 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 from agreement import disagreements, executed_on_chain  # noqa: E402
 from dying_agent import Orders, live  # noqa: E402
 from faulty_proxy import FaultyProxy  # noqa: E402
+from neighbours import neighbour  # noqa: E402
 
 from affiant.agents.journal import Journal  # noqa: E402
 from affiant.encoding import to_hex  # noqa: E402
@@ -116,19 +116,13 @@ class World:
     def __init__(self, folder: Path, *, seed: int, stack: ExitStack) -> None:
         """Start everything that is not killed."""
         # The tests' own small world; a scripted engine is the double in it.
-        spec = importlib.util.spec_from_file_location(
-            "agents_world", HERE.parent / "agents" / "conftest.py"
-        )
-        if spec is None or spec.loader is None:
-            raise RuntimeError("the tests of agents have no conftest")
-        conftest = importlib.util.module_from_spec(spec)
-        sys.modules["agents_world"] = conftest
-        spec.loader.exec_module(conftest)
         from affiant.agents.service import NodeServer
 
         self.random = random.Random(seed)
         self.folder = folder
-        self.inner: Any = conftest.settle(stack.enter_context(Devnet.start()))
+        self.inner: Any = neighbour("agents/conftest.py").settle(
+            stack.enter_context(Devnet.start())
+        )
         stack.callback(self.inner.chain.close)
         node = self.inner.node(folder)
         stack.callback(node.close)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from chaos import chaos  # noqa: E402
+from chaos import chaos
 
 pytestmark = [pytest.mark.anvil, pytest.mark.process]
 
