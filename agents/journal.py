@@ -184,25 +184,23 @@ class Journal:
         return tuple(_entry(row) for row in self.database.rows(query))
 
     def open_runs(self, mandate: Digest, *, after: int = 0) -> tuple[Entry, ...]:
-        """Return the last entry of every run that has no record: it was interrupted.
+        """Return the last entry of every run that does not end with a record.
+
+        It was interrupted; or a transaction of it was settled after its record, and its
+        new record was not written any more.
 
         Args:
             after: number of an entry that is before all of them, to read less.
         """
-        record = _entries.alias("record")
         last = (
             sql.select(sql.func.max(_entries.c.id))
-            .where(
-                _entries.c.mandate == to_hex(mandate),
-                _entries.c.id > after,
-                ~sql.exists().where(
-                    record.c.run == _entries.c.run, record.c.step == "record"
-                ),
-            )
+            .where(_entries.c.mandate == to_hex(mandate), _entries.c.id > after)
             .group_by(_entries.c.run)
         )
         query = (
-            sql.select(_entries).where(_entries.c.id.in_(last)).order_by(_entries.c.id)
+            sql.select(_entries)
+            .where(_entries.c.id.in_(last), _entries.c.step != "record")
+            .order_by(_entries.c.id)
         )
         return tuple(_entry(row) for row in self.database.rows(query))
 

@@ -113,7 +113,11 @@ class Recovery:
 
     def _end(self, last: Entry, reason: str, *, over: bool) -> None:
         """Write the record that a run lacks: what the journal knows, or `abandoned`."""
-        known = {(e.step, e.status) for e in self.journal.entries(run=last.run)}
+        known: set[tuple[Step, Status]] = set()
+        for entry in self.journal.entries(run=last.run):
+            # What came before an earlier record is in it already.
+            known = set() if entry.step == "record" else known
+            known.add((entry.step, entry.status))
         ended = [status for step, status in _ENDS if (step, status) in known]
         status: Status = ended[0] if ended else "abandoned"
         self.journal.append(

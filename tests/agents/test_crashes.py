@@ -27,6 +27,7 @@ from crash_points import (
 
 from affiant.agents.checkpoints import CheckpointError
 from affiant.agents.journal import Entry, JournalError
+from affiant.onchain.errors import ChainUnavailableError
 
 pytestmark = pytest.mark.anvil
 
@@ -106,6 +107,41 @@ def test_a_crash_completes_or_abandons_and_never_sends_twice(
     assert len({e.digest for e in sent}) <= 1
     if at not in NEVER_LEFT:
         assert world.nonce() == nonce + 1, "it was given up though it could go on"
+
+
+def test_a_crash_between_finding_out_and_the_record_is_made_up_for(
+    world, node_url, tmp_path
+):
+    """A run recorded as unavailable was executed: its record is written anew."""
+    world.engine.text = world.swap
+    first = world.agent(
+        tmp_path, url=node_url, chain=Deaf(world.chain), confirm_seconds=0.3
+    )
+    assert first.run_once().outcome == "unavailable"
+    second, _ = dying_agent(
+        world, tmp_path, url=node_url, at="after journal confirm/done"
+    )
+    with pytest.raises(Killed):
+        second.run_once()
+    assert disagreements(world, second.journal) != []
+    third = world.agent(tmp_path, url=node_url)
+    third.run_once()
+    assert disagreements(world, third.journal) == []
+
+
+class Deaf:
+    """Sends, and hears nothing of it."""
+
+    def __init__(self, chain: Any) -> None:
+        self._chain = chain
+
+    def __getattr__(self, name: str) -> Any:
+        inner = getattr(self._chain, name)
+        return self._sent if name in DyingChain.SENDS else inner
+
+    def _sent(self, raw: bytes) -> None:
+        self._chain.send_raw(raw)
+        raise ChainUnavailableError("test", method="send", reason="cut off")
 
 
 def fill_up(journal: Any, *, pages: int) -> None:
