@@ -16,6 +16,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,10 @@ _about = sql.Table(
     metadata,
     sql.Column("name", sql.String(16), primary_key=True),
     sql.Column("value", sql.String(64), nullable=False),
+)
+
+_TABLES_IN = tuple(
+    f"affiant.agents.{name}" for name in ("journal", "commands", "approvals")
 )
 
 _ENTRIES_OF_VERSION_1 = {
@@ -122,6 +127,9 @@ class Database:
             JournalError: it cannot be opened, or is damaged.
             JournalVersionError: it is of another version, or something else.
         """
+        # Each module brings its table; a database has all of them, whoever opens it.
+        for name in _TABLES_IN:
+            import_module(name)
         self._url = _address(url)
         with self.converted():
             if "://" not in url:

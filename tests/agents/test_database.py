@@ -99,6 +99,17 @@ def test_a_journal_of_version_1_is_taken_over(tmp_path: Path):
     assert Database(str(path)).identity == identity
 
 
+def test_a_database_has_every_table_whoever_opens_it_first(tmp_path: Path):
+    path = tmp_path / "journal.sqlite"
+    script = f"from affiant.agents.database import Database; Database({str(path)!r})"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    with sqlite3.connect(path) as connection:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
+        names = {name for (name,) in found}
+    connection.close()
+    assert {"about", "entries", "commands", "approvals"} <= names
+
+
 @pytest.mark.parametrize("table", ["commands", "approvals"])
 def test_commands_and_approvals_are_never_rewritten_either(tmp_path: Path, table: str):
     path = tmp_path / "journal.sqlite"
