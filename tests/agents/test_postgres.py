@@ -254,7 +254,8 @@ def test_an_agent_lives_on_a_server(url: str, world, node_url, tmp_path):
     agent.close()
     from affiant.agents.approvals import Approvals
 
-    person = Approvals(Database(url), mandate=world.mandate.id, clock=lambda: 1.0)
+    database = world.closing(Database(url))
+    person = Approvals(database, mandate=world.mandate.id, clock=lambda: 1.0)
     person.answer(waiting.digest, "approved", sender="me")
     journal = world.closing(Journal(url))
     again = world.agent(tmp_path, url=node_url, journal=journal, approve_above=0)
