@@ -83,6 +83,9 @@ def restored_submission(
     done = any((e.step, e.status) == ("confirm", "done") for e in known)
     if digest not in open_ and not done:
         raise RunRefusedError(_words(known[-1]))
+    if digest not in open_:
+        # Found mined, and settled; whoever owns the nonce looks for it no more.
+        return outcome_of(before, around.journal)
     return replace(
         before, bundle=around.store.get(digest), transaction=sent.transaction
     )
