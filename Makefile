@@ -11,9 +11,9 @@ test test-long check: export HF_HUB_OFFLINE = 1
 # Tests that need neither torch nor a chain.
 PURE_TESTS := tests/test_encoding.py tests/test_formats.py \
 	tests/test_completion_format.py tests/agents tests/audit \
-	tests/inference/attestation tests/onchain tests/vectors
+	tests/inference/attestation tests/onchain tests/starter tests/vectors
 
-.PHONY: help setup demo test test-long check lint coverage analyze prove format artifacts vectors \
+.PHONY: help setup demo test test-long chaos check lint coverage analyze prove format artifacts vectors \
 	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \
 	bench-fingerprint bench-commitment bench-endorse bench-serve up clean
 
@@ -76,6 +76,9 @@ lint: setup ## Format, lint, types, layers, generated files
 	@contracts/forge build --quiet
 	@$(BIN)/python -m affiant.onchain.build_artifacts --check
 	@$(BIN)/python -m affiant.onchain.build_contract_errors --check
+
+chaos: setup ## 200 kill -9 of an agent, with bad endpoints and reorganisations
+	@$(BIN)/python tests/chaos/chaos.py
 
 RECORDED := .cache/forge/recorded
 # Tests of the attestation contracts run on anvil, where nobody counts lines: they write down

@@ -14,7 +14,8 @@ its own chain endpoint, its configuration and its own disk, and neither node nor
 
 from __future__ import annotations
 
-import secrets
+import logging
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from typing import ClassVar, Self
 
 from eth_account.signers.local import LocalAccount
 
+from affiant.agents.approvals import Approvals
+from affiant.agents.commands import Commands
 from affiant.agents.config import (
     load_book,
     load_config,
@@ -30,24 +33,24 @@ from affiant.agents.config import (
 )
 from affiant.agents.derive import Tokenizer
 from affiant.agents.endorsed import Endorsers
-from affiant.agents.errors import (
-    NotServedError,
-    ProgramDefinitionError,
-    described,
-)
-from affiant.agents.graph import AgentGraph
-from affiant.agents.journal import Entry, Journal
+from affiant.agents.errors import NotServedError, ProgramDefinitionError
+from affiant.agents.features import Feature
+from affiant.agents.journal import Journal
+from affiant.agents.keystore_mode import loose_permissions
+from affiant.agents.lock import lock_beside
 from affiant.agents.node_client import NodeClient
 from affiant.agents.nodes import Nodes
+from affiant.agents.observer import ObservedJournal, Observers
+from affiant.agents.observing import open_observers
 from affiant.agents.outbox import SendingPolicy
 from affiant.agents.program import Program
-from affiant.agents.progress import Progress, RunResult
+from affiant.agents.progress import RunResult
 from affiant.agents.questions import Question
+from affiant.agents.runs import Runs
 from affiant.agents.schedule import POLL_SECONDS, SlotSchedule
-from affiant.agents.steps import AgentSteps, Surroundings
 from affiant.agents.submit import Submitter
+from affiant.agents.surroundings import Surroundings
 from affiant.encoding import Digest, to_hex
-from affiant.errors import AffiantError, UnavailableError
 from affiant.inference.keys import unlock_keystore
 from affiant.inference.sampling import GREEDY, Sampling
 from affiant.onchain.address_book import AddressBook
@@ -60,8 +63,8 @@ from affiant.onchain.observation import ChainView
 CONFIRM_SECONDS = 120.0
 """Longest wait for a receipt, by default."""
 
-NO_SLOT = -1
-"""Slot of a run that could not even ask the chain which slot it is."""
+logger = logging.getLogger("affiant.agents.agent")
+"""Told what should be looked at before long."""
 
 
 class VerifiedAgent:
@@ -74,6 +77,8 @@ class VerifiedAgent:
     questions: ClassVar[tuple[Question, ...]] = ()
     """What the model is asked before the plan; each is an inference of its own, and its
     answer stands in the requests that follow."""
+    features: ClassVar[tuple[Feature, ...]] = ()
+    """Numbers computed from what is observed, which every request holds besides."""
     sampling: ClassVar[Sampling] = GREEDY
     """How tokens are chosen; plans are greedy unless there is a reason."""
     max_tokens: ClassVar[int] = 256
@@ -96,6 +101,9 @@ class VerifiedAgent:
 
     def on_refused(self, result: RunResult) -> None:
         """Called after a run that was refused, or stopped by something unavailable."""
+
+    def on_waiting(self, result: RunResult) -> None:
+        """Called once when a run begins to wait, for a person's approval perhaps."""
 
     @classmethod
     def program(cls, *, book: AddressBook, model: Digest, engine: Digest) -> Program:
@@ -120,6 +128,7 @@ class VerifiedAgent:
             kits=cls.actions,
             observes=view.names,
             questions=cls.questions,
+            features=cls.features,
             book=book,
             model=model,
             engine=engine,
@@ -143,8 +152,13 @@ class VerifiedAgent:
         confirm_seconds: float = CONFIRM_SECONDS,
         endorsers: Endorsers | None = None,
         sending: SendingPolicy | None = None,
+        approve_above: int | None = None,
+        observers: Observers | None = None,
     ) -> None:
         """Put an agent together; most users call `from_config`.
+
+        Nothing is locked yet: the first run, or `start`, makes this process the only
+        one that runs the agent.
 
         Args:
             mandate: what the owner granted; must name this class's program.
@@ -160,10 +174,14 @@ class VerifiedAgent:
             endorsers: who is asked where a rung takes endorsements; None: nobody, and
                 such decisions are refused.
             sending: when a transaction counts as mined, stuck or dropped.
+            approve_above: value, 8 decimals, as the gate measures it; a person must
+                approve decisions that put more at risk. None: nobody is asked.
+            observers: told how every run ended; closed with the agent.
 
         Raises:
             ProgramDefinitionError: the class defines no program.
             NotServedError: the mandate is for another program or operator.
+            CheckpointError: the checkpoints beside the journal cannot be opened.
         """
         program = self.program(book=book, model=mandate.model, engine=mandate.engine)
         if program.hash != mandate.program:
@@ -179,6 +197,7 @@ class VerifiedAgent:
         self.journal = journal
         self._nodes = Nodes([node]) if isinstance(node, NodeClient) else node
         self._endorsers = Endorsers() if endorsers is None else endorsers
+        self.observers = Observers() if observers is None else observers
         self._clock = clock
         self._submitter = Submitter(
             chain,
@@ -189,25 +208,39 @@ class VerifiedAgent:
             clock=clock,
             policy=sending,
         )
-        self._graph = AgentGraph(
-            AgentSteps(
-                Surroundings(
-                    program=program,
-                    book=book,
-                    mandate=mandate,
-                    chain=chain,
-                    nodes=self._nodes,
-                    store=store,
-                    journal=journal,
-                    submitter=self._submitter,
-                    operator=sender,
-                    tokenizer=tokenizer,
-                    clock=clock,
-                    monotonic=time.monotonic,
-                    confirm_seconds=confirm_seconds,
-                    endorsers=self._endorsers,
-                )
-            )
+        self._stop = threading.Event()
+        self._drain = threading.Event()
+        self._told_of: str | None = None
+        self._commands = Commands(journal.database, mandate=mandate.id, clock=clock)
+        self._runs = Runs(
+            Surroundings(
+                program=program,
+                book=book,
+                mandate=mandate,
+                chain=chain,
+                nodes=self._nodes,
+                store=store,
+                journal=journal,
+                submitter=self._submitter,
+                operator=sender,
+                tokenizer=tokenizer,
+                clock=clock,
+                monotonic=time.monotonic,
+                confirm_seconds=confirm_seconds,
+                endorsers=self._endorsers,
+                approvals=Approvals(journal.database, mandate=mandate.id, clock=clock),
+                approve_above=approve_above,
+                lock=lock_beside(
+                    journal.database,
+                    names=(
+                        f"mandate-{mandate.id.hex()[:16]}",
+                        f"operator-{chain.chain_id}-{sender.lower()[2:18]}",
+                    ),
+                ),
+                stopping=self._stopping,
+            ),
+            idle=self._idle,
+            tell=self._tell,
         )
         self._schedule: SlotSchedule | None = None
 
@@ -218,25 +251,37 @@ class VerifiedAgent:
         Raises:
             ConfigError: the file, or one that it names, is not what is expected.
             KeystoreError: the operator's keystore does not open.
+            OSError: the log cannot be written, or the metrics' port is taken.
             ChainIdMismatchError, ChainUnavailableError: the endpoint does not serve.
             ProgramDefinitionError, NotServedError: as for the constructor.
         """
         config = load_config(path)
-        operator = unlock_keystore(
-            config.operator.keystore,
-            read_password(config.operator.password_env).get_secret_value(),
+        password = read_password(config.operator.password_env).get_secret_value()
+        operator = unlock_keystore(config.operator.keystore, password)
+        mandate, book = load_mandate(config.mandate.file), load_book(config.book.file)
+        chain = Chain.connect(
+            config.chain.endpoints,
+            expected_chain_id=config.chain.id,
+            timeout=config.chain.timeout_seconds,
+            budget=config.chain.operation_seconds,
+            per_second=config.chain.requests_per_second,
+            max_fees=config.transactions.max_fees,
         )
+        observers = open_observers(
+            config,
+            mandate=mandate,
+            book=book,
+            chain=chain,
+            operator=Address(str(operator.address)),
+            secrets=[password],
+        )
+        loose = loose_permissions(config.operator.keystore)
+        if loose is not None:
+            logger.warning("%s", loose)
         return cls(
-            mandate=load_mandate(config.mandate.file),
-            book=load_book(config.book.file),
-            chain=Chain.connect(
-                config.chain.endpoints,
-                expected_chain_id=config.chain.id,
-                timeout=config.chain.timeout_seconds,
-                budget=config.chain.operation_seconds,
-                per_second=config.chain.requests_per_second,
-                max_fees=config.transactions.max_fees,
-            ),
+            mandate=mandate,
+            book=book,
+            chain=chain,
             node=Nodes(
                 [
                     NodeClient(url, timeout=config.node.timeout_seconds)
@@ -244,7 +289,7 @@ class VerifiedAgent:
                 ]
             ),
             store=EvidenceStore(config.evidence.url),
-            journal=Journal(config.journal.url),
+            journal=ObservedJournal(config.journal.url, observers=observers),
             operator=operator,
             tokenizer=_tokenizer(config.node.tokenizer),
             endorsers=Endorsers.at(
@@ -257,37 +302,23 @@ class VerifiedAgent:
                 confirmations=config.transactions.confirmations,
                 stuck_seconds=config.transactions.stuck_seconds,
             ),
+            approve_above=config.approval.value,
+            observers=observers,
         )
 
     def run_once(self) -> RunResult:
         """Take the newest slot's decision, if it was not taken yet.
 
+        First it ends what was interrupted: what was sent is settled by the chain, a run
+        of the newest slot goes on where it was, any other is recorded as abandoned.
         Expected errors are in the result, and in the journal; nothing is sent then.
 
         Raises:
-            JournalError: the journal cannot be written.
+            AgentLockedError: another process runs this agent.
+            JournalTruncatedError: the journal has lost its end.
+            JournalError, CheckpointError: the agent's own memory cannot be written.
         """
-        run = secrets.token_hex(8)
-        slot = NO_SLOT
-        try:
-            # The endpoint may have changed its mind about which chain it serves.
-            self.chain.verify_chain_id()
-            slot = self.newest_slot()
-            waiting = self._submitter.settle()
-        except AffiantError as error:
-            return self._ended_early(run, slot=slot, error=error)
-        pending = [entry for entry in waiting if entry.slot == slot]
-        if pending or self.journal.finished(mandate=self.mandate.id, slot=slot):
-            skipped = Progress(
-                run=run,
-                slot=slot,
-                outcome="skipped",
-                transaction=pending[0].transaction if pending else None,
-            )
-            return RunResult.of(skipped)
-        result = RunResult.of(self._graph.run(Progress(run=run, slot=slot)))
-        self._tell(result)
-        return result
+        return self._runs.once()
 
     def newest_slot(self) -> int:
         """Ask the chain which slot is the newest.
@@ -315,16 +346,18 @@ class VerifiedAgent:
         """
         if self._schedule is not None:
             raise RuntimeError("the agent runs already")
+        self._drain.clear()
         self._schedule = SlotSchedule(
             self.run_once,
             newest_slot=self.newest_slot,
             poll_seconds=poll_seconds,
             on_result=on_result,
+            over=self._over,
         )
         self._schedule.start()
 
     def wait(self) -> None:
-        """Block until `stop` is called or the background thread breaks.
+        """Block until `stop` is called, it has drained, or the thread breaks.
 
         Returns at once where nothing runs.
 
@@ -336,11 +369,55 @@ class VerifiedAgent:
         if schedule is not None:
             schedule.wait()
 
-    def stop(self) -> None:
-        """Stop running; waits for a run in progress, unless a hook of it calls this."""
-        schedule, self._schedule = self._schedule, None
+    def pause(self) -> None:
+        """Take no new decision until `resume`, in this process or a later one.
+
+        What is in flight goes on.
+
+        Raises:
+            JournalError: it could not be written down.
+        """
+        self._commands.give("pause", sender="the agent's own process")
+
+    def resume(self) -> None:
+        """Take decisions again.
+
+        Raises:
+            JournalError: it could not be written down.
+        """
+        self._commands.give("resume", sender="the agent's own process")
+
+    def drain(self, *, wait: bool = True) -> None:
+        """Take no new decision, end what is in flight, then end.
+
+        A run that waits for a person is not in flight: it stays where it is, and goes
+        on with the next start if there is still time.
+
+        Args:
+            wait: return only when it has ended.
+        """
+        self._drain.set()
+        schedule = self._schedule
         if schedule is not None:
-            schedule.stop()
+            schedule.hurry()
+            if wait:
+                schedule.wait()
+
+    def stop(self, *, wait: bool = True) -> None:
+        """Stop running: a run in progress begins no further step, and can go on later.
+
+        Args:
+            wait: return only when its current step has ended; a hook of the run itself
+                does not wait.
+        """
+        self._stop.set()
+        schedule = self._schedule
+        if schedule is not None:
+            schedule.stop(wait=wait)
+        if wait:
+            self._schedule = None
+            self._runs.wait()
+            self._stop.clear()
 
     def close(self) -> None:
         """Stop, and close chain, nodes, endorsers and journal, whoever opened them."""
@@ -348,39 +425,37 @@ class VerifiedAgent:
         self.chain.close()
         self._nodes.close()
         self._endorsers.close()
+        self._runs.close()
         self.journal.close()
+        self.observers.close()
 
-    def _ended_early(self, run: str, *, slot: int, error: AffiantError) -> RunResult:
-        unavailable = isinstance(error, UnavailableError)
-        progress = Progress(
-            run=run,
-            slot=slot,
-            outcome="unavailable" if unavailable else "refused",
-            error=error,
-            failed_step="decide",
-        )
-        self.journal.append(
-            Entry(
-                run=run,
-                mandate=self.mandate.id,
-                slot=slot,
-                step="record",
-                status="unavailable" if unavailable else "refused",
-                at=self._clock(),
-                detail={"step": "decide", **described(error)},
-            )
-        )
-        result = RunResult.of(progress)
-        self._tell(result)
-        return result
+    def _stopping(self) -> bool:
+        return self._stop.is_set() or self._commands.orders().stop
+
+    def _over(self) -> bool:
+        """Return whether the schedule has nothing left to do."""
+        orders = self._commands.orders()
+        if orders.stop or self._stop.is_set():
+            return True
+        if not (orders.drain or self._drain.is_set()):
+            return False
+        return not self.journal.unsettled(self.mandate.id)
+
+    def _idle(self) -> bool:
+        flags = self._stop.is_set() or self._drain.is_set()
+        return flags or self._commands.orders().idle
 
     def _tell(self, result: RunResult) -> None:
+        self.observers.result(result)
         if result.outcome == "executed":
             self.on_executed(result)
         elif result.outcome == "held":
             self.on_held(result)
-        else:
+        elif result.outcome != "waiting":
             self.on_refused(result)
+        elif result.waits_for == "approval" and self._told_of != result.run:
+            self._told_of = result.run
+            self.on_waiting(result)
 
 
 def _tokenizer(folder: str | None) -> Tokenizer | None:

@@ -18,7 +18,14 @@
     ├── RevertedError             the transaction was mined and reverted
     ├── CancelledError            never mined in time: its nonce was used up instead
     ├── TransactionGoneError      never mined in time, and nobody has it
-    └── ConfigError               the configuration file is not what is expected
+    ├── ConfigError               the configuration is not what is expected
+    │   └── ConfigFileError           (`config_report`) all that is wrong in one file
+    ├── JournalVersionError       (`database`) another version's, or no journal
+    ├── JournalTruncatedError     (`database`) the journal has lost its end
+    ├── CheckpointRefusedError    (`checkpoints`) another version's, or not ours
+    ├── RunRefusedError           (`restore`) refused before the process ended
+    ├── ApprovalRefusedError      (`approvals`) a person said no, or nothing in time
+    └── NotPendingError           (`approvals`) nobody is asked about that decision
     UnavailableError
     ├── NodeUnavailableError      no usable answer from the node in time
     ├── NodesExhaustedError       none of several nodes gave a decision that holds
@@ -28,7 +35,10 @@
     ├── NodeBusyError             the node has no room for another decision
     ├── ServerBusyError           a service of ours has no room for another request
     ├── DecisionTimeoutError      the node needed too long; ask again later
-    ├── JournalError              (`journal`) the agent's memory cannot be used
+    ├── JournalError              (`database`) the agent's memory cannot be used
+    ├── CheckpointError           (`checkpoints`) nor that of where a run is
+    ├── RunInterruptedError       (`restore`) unavailable before the process ended
+    ├── AgentLockedError          (`lock`) another process runs the agent
     └── AnsweredUnavailableError  (`answered`) the node's memory cannot be used
     ValueError (misuse)
     └── ProgramDefinitionError    a `VerifiedAgent` subclass that is no program

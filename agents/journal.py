@@ -1,77 +1,74 @@
 """The journal: what an agent did, written before it does it, and never rewritten.
 
-One row per step of a run. A row `submit/sending` is written and flushed to disk before
-a transaction leaves, with the hash that it will have; so after a crash the journal
-knows what may be on the chain, and `unsettled` lists it. It decides nothing and trusts
-nobody: a database trigger refuses changing or deleting a row, which stops our own bugs,
-not somebody who owns the file.
+One row per step of a run. A row `decide/started` is written before a run begins, and a
+row `submit/sending` before a transaction leaves, with the hash that it will have; so
+after a crash the journal knows which runs were under way (`open_runs`) and what may be
+on the chain (`unsettled`). It decides nothing and trusts nobody.
 
-Time is passed in: rows carry what the caller's clock said.
+Time is passed in: rows carry what the caller's clock said. Nothing depends on it: the
+order is that of the rows' numbers.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import sqlalchemy as sql
-from sqlalchemy.exc import SQLAlchemyError
 
+from affiant.agents.database import (
+    Database,
+    JournalError,
+    append_only,
+    metadata,
+)
 from affiant.encoding import Digest, JsonValue, digest_from_hex, to_hex
-from affiant.errors import UnavailableError
+from affiant.errors import MalformedError
 
-Step = Literal["decide", "check", "simulate", "submit", "confirm", "record"]
+__all__ = ["Entry", "Journal", "JournalError", "Status", "Step"]
+
+Step = Literal["decide", "check", "simulate", "approve", "submit", "confirm", "record"]
 """The steps of a run, in order."""
 
 Status = Literal[
-    "started", "done", "held", "refused", "unavailable", "failed", "sending", "lost"
+    "started",
+    "done",
+    "held",
+    "waiting",
+    "refused",
+    "unavailable",
+    "failed",
+    "sending",
+    "lost",
+    "abandoned",
 ]
 """What became of a step.
 
 `sending` is written before a transaction leaves; `lost` says that a sent transaction
-was never mined and no longer can be; `failed` is our own bug.
+was never mined and no longer can be; `failed` is our own bug; `waiting`, that a person
+is asked; `abandoned`, that a run was interrupted before anything was sent, and will not
+go on.
 """
 
 _SETTLED: tuple[Status, ...] = ("done", "refused", "lost")
 
-_metadata = sql.MetaData()
-_entries = sql.Table(
-    "entries",
-    _metadata,
-    sql.Column("id", sql.Integer, primary_key=True, autoincrement=True),
-    sql.Column("run", sql.String(64), nullable=False, index=True),
-    sql.Column("mandate", sql.String(66), nullable=False, index=True),
-    sql.Column("slot", sql.BigInteger, nullable=False, index=True),
-    sql.Column("step", sql.String(16), nullable=False),
-    sql.Column("status", sql.String(16), nullable=False),
-    sql.Column("digest", sql.String(66), nullable=True, index=True),
-    sql.Column("transaction", sql.String(66), nullable=True, index=True),
-    sql.Column("detail", sql.Text, nullable=False),
-    sql.Column("at", sql.Float, nullable=False),
-)
-for _verb in ("update", "delete"):
-    sql.event.listen(
-        _metadata,
-        "after_create",
-        sql.DDL(  # type: ignore[no-untyped-call]
-            f"CREATE TRIGGER IF NOT EXISTS entries_no_{_verb} "
-            f"BEFORE {_verb.upper()} ON entries "
-            "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
-        ).execute_if(dialect="sqlite"),
+_entries = append_only(
+    sql.Table(
+        "entries",
+        metadata,
+        sql.Column("id", sql.Integer, primary_key=True, autoincrement=True),
+        sql.Column("run", sql.String(64), nullable=False, index=True),
+        sql.Column("mandate", sql.String(66), nullable=False, index=True),
+        sql.Column("slot", sql.BigInteger, nullable=False, index=True),
+        sql.Column("step", sql.String(16), nullable=False),
+        sql.Column("status", sql.String(16), nullable=False),
+        sql.Column("digest", sql.String(66), nullable=True, index=True),
+        sql.Column("transaction", sql.String(66), nullable=True, index=True),
+        sql.Column("detail", sql.Text, nullable=False),
+        sql.Column("at", sql.Float, nullable=False),
     )
-
-
-class JournalError(UnavailableError):
-    """The journal cannot be read or written; without it nothing is sent."""
-
-    def __init__(self, url: str, *, reason: str) -> None:
-        super().__init__(f"journal {url}: {reason}"[:1000])
-        self.url = url
-        self.reason = reason
+)
 
 
 @dataclass(frozen=True)
@@ -101,19 +98,14 @@ class Journal:
         """Open the journal, creating it where it does not exist.
 
         Args:
-            url: a path, or an SQLAlchemy URL such as `sqlite:///journal.sqlite`.
+            url: a path, or an SQLAlchemy URL such as `sqlite:///journal.sqlite` or
+                `postgresql+psycopg://…` (extra `postgres`).
 
         Raises:
-            JournalError: it cannot be opened.
+            JournalError: it cannot be opened, or is damaged.
+            JournalVersionError: it is of another version, or no journal.
         """
-        self._url = url if "://" in url else f"sqlite:///{Path(url).absolute()}"
-        with self._converted():
-            if "://" not in url:
-                Path(url).absolute().parent.mkdir(parents=True, exist_ok=True)
-            self._engine = sql.create_engine(self._url)
-            if self._engine.dialect.name == "sqlite":
-                sql.event.listen(self._engine, "connect", _make_durable)
-            _metadata.create_all(self._engine)
+        self.database = Database(url)
         self._settled_below: dict[Digest, int] = {}
         """By mandate: entries below this number are settled, and stay so, because the
         journal only grows."""
@@ -135,8 +127,7 @@ class Journal:
             "detail": json.dumps(entry.detail, sort_keys=True, default=str),
             "at": entry.at,
         }
-        with self._converted(), self._engine.begin() as connection:
-            connection.execute(_entries.insert().values(row))
+        self.database.append(_entries, row)
 
     def entries(
         self,
@@ -171,9 +162,7 @@ class Journal:
             query = query.where(_entries.c.step == step)
         if last is not None:
             query = query.limit(last)
-        with self._converted(), self._engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-            return tuple(_entry(row) for row in reversed(rows))
+        return tuple(_entry(row) for row in reversed(self.database.rows(query)))
 
     def sent(self, digest: Digest) -> Entry | None:
         """Return the `sending` entry of the decision `digest`, if it was ever sent."""
@@ -200,14 +189,38 @@ class Journal:
             )
             .order_by(_entries.c.id)
         )
-        with self._converted(), self._engine.connect() as connection:
-            last = connection.execute(sql.select(sql.func.max(_entries.c.id)))
-            newest = last.scalar_one() or 0
-            rows = connection.execute(query).mappings().all()
-            # What came between the two questions is looked at again next time.
-            oldest = min((row["id"] for row in rows), default=newest + 1)
-            self._settled_below[mandate] = min(oldest, newest + 1)
-            return tuple(_entry(row) for row in rows)
+        newest = self.newest()
+        rows = self.database.rows(query)
+        # What came between the two questions is looked at again next time.
+        oldest = min((int(row["id"]) for row in rows), default=newest + 1)
+        self._settled_below[mandate] = min(oldest, newest + 1)
+        return tuple(_entry(row) for row in rows)
+
+    def open_runs(self, mandate: Digest, *, after: int = 0) -> tuple[Entry, ...]:
+        """Return the last entry of every run that does not end with a record.
+
+        It was interrupted; or a transaction of it was settled after its record, and its
+        new record was not written any more.
+
+        Args:
+            after: number of an entry that is before all of them, to read less.
+        """
+        last = (
+            sql.select(sql.func.max(_entries.c.id))
+            .where(_entries.c.mandate == to_hex(mandate), _entries.c.id > after)
+            .group_by(_entries.c.run)
+        )
+        query = (
+            sql.select(_entries)
+            .where(_entries.c.id.in_(last), _entries.c.step != "record")
+            .order_by(_entries.c.id)
+        )
+        return tuple(_entry(row) for row in self.database.rows(query))
+
+    def newest(self) -> int:
+        """Return the number of the newest entry; 0 where there is none."""
+        (row,) = self.database.rows(sql.select(sql.func.max(_entries.c.id).label("id")))
+        return int(row["id"] or 0)
 
     def finished(self, *, mandate: Digest, slot: int) -> Entry | None:
         """Return the record of a run that executed or held in `slot`, if any.
@@ -225,26 +238,17 @@ class Journal:
 
     def close(self) -> None:
         """Close the connections."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _converted(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, OSError) as error:
-            raise JournalError(self._url, reason=str(error)) from error
-
-
-def _make_durable(connection: object, _record: object) -> None:
-    """Make SQLite flush every commit to disk: the write-ahead row must survive."""
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
+        self.database.close()
 
 
 def _entry(row: sql.RowMapping) -> Entry:
     digest = row["digest"]
+    try:
+        detail = json.loads(row["detail"])
+    except ValueError as error:
+        raise MalformedError(
+            f"journal entry {row['id']}", got=str(error), expected="JSON"
+        ) from error
     return Entry(
         run=row["run"],
         mandate=digest_from_hex(row["mandate"], what="journal.mandate"),
@@ -254,5 +258,5 @@ def _entry(row: sql.RowMapping) -> Entry:
         at=row["at"],
         digest=None if digest is None else digest_from_hex(digest, what="digest"),
         transaction=row["transaction"],
-        detail=json.loads(row["detail"]),
+        detail=detail,
     )

@@ -1,17 +1,19 @@
-"""One run per slot, on a timer; the only module that imports APScheduler.
+"""One run per slot, on a timer of its own.
 
 It decides when to look whether a new slot has begun, never what to do in it. A run that
-something unavailable stopped is tried again within its slot; one that was refused is
-not, because the same question gets the same answer. What nobody expects (a bug, a
-journal that cannot be written) ends the schedule and is raised to whoever waits for it.
+something unavailable stopped, or that waits, is looked at again within its slot; one
+that was refused is not, because the same question gets the same answer. What nobody
+expects (a bug, a journal that cannot be written) ends the schedule and is raised to
+whoever waits for it.
+
+The timer is the machine's monotonic clock: where the wall clock jumps, back by a year
+or on by one, the agent looks as often as before.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from affiant.agents.progress import RunResult
 from affiant.errors import UnavailableError
@@ -30,6 +32,7 @@ class SlotSchedule:
         newest_slot: Callable[[], int],
         poll_seconds: float = POLL_SECONDS,
         on_result: Callable[[RunResult], None] | None = None,
+        over: Callable[[], bool] = lambda: False,
     ) -> None:
         """Remember what to run; nothing runs yet.
 
@@ -37,34 +40,44 @@ class SlotSchedule:
             run: one run; MUST return for every expected error.
             newest_slot: asks the chain; may raise `UnavailableError`.
             poll_seconds: time between two looks.
-            on_result: called after every run, in the background thread.
+            on_result: called after every run, in the background thread; of a run that
+                waits, once.
+            over: asked after every look; true ends the schedule.
         """
         self._run = run
         self._newest_slot = newest_slot
+        self._poll_seconds = poll_seconds
         self._on_result = on_result
+        self._ended = over
         self._settled: int | None = None
-        self._failure: Exception | None = None
+        self._told: tuple[str, int, str | None] | None = None
+        self._failure: BaseException | None = None
         self._over = threading.Event()
-        self._looking: int | None = None
-        self._scheduler = BackgroundScheduler()
-        self._scheduler.add_job(
-            self._tick,
-            "interval",
-            seconds=poll_seconds,
-            max_instances=1,
-            coalesce=True,
-            misfire_grace_time=None,
-        )
+        self._look_now = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="affiant-slots")
+        # A process that is told to end does not wait for a step that never does.
+        self._thread.daemon = True
 
     def start(self) -> None:
         """Begin to look."""
-        self._scheduler.start()
+        self._thread.start()
 
-    def stop(self) -> None:
-        """Stop looking; waits for a run in progress, unless that is who calls it."""
+    def hurry(self) -> None:
+        """Look at once, instead of when it is time."""
+        self._look_now.set()
+
+    def stop(self, *, wait: bool = True) -> None:
+        """Stop looking.
+
+        Args:
+            wait: return only when a run in progress has ended, unless that is who
+                calls.
+        """
         self._over.set()
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=self._looking != threading.get_ident())
+        self._look_now.set()
+        if wait and self._thread.ident is not None:
+            if self._thread is not threading.current_thread():
+                self._thread.join()
 
     def wait(self) -> None:
         """Block until it is stopped, or something breaks.
@@ -86,21 +99,25 @@ class SlotSchedule:
             return None
         # With the chain away, the run itself records that, in the journal.
         result = self._run()
-        if result.outcome != "unavailable":
+        on_its_way = result.outcome == "skipped" and result.transaction is not None
+        if result.outcome not in ("unavailable", "waiting") and not on_its_way:
             self._settled = result.slot
-        if self._on_result is not None:
+        waits = (result.outcome, result.slot, result.waits_for)
+        again = result.outcome in ("waiting", "skipped") and waits == self._told
+        self._told = waits
+        if self._on_result is not None and not again:
             self._on_result(result)
         return result
 
-    def _tick(self) -> None:
-        # A look that was due when the last one broke, or stopped it, comes too late.
-        if self._over.is_set():
-            return
-        self._looking = threading.get_ident()
+    def _loop(self) -> None:
         try:
-            self.look()
-        except Exception as error:  # kept for `wait`: here nobody would hear of it
+            while not self._over.is_set():
+                self.look()
+                if self._ended():
+                    return
+                self._look_now.wait(self._poll_seconds)
+                self._look_now.clear()
+        except BaseException as error:  # kept for `wait`: here nobody would hear of it
             self._failure = error
-            self._over.set()
         finally:
-            self._looking = None
+            self._over.set()

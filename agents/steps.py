@@ -8,23 +8,21 @@ and the auditor do. An error that nobody expects is journalled and raised: it is
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from affiant.agents.approve import ask_for_approval
 from affiant.agents.check import check_decision
-from affiant.agents.derive import Tokenizer
-from affiant.agents.endorsed import Endorsers
 from affiant.agents.errors import SimulatedBoundsError, described
-from affiant.agents.journal import Entry, Journal, Status, Step
+from affiant.agents.journal import Entry, Status, Step
 from affiant.agents.live import live_head
-from affiant.agents.nodes import Nodes
 from affiant.agents.phases import Phases
-from affiant.agents.program import Program
-from affiant.agents.progress import Progress
-from affiant.agents.submit import Outgoing, Submitter, place_of
+from affiant.agents.progress import Progress, Saved
+from affiant.agents.refused_plan import plan_section
+from affiant.agents.restore import outcome_of, restored_bundle, restored_submission
+from affiant.agents.submit import Outgoing, place_of
+from affiant.agents.surroundings import Surroundings
 from affiant.encoding import JsonValue, to_hex
 from affiant.errors import AffiantError, UnavailableError
-from affiant.onchain.address_book import AddressBook
-from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import CallRequest
 from affiant.onchain.contract_errors import (
     GateEndorsementsMissingError,
@@ -32,42 +30,12 @@ from affiant.onchain.contract_errors import (
 )
 from affiant.onchain.errors import CallRevertedError
 from affiant.onchain.evidence import EvidenceBundle
-from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient, Submission
-from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.simulate import Simulation, simulate_execution
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """Everything that an agent's steps work with."""
-
-    program: Program
-    book: AddressBook
-    mandate: Mandate
-    chain: Chain
-    """The agent's own endpoints."""
-    nodes: Nodes
-    store: EvidenceStore
-    """The owner's own evidence; every decision is kept here before it is sent."""
-    journal: Journal
-    submitter: Submitter
-    operator: Address
-    """Who submits and pays gas."""
-    tokenizer: Tokenizer | None
-    """The model's, where it is at hand."""
-    clock: Callable[[], float]
-    """Unix seconds, for the journal."""
-    monotonic: Callable[[], float]
-    """Monotonic seconds, for durations."""
-    confirm_seconds: float
-    """Longest wait for a receipt."""
-    endorsers: Endorsers
-    """Who is asked where a rung takes endorsements."""
-
-
 class AgentSteps:
-    """The six steps over one agent's surroundings."""
+    """The steps over one agent's surroundings."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         """Remember them."""
@@ -80,10 +48,32 @@ class AgentSteps:
         Raises:
             JournalError: the journal cannot be written; nothing is sent without it.
         """
+        return self._guarded(step, progress, lambda: self._STEPS[step](self, progress))
+
+    def restore(self, saved: Saved, *, step: Step) -> Progress:
+        """Return what is known before `step` of a run that was interrupted.
+
+        Nothing but the decision's digest is taken from the checkpoint: what was sent is
+        the journal's to say, the decision is checked against the chain as if it had
+        just come, and simulated again.
+
+        Raises:
+            JournalError: the journal cannot be read or written.
+        """
+        before = Progress(run=saved.run, slot=saved.slot)
+        return self._guarded(step, before, lambda: self._restored(saved, before, step))
+
+    def stopping(self) -> bool:
+        """Return whether no further step is to be begun."""
+        return self._with.stopping()
+
+    def _guarded(
+        self, step: Step, progress: Progress, work: Callable[[], Progress]
+    ) -> Progress:
         phases = Phases(self._with.monotonic)
         try:
             with phases.phase(step):
-                after = self._STEPS[step](self, progress)
+                after = work()
         except AffiantError as error:
             unavailable = isinstance(error, UnavailableError)
             after = replace(
@@ -102,6 +92,20 @@ class AgentSteps:
             self._note(step, progress, status="failed", detail=described(error))
             raise
         return replace(after, seconds={**after.seconds, **phases.seconds})
+
+    def _restored(self, saved: Saved, before: Progress, step: Step) -> Progress:
+        if step == "decide":
+            return before
+        if step == "record":
+            return outcome_of(before, self._with.journal)
+        if step == "check":
+            # It was not kept yet; a node asked again gives the same answer.
+            return self._decide(before)
+        sent = restored_submission(saved, before, around=self._with, step=step)
+        if sent is not None:
+            return sent
+        after = restored_bundle(saved, before, around=self._with)
+        return after if step == "simulate" else self._simulate(after)
 
     def _decide(self, progress: Progress) -> Progress:
         """Ask the node, once it is clear that the mandate may act."""
@@ -176,7 +180,7 @@ class AgentSteps:
         # Before anything is sent: whoever acts on chain can always show why.
         uri = self._with.store.put(bundle)
         detail: dict[str, JsonValue] = {
-            "plan": derived.plan.to_json(),
+            "plan": plan_section(derived.plan, refused=derived.refused),
             "evidence": uri,
             "tokens": "checked" if self._with.tokenizer else "left to the auditor",
             "endpoint": self._with.chain.endpoint,
@@ -216,13 +220,17 @@ class AgentSteps:
             gas = self._with.chain.estimate_gas(self._call(after, blank=True))
         except CallRevertedError as error:
             raise decode_revert(error.data) from error
-        after = replace(after, gas_estimate=gas)
+        value = self._gate.executed_among(
+            simulation.events, digest=_bundle(after).digest, where="simulation"
+        ).value_at_risk
+        after = replace(after, gas_estimate=gas, value_at_risk=value)
         self._note(
             "simulate",
             after,
             status="done",
             detail={
                 "gas": gas,
+                "valueAtRisk": str(value),
                 "changes": [str(change) for change in simulation.changes],
                 "endpoint": simulation.endpoint,
                 **({"endorsers": endorsers} if endorsers else {}),
@@ -254,11 +262,28 @@ class AgentSteps:
             if got < bound:
                 raise SimulatedBoundsError(entry.token, got=got, bound=bound)
 
+    def _approve(self, progress: Progress) -> Progress:
+        """Ask a person where the owner wants that; until then the run waits."""
+        asked = ask_for_approval(progress, around=self._with)
+        if asked.state == "asked":
+            if asked.new is not None:
+                detail = asked.new.to_json()
+                self._note("approve", progress, status="waiting", detail=detail)
+            return progress.waiting("approval")
+        if asked.state == "approved":
+            self._note("approve", progress, status="done", detail=None)
+        return progress
+
     def _submit(self, progress: Progress) -> Progress:
         """Send it, written down first."""
         bundle = _bundle(progress)
+        if progress.transaction is not None:
+            # Sent before the run was interrupted, as the journal says.
+            return progress
         if progress.gas_estimate is None:
             raise RuntimeError("submit before simulate")
+        # Again, right before it counts: a server may have given it away meanwhile.
+        self._with.lock.take()
         sent = self._with.submitter.send(
             Outgoing(
                 run=progress.run,
@@ -322,12 +347,15 @@ class AgentSteps:
             if progress.error is None
             else {"step": progress.failed_step, **described(progress.error)},
         )
+        if progress.digest is not None and progress.outcome != "unavailable":
+            self._with.approvals.close(progress.digest, why="the run has ended")
         return progress
 
     _STEPS: dict[Step, Callable[[AgentSteps, Progress], Progress]] = {
         "decide": _decide,
         "check": _check,
         "simulate": _simulate,
+        "approve": _approve,
         "submit": _submit,
         "confirm": _confirm,
         "record": _record,
@@ -352,7 +380,7 @@ class AgentSteps:
                 step=step,
                 status=status,
                 at=self._with.clock(),
-                digest=None if progress.bundle is None else progress.bundle.digest,
+                digest=progress.digest,
                 transaction=progress.transaction,
                 detail=detail,
             )

@@ -42,12 +42,18 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Log:
-    """An event."""
+class Event:
+    """What a contract said, wherever it said it; in a simulation there is no block."""
 
     address: Address
     topics: tuple[Digest, ...]
     data: bytes
+
+
+@dataclass(frozen=True)
+class Log(Event):
+    """An event in a block."""
+
     block_number: int
     block_hash: Digest
     transaction_hash: Digest
@@ -127,6 +133,8 @@ class SimulatedCall:
     gas_used: int
     message: str
     """The endpoint's own words about a failure; empty on success."""
+    events: tuple[Event, ...] = ()
+    """What was said, in order; empty on failure."""
 
 
 def parse_quantity(value: JsonValue, *, what: str, bits: int = 256) -> int:
@@ -172,15 +180,11 @@ def parse_log(value: JsonValue) -> Log:
         MalformedError: a field that we use is missing or malformed.
     """
     item = _object(value, what="log")
-    topics = item.get("topics")
-    if not isinstance(topics, list) or len(topics) > MAX_TOPICS:
-        raise MalformedError(
-            "log.topics", got=repr(topics)[:80], expected=f"at most {MAX_TOPICS}"
-        )
+    event = parse_event(item)
     return Log(
-        address=parse_address(item.get("address"), what="log.address"),
-        topics=tuple(_digest(topic, what="log.topics") for topic in topics),
-        data=from_hex(item.get("data"), what="log.data"),
+        address=event.address,
+        topics=event.topics,
+        data=event.data,
         block_number=parse_quantity(
             item.get("blockNumber"), what="log.blockNumber", bits=53
         ),
@@ -189,6 +193,25 @@ def parse_log(value: JsonValue) -> Log:
             item.get("transactionHash"), what="log.transactionHash"
         ),
         log_index=parse_quantity(item.get("logIndex"), what="log.logIndex", bits=53),
+    )
+
+
+def parse_event(value: JsonValue) -> Event:
+    """Parse what a log object says, without where it is.
+
+    Raises:
+        MalformedError: a field that we use is missing or malformed.
+    """
+    item = _object(value, what="log")
+    topics = item.get("topics")
+    if not isinstance(topics, list) or len(topics) > MAX_TOPICS:
+        raise MalformedError(
+            "log.topics", got=repr(topics)[:80], expected=f"at most {MAX_TOPICS}"
+        )
+    return Event(
+        address=parse_address(item.get("address"), what="log.address"),
+        topics=tuple(_digest(topic, what="log.topics") for topic in topics),
+        data=from_hex(item.get("data"), what="log.data"),
     )
 
 
@@ -331,7 +354,17 @@ def _simulated_call(value: JsonValue) -> SimulatedCall:
         data=from_hex(data, what="simulated.returnData"),
         gas_used=parse_quantity(item.get("gasUsed"), what="simulated.gasUsed", bits=64),
         message=str(error.get("message"))[:200] if isinstance(error, dict) else "",
+        events=_simulated_events(item.get("logs")) if succeeded else (),
     )
+
+
+def _simulated_events(value: JsonValue) -> tuple[Event, ...]:
+    """Parse a simulated call's logs; what names their block is not looked at."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise MalformedError("simulated.logs", got=repr(value)[:80], expected="a list")
+    return tuple(parse_event(item) for item in value)
 
 
 def _object(value: JsonValue, *, what: str) -> dict[str, JsonValue]:

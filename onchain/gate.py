@@ -7,6 +7,7 @@ being the contract that the caller means.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,12 @@ from affiant.encoding import ZERO_DIGEST, Digest, to_hex
 from affiant.errors import MalformedError
 from affiant.onchain.abi import decode_exactly, encode_call
 from affiant.onchain.chain import Chain
-from affiant.onchain.chain_types import Block, CallRequest, TransactionReceipt
+from affiant.onchain.chain_types import (
+    Block,
+    CallRequest,
+    Event,
+    TransactionReceipt,
+)
 from affiant.onchain.checkpoint import (
     CHECKPOINT_ABI,
     VERDICT_ABI,
@@ -368,16 +374,30 @@ class GateClient:
         Raises:
             MalformedError: the receipt has none, or a malformed one.
         """
-        events = [
-            DecisionExecuted.of(log)
-            for log in receipt.logs
-            if log.address == self.address and log.topics[:1] == (EXECUTED_TOPIC,)
+        where = f"transaction {to_hex(receipt.transaction_hash)}"
+        return self.executed_among(receipt.logs, digest=digest, where=where)
+
+    def executed_among(
+        self, events: Sequence[Event], *, digest: Digest, where: str
+    ) -> DecisionExecuted:
+        """Return this gate's event of the decision `digest` among `events`.
+
+        Args:
+            where: whose events they are, for the error.
+
+        Raises:
+            MalformedError: it is not among them, or malformed.
+        """
+        executed = [
+            DecisionExecuted.of(event)
+            for event in events
+            if event.address == self.address and event.topics[:1] == (EXECUTED_TOPIC,)
         ]
-        found = [event for event in events if event.digest == digest]
+        found = [event for event in executed if event.digest == digest]
         if len(found) != 1:
             raise MalformedError(
-                f"transaction {to_hex(receipt.transaction_hash)}",
-                got=f"events of {[to_hex(event.digest) for event in events]}",
+                where,
+                got=f"events of {[to_hex(event.digest) for event in executed]}",
                 expected=f"one execution of {to_hex(digest)}",
             )
         return found[0]

@@ -12,7 +12,7 @@ from typing import Any
 from affiant.encoding import Digest, keccak256, to_hex
 from affiant.errors import MalformedError
 from affiant.onchain.abi import decode_exactly
-from affiant.onchain.chain_types import Log
+from affiant.onchain.chain_types import Event
 from affiant.onchain.contract_errors import decode_revert
 from affiant.onchain.gate_calldata import mandate_of
 from affiant.onchain.mandate import MANDATE_ABI, Address, Mandate, parse_address
@@ -72,7 +72,7 @@ class DecisionExecuted:
     """Measured change per tracked entry, base units; debts count negatively."""
 
     @classmethod
-    def of(cls, log: Log) -> DecisionExecuted:
+    def of(cls, log: Event) -> DecisionExecuted:
         """Read the event from `log`.
 
         Raises:
@@ -104,7 +104,7 @@ class DecisionRefused:
     """Why; not raised."""
 
     @classmethod
-    def of(cls, log: Log) -> DecisionRefused:
+    def of(cls, log: Event) -> DecisionRefused:
         """Read the event from `log`.
 
         Raises:
@@ -140,7 +140,7 @@ class DecisionQueued:
     """Unix seconds, inclusive, until which it can."""
 
     @classmethod
-    def of(cls, log: Log) -> DecisionQueued:
+    def of(cls, log: Event) -> DecisionQueued:
         """Read the event from `log`.
 
         Raises:
@@ -172,7 +172,7 @@ class DecisionCancelled:
     by: Address
 
     @classmethod
-    def of(cls, log: Log) -> DecisionCancelled:
+    def of(cls, log: Event) -> DecisionCancelled:
         """Read the event from `log`.
 
         Raises:
@@ -193,7 +193,7 @@ class CheckpointReached:
     """Value, 8 decimals: the mandate's outflow up to that head."""
 
     @classmethod
-    def of(cls, log: Log) -> CheckpointReached:
+    def of(cls, log: Event) -> CheckpointReached:
         """Read the event from `log`.
 
         Raises:
@@ -214,7 +214,7 @@ class KeyBanned:
     """What endorsers found false; zero: the account banned it."""
 
     @classmethod
-    def of(cls, log: Log) -> KeyBanned:
+    def of(cls, log: Event) -> KeyBanned:
         """Read the event from `log`.
 
         Raises:
@@ -236,7 +236,7 @@ class MandateGranted:
     mandate: Mandate
 
     @classmethod
-    def of(cls, log: Log) -> MandateGranted:
+    def of(cls, log: Event) -> MandateGranted:
         """Read the event from `log`.
 
         Raises:
@@ -258,7 +258,7 @@ class MandateGranted:
         )
 
 
-def _check(log: Log, *, topic: Digest, topics: int, what: str) -> None:
+def _check(log: Event, *, topic: Digest, topics: int, what: str) -> None:
     if len(log.topics) != topics or log.topics[0] != topic:
         got = to_hex(log.topics[0]) if log.topics else "none"
         raise MalformedError(
@@ -268,7 +268,7 @@ def _check(log: Log, *, topic: Digest, topics: int, what: str) -> None:
         )
 
 
-def _data(log: Log, types: list[str]) -> Any:
+def _data(log: Event, types: list[str]) -> Any:
     return decode_exactly(types, log.data, what="event data")
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from eth_abi.abi import encode
 
 from affiant.onchain.chain import Chain
-from affiant.onchain.chain_types import Block, CallRequest, SimulatedCall
+from affiant.onchain.chain_types import Block, CallRequest, Event, SimulatedCall
 from affiant.onchain.errors import ReadUndecodableError, SimulatedReadError
 from affiant.onchain.mandate import NATIVE, Address, Tracked
 from affiant.onchain.reads import balance_of, decode_uint256
@@ -39,6 +39,8 @@ class Simulation:
     changes: tuple[int, ...]
     """Per tracked entry, in order: the signed change in base units, a debt's negated,
     as in bounds and in the gate's event. All 0 on failure."""
+    events: tuple[Event, ...]
+    """What the execution said, in order; empty on failure."""
     block: Block
     """The parent of the simulated block."""
     endpoint: str = ""
@@ -109,6 +111,7 @@ def _simulated(
             start - end if entry.debt else end - start
             for entry, start, end in zip(tracked, before, after, strict=True)
         ),
+        events=outcome.events,
         block=base,
         endpoint=chain.endpoint,
     )

@@ -247,7 +247,7 @@ class World:
             "tokenizer": self.engine,
             "confirm_seconds": 10,
         }
-        return Keeper(**{**parts, **changes})
+        return self.closing(Keeper(**{**parts, **changes}))
 
     def mandate_for(self, **changes: Any) -> Mandate:
         """Return the world's mandate, changed; it is not granted."""

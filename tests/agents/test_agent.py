@@ -43,6 +43,7 @@ def test_executes_a_swap_and_says_so_everywhere(world, node_url, tmp_path: Path)
     assert world.gate.head_of(world.mandate.id) == result.digest
     assert agent.told == ["executed"]
     assert steps(agent) == [
+        ("decide", "started"),
         ("decide", "done"),
         ("check", "done"),
         ("simulate", "done"),
@@ -70,7 +71,12 @@ def test_a_hold_is_signed_and_stays_off_chain(world, node_url, tmp_path: Path):
     assert (result.outcome, result.transaction) == ("held", None)
     assert world.nonce() == nonce
     assert world.gate.head_of(world.mandate.id) == world.mandate.id
-    assert steps(agent) == [("decide", "done"), ("check", "held"), ("record", "held")]
+    assert steps(agent) == [
+        ("decide", "started"),
+        ("decide", "done"),
+        ("check", "held"),
+        ("record", "held"),
+    ]
     assert agent.told == ["held"]
     assert EvidenceStore(str(tmp_path / "evidence")).get(result.digest).calls == ()
 

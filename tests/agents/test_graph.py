@@ -9,13 +9,19 @@ import pytest
 
 from affiant.agents.graph import ORDER, AgentGraph
 from affiant.agents.journal import JournalError
-from affiant.agents.progress import Outcome, Progress, RunResult
+from affiant.agents.progress import Outcome, Progress, RunResult, Saved
 from affiant.agents.schedule import SlotSchedule
 from affiant.errors import UnavailableError
 
 
 class Recorder:
     """Steps that only write down that they were taken."""
+
+    def restore(self, saved: Saved, *, step: str) -> Progress:
+        return Progress(run=saved.run, slot=saved.slot)
+
+    def stopping(self) -> bool:
+        return False
 
     def __init__(self, *, ends_at: str = "confirm", outcome: Outcome = "executed"):
         self.taken: list[str] = []

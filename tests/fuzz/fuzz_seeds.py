@@ -21,8 +21,9 @@ from eth_keys.datatypes import PrivateKey
 
 from affiant.agents.derive import derive_plan, derive_request
 from affiant.agents.program import Program
+from affiant.agents.progress import Saved
 from affiant.agents.questions import Question
-from affiant.encoding import Digest, canonical_json, keccak256, to_hex
+from affiant.encoding import Digest, JsonValue, canonical_json, keccak256, to_hex
 from affiant.inference.chat.answer import (
     chunk,
     completion_body,
@@ -552,3 +553,19 @@ def statement(kind: str) -> bytes:
 
 def question() -> bytes:
     return canonical_json({"mandate": mandate_of(program()).to_json(), "slot": SLOT})
+
+
+def saved_run() -> JsonValue:
+    """What outlives a process of a run."""
+    digest = keccak256(b"decision")
+    return Saved(run="0011", slot=7, digest=digest, outcome=None).to_json()
+
+
+def checkpoint() -> JsonValue:
+    """A checkpoint with a run, an interrupt and an error."""
+    return {
+        "channel_values": {"saved": saved_run()},
+        "pending": [{"$": "interrupt", "id": "ab", "value": "approval"}],
+        "task": {"$": "error", "text": "ValueError('x')"},
+        "v": 4,
+    }

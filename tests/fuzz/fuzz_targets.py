@@ -14,8 +14,11 @@ from typing import Any
 
 import fuzz_seeds as seeds
 
+from affiant.agents.checkpoints import FORMAT as CHECKPOINT
+from affiant.agents.checkpoints import CanonicalSerializer
 from affiant.agents.plan import parse_plan
 from affiant.agents.program import Program
+from affiant.agents.progress import Saved
 from affiant.agents.questions import stated_answers
 from affiant.agents.refusal_words import words_of_refusal
 from affiant.agents.service import parse_question
@@ -118,6 +121,12 @@ def _json(data: bytes) -> JsonValue:
 
 def _of(parse: Callable[[JsonValue], Any]) -> Callable[[bytes], bytes]:
     return lambda data: canonical_json(parse(_json(data)).to_json())
+
+
+def _checkpoint(data: bytes) -> bytes:
+    serializer = CanonicalSerializer()
+    value = serializer.loads_typed((CHECKPOINT, data))
+    return serializer.dumps_typed(value)[1]
 
 
 def _whole(parse: Callable[[JsonValue], Any]) -> Callable[[bytes], bytes]:
@@ -407,6 +416,8 @@ def targets() -> tuple[Target, ...]:
             _of(AddressBook.from_json),
             exact=False,
         ),
+        Target("saved run", seed(seeds.saved_run()), _of(Saved.parse), exact=False),
+        Target("checkpoint", seed(seeds.checkpoint()), _checkpoint),
         Target("plan", canonical_json(_json(seeds.PLAN.encode())), _plan),
         Target("profile", seeds.profile(), lambda d: Profile.from_bytes(d).to_bytes()),
         Target(

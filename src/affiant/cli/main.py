@@ -13,6 +13,7 @@ from affiant.cli import (
     attest,
     attest_setup,
     audit,
+    controlling,
     deploying,
     endorsing,
     explain,
@@ -59,6 +60,7 @@ app.command()(running.demo)
 app.command()(running.up)
 app.command()(running.node)
 app.command()(serve.serve)
+controlling.add_to(running.agent_app)
 app.add_typer(running.agent_app, name="agent")
 app.add_typer(running.key_app, name="key")
 app.command()(audit.audit)

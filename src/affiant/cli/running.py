@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import signal
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +18,11 @@ import typer
 from rich.console import Console
 
 from affiant.cli import attest_options as options
-from affiant.cli.console import log, split_model
+from affiant.cli.console import EXIT_UNAVAILABLE, log, split_model
 from affiant.encoding import to_hex
 
 if TYPE_CHECKING:
-    from affiant.agents import RunResult
+    from affiant.agents import RunResult, VerifiedAgent
 
 agent_app = typer.Typer(help="Run an agent.", no_args_is_help=True)
 key_app = typer.Typer(help="Make keystores.", no_args_is_help=True)
@@ -194,13 +201,47 @@ def agent_run(
                 raise result.error
             return
         runner.start(on_result=lambda result: typer.echo(_run_line(result)))
-        log.print("running; interrupt to stop")
-        try:
+        log.print("running; interrupt to stop, SIGTERM to drain")
+        with _ends_by_signal(runner):
             runner.wait()
-        finally:
-            runner.stop()
     finally:
         runner.close()
+
+
+STOP_SECONDS = 5.0
+"""How long a step may take to end once the process was told to stop."""
+
+
+@contextmanager
+def _ends_by_signal(runner: VerifiedAgent) -> Iterator[None]:
+    """Have SIGTERM drain the agent, and a second one stop it.
+
+    A step that does not end in time (an inference may take minutes) is cut off: that is
+    no worse than a power cut, which the journal is there for.
+    """
+
+    def end() -> None:
+        if next(asked) == 0:
+            log.print("draining; once more to stop")
+            runner.drain(wait=False)
+            return
+        log.print("stopping")
+        runner.stop(wait=False)
+        time.sleep(STOP_SECONDS)
+        os._exit(EXIT_UNAVAILABLE)
+
+    def ask(_number: int, _frame: object) -> None:
+        # A handler runs between any two instructions of the main thread, which may hold
+        # the very lock that this would wait for.
+        threading.Thread(target=end, daemon=True).start()
+
+    asked = itertools.count()
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield
+    finally:
+        runner.stop(wait=False)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run_line(result: RunResult) -> str:
@@ -208,6 +249,8 @@ def _run_line(result: RunResult) -> str:
     line = f"slot {result.slot}: {result.outcome}"
     if result.digest is not None:
         line += f" {to_hex(result.digest)}"
+    if result.waits_for is not None:
+        line += f" for {result.waits_for}"
     if result.error is not None:
         line += (
             f" in {result.failed_step}: {type(result.error).__name__}: {result.error}"
