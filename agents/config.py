@@ -1,9 +1,11 @@
 """The agent's configuration: one TOML file, checked before anything is done with it.
 
-The only module that reads the environment, and only for passwords: files and commands
-name the variable, never the secret. Paths are relative to the file. It decides nothing
-else.
+The only module that reads the environment, and only for passwords and addresses: files
+and commands name the variable, never the secret (`url = "env:NAME"`). Paths are
+relative to the file. Everything that is wrong is told at once, with line and column
+(`config_report.py`). It decides nothing else.
 
+    [agent]     class, `FILE.py:CLASS` (optional: commands may name it instead)
     [chain]     url, id, timeout_seconds = 10
     [node]      url, timeout_seconds = 120, tokenizer = "model folder" (optional)
     [mandate]   file, the mandate's JSON
@@ -11,12 +13,13 @@ else.
     [evidence]  url of the evidence store (a folder, or anything fsspec knows)
     [journal]   url, a path or an SQLAlchemy URL
     [operator]  keystore, password_env
+    [log]       level = "info", format = "json", file (optional; standard error if not)
+    [metrics]   port, on loopback only
 """
 
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,9 +29,9 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
 )
 
+from affiant.agents.config_file import parse_toml
 from affiant.agents.endorser_client import MAX_ENDORSERS
 from affiant.agents.errors import ConfigError
 from affiant.encoding import parse_json
@@ -110,10 +113,35 @@ class OperatorSection(_Section):
     """Name of the environment variable with the keystore's password."""
 
 
+class AgentSection(_Section):
+    """Which agent this file is for; commands may name it instead."""
+
+    reference: Annotated[Text, Field(alias="class")]
+    """`FILE.py:CLASS` of the `VerifiedAgent`; the file is the user's own code."""
+
+
+class LogSection(_Section):
+    """Where the agent says what it does, and how much of it."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "text"] = "json"
+    """One JSON object per line, or a line for people."""
+    file: Text | None = None
+    """Appended to; standard error where there is none."""
+
+
+class MetricsSection(_Section):
+    """Where Prometheus finds the agent's figures: on loopback, and nowhere else."""
+
+    port: Annotated[int, Field(ge=0, le=65535)]
+    """0 takes a free one."""
+
+
 class AgentConfig(_Section):
     """The whole file."""
 
     format: Literal["affiant-agent/1"] = "affiant-agent/1"
+    agent: AgentSection | None = None
     chain: ChainSection
     node: NodeSection
     mandate: FileSection
@@ -122,28 +150,24 @@ class AgentConfig(_Section):
     journal: UrlSection
     operator: OperatorSection
     endorsers: EndorsersSection = EndorsersSection()
+    log: LogSection | None = None
+    """None: nothing is logged."""
+    metrics: MetricsSection | None = None
+    """None: nothing listens."""
 
 
 def load_config(path: str | Path) -> AgentConfig:
     """Read and check the configuration file at `path`; make its paths absolute.
 
     Raises:
-        ConfigError: the file cannot be read, is no TOML, or a field is missing,
-            unknown or out of range. The message names the field.
+        ConfigFileError: it is no TOML, or fields are missing, unknown, out of range or
+            no place for a secret; says all of it, with lines and columns.
+        ConfigError: the file cannot be read.
     """
     path = Path(path)
-    try:
-        value = tomllib.loads(_read(path).decode("utf-8"))
-        config = AgentConfig.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ConfigError(
-            f"{path} at `{'.'.join(map(str, first['loc']))}`",
-            got=repr(first["input"])[:120],
-            expected=first["msg"],
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), got=str(error), expected="TOML") from error
+    config = parse_toml(
+        _read(path), file=str(path), model=AgentConfig, environment=os.environ
+    )
     folder = path.absolute().parent
 
     def absolute(name: str) -> str:
@@ -157,6 +181,14 @@ def load_config(path: str | Path) -> AgentConfig:
                     and absolute(config.node.tokenizer)
                 }
             ),
+            "agent": config.agent
+            and AgentSection.model_validate(
+                {"class": absolute(config.agent.reference)}
+            ),
+            "log": config.log
+            and config.log.model_copy(
+                update={"file": config.log.file and absolute(config.log.file)}
+            ),
             "mandate": FileSection(file=absolute(config.mandate.file)),
             "book": FileSection(file=absolute(config.book.file)),
             "evidence": UrlSection(url=absolute(config.evidence.url)),
@@ -166,6 +198,24 @@ def load_config(path: str | Path) -> AgentConfig:
             ),
         }
     )
+
+
+def agent_reference(path: str | Path, given: str | None) -> str:
+    """Return `FILE.py:CLASS`: what a command was given, or what the file says.
+
+    Raises:
+        ConfigError: neither says; or as `load_config`.
+    """
+    if given is not None:
+        return given
+    config = load_config(path)
+    if config.agent is None:
+        raise ConfigError(
+            f"{path}: agent.class",
+            got="nothing, and no --agent",
+            expected="FILE.py:CLASS of a `VerifiedAgent`",
+        )
+    return config.agent.reference
 
 
 def load_mandate(path: str | Path) -> Mandate:

@@ -14,7 +14,8 @@
     ├── EndorsementsRefusedError  too many endorsers refused for the rung to be met
     ├── AlreadySentError          this decision was sent before; never sent twice
     ├── RevertedError             the transaction was mined and reverted
-    └── ConfigError               the configuration file is not what is expected
+    └── ConfigError               the configuration is not what is expected
+        └── ConfigFileError           (`config_report`) all that is wrong in one file
     UnavailableError
     ├── NodeUnavailableError      no usable answer from the node in time
     ├── EndorserUnavailableError  no usable answer from an endorser in time
