@@ -31,6 +31,7 @@ from affiant.agents.config import (
 from affiant.agents.derive import Tokenizer
 from affiant.agents.endorsed import Endorsers
 from affiant.agents.errors import NotServedError, ProgramDefinitionError
+from affiant.agents.features import Feature
 from affiant.agents.graph import AgentGraph
 from affiant.agents.journal import Entry, Journal
 from affiant.agents.node_client import NodeClient
@@ -68,6 +69,8 @@ class VerifiedAgent:
     questions: ClassVar[tuple[Question, ...]] = ()
     """What the model is asked before the plan; each is an inference of its own, and its
     answer stands in the requests that follow."""
+    features: ClassVar[tuple[Feature, ...]] = ()
+    """Numbers computed from what is observed, which every request holds besides."""
     sampling: ClassVar[Sampling] = GREEDY
     """How tokens are chosen; plans are greedy unless there is a reason."""
     max_tokens: ClassVar[int] = 256
@@ -114,6 +117,7 @@ class VerifiedAgent:
             kits=cls.actions,
             observes=view.names,
             questions=cls.questions,
+            features=cls.features,
             book=book,
             model=model,
             engine=engine,
