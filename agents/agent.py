@@ -14,6 +14,7 @@ its own chain endpoint, its configuration and its own disk, and neither node nor
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -34,7 +35,10 @@ from affiant.agents.errors import NotServedError, ProgramDefinitionError
 from affiant.agents.features import Feature
 from affiant.agents.graph import AgentGraph
 from affiant.agents.journal import Entry, Journal
+from affiant.agents.keystore_mode import loose_permissions
 from affiant.agents.node_client import NodeClient
+from affiant.agents.observer import ObservedJournal, Observers
+from affiant.agents.observing import open_observers
 from affiant.agents.program import Program
 from affiant.agents.progress import Progress, RunResult
 from affiant.agents.questions import Question
@@ -54,6 +58,9 @@ from affiant.onchain.observation import ChainView
 
 CONFIRM_SECONDS = 120.0
 """Longest wait for a receipt, by default."""
+
+logger = logging.getLogger("affiant.agents.agent")
+"""Told what should be looked at before long."""
 
 NO_SLOT = -1
 """Slot of a run that could not even ask the chain which slot it is."""
@@ -140,6 +147,7 @@ class VerifiedAgent:
         clock: Callable[[], float] = time.time,
         confirm_seconds: float = CONFIRM_SECONDS,
         endorsers: Endorsers | None = None,
+        observers: Observers | None = None,
     ) -> None:
         """Put an agent together; most users call `from_config`.
 
@@ -156,6 +164,7 @@ class VerifiedAgent:
             confirm_seconds: longest wait for a receipt.
             endorsers: who is asked where a rung takes endorsements; None: nobody, and
                 such decisions are refused.
+            observers: told how every run ended; closed with the agent.
 
         Raises:
             ProgramDefinitionError: the class defines no program.
@@ -175,6 +184,7 @@ class VerifiedAgent:
         self.journal = journal
         self._node = node
         self._endorsers = Endorsers() if endorsers is None else endorsers
+        self.observers = Observers() if observers is None else observers
         self._clock = clock
         self._submitter = Submitter(
             chain, mandate=mandate, operator=operator, journal=journal, clock=clock
@@ -208,25 +218,37 @@ class VerifiedAgent:
         Raises:
             ConfigError: the file, or one that it names, is not what is expected.
             KeystoreError: the operator's keystore does not open.
+            OSError: the log cannot be written, or the metrics' port is taken.
             ChainIdMismatchError, ChainUnavailableError: the endpoint does not serve.
             ProgramDefinitionError, NotServedError: as for the constructor.
         """
         config = load_config(path)
-        operator = unlock_keystore(
-            config.operator.keystore,
-            read_password(config.operator.password_env).get_secret_value(),
+        password = read_password(config.operator.password_env).get_secret_value()
+        operator = unlock_keystore(config.operator.keystore, password)
+        mandate, book = load_mandate(config.mandate.file), load_book(config.book.file)
+        chain = Chain.connect(
+            config.chain.url,
+            expected_chain_id=config.chain.id,
+            timeout=config.chain.timeout_seconds,
         )
+        observers = open_observers(
+            config,
+            mandate=mandate,
+            book=book,
+            chain=chain,
+            operator=Address(str(operator.address)),
+            secrets=[password],
+        )
+        loose = loose_permissions(config.operator.keystore)
+        if loose is not None:
+            logger.warning("%s", loose)
         return cls(
-            mandate=load_mandate(config.mandate.file),
-            book=load_book(config.book.file),
-            chain=Chain.connect(
-                config.chain.url,
-                expected_chain_id=config.chain.id,
-                timeout=config.chain.timeout_seconds,
-            ),
+            mandate=mandate,
+            book=book,
+            chain=chain,
             node=NodeClient(config.node.url, timeout=config.node.timeout_seconds),
             store=EvidenceStore(config.evidence.url),
-            journal=Journal(config.journal.url),
+            journal=ObservedJournal(config.journal.url, observers=observers),
             operator=operator,
             tokenizer=_tokenizer(config.node.tokenizer),
             endorsers=Endorsers.at(
@@ -234,6 +256,7 @@ class VerifiedAgent:
                 timeout=config.endorsers.timeout_seconds,
                 seconds=config.endorsers.wait_seconds,
             ),
+            observers=observers,
         )
 
     def run_once(self) -> RunResult:
@@ -326,6 +349,7 @@ class VerifiedAgent:
         self._node.close()
         self._endorsers.close()
         self.journal.close()
+        self.observers.close()
 
     def _ended_early(self, run: str, *, slot: int, error: AffiantError) -> RunResult:
         unavailable = isinstance(error, UnavailableError)
@@ -352,6 +376,7 @@ class VerifiedAgent:
         return result
 
     def _tell(self, result: RunResult) -> None:
+        self.observers.result(result)
         if result.outcome == "executed":
             self.on_executed(result)
         elif result.outcome == "held":

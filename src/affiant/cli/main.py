@@ -21,6 +21,7 @@ from affiant.cli import (
     replay,
     running,
     serve,
+    watching,
 )
 from affiant.cli.console import (
     EXIT_MISUSE,
@@ -59,6 +60,9 @@ app.command()(running.up)
 app.command()(running.node)
 app.command()(serve.serve)
 app.add_typer(running.agent_app, name="agent")
+running.agent_app.command("check")(watching.agent_check)
+running.agent_app.command("watch")(watching.watch)
+app.command()(watching.status)
 app.add_typer(running.key_app, name="key")
 app.command()(audit.audit)
 app.command()(explain.explain)
