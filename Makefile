@@ -11,7 +11,7 @@ test test-long check: export HF_HUB_OFFLINE = 1
 # Tests that need neither torch nor a chain.
 PURE_TESTS := tests/test_encoding.py tests/test_formats.py \
 	tests/test_completion_format.py tests/agents tests/audit \
-	tests/inference/attestation tests/onchain tests/vectors
+	tests/inference/attestation tests/onchain tests/starter tests/vectors
 
 .PHONY: help setup demo test test-long check lint coverage analyze prove format artifacts vectors \
 	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \

@@ -21,6 +21,7 @@ from affiant.cli import (
     replay,
     running,
     serve,
+    starting,
     watching,
 )
 from affiant.cli.console import (
@@ -59,6 +60,7 @@ app.command()(running.demo)
 app.command()(running.up)
 app.command()(running.node)
 app.command()(serve.serve)
+app.command("new")(starting.new)
 app.add_typer(running.agent_app, name="agent")
 running.agent_app.command("check")(watching.agent_check)
 running.agent_app.command("watch")(watching.watch)
