@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from affiant.agents.agent import VerifiedAgent
+    from affiant.agents.features import Feature, feature
     from affiant.agents.program import Program
     from affiant.agents.progress import Outcome, RunResult
     from affiant.agents.questions import Question
     from affiant.inference.sampling import GREEDY, Sampling
+    from affiant.onchain.facts import Facts
     from affiant.onchain.kits import Hold, Kit, Supply, Swap, Withdraw
     from affiant.onchain.observation import ChainView
 
 __all__ = [
     "GREEDY",
     "ChainView",
+    "Facts",
+    "Feature",
     "Hold",
     "Kit",
     "Outcome",
@@ -33,12 +37,15 @@ __all__ = [
     "Swap",
     "VerifiedAgent",
     "Withdraw",
+    "feature",
 ]
 
 _KITS = "affiant.onchain.kits"
 _MODULES = {
     "GREEDY": "affiant.inference.sampling",
     "ChainView": "affiant.onchain.observation",
+    "Facts": "affiant.onchain.facts",
+    "Feature": "affiant.agents.features",
     "Hold": _KITS,
     "Kit": _KITS,
     "Outcome": "affiant.agents.progress",
@@ -50,6 +57,7 @@ _MODULES = {
     "Swap": _KITS,
     "VerifiedAgent": "affiant.agents.agent",
     "Withdraw": _KITS,
+    "feature": "affiant.agents.features",
 }
 
 

@@ -11,6 +11,9 @@ must be exactly ones that this version knows.
          "observes": [name], "questions": [{"ask", "maxTokens"}], "template",
          "templateVersion", "schema", "sampling": {"temperature"}, "maxTokens",
          "model", "engine", "book", "validitySeconds"})
+
+A program that computes features has them in one field more, `features`; one that does
+not has no such field, so that its hash is what it always was.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from affiant.agents.errors import NotServedError, ProgramDefinitionError
+from affiant.agents.features import Feature, check_observed, parse_features
 from affiant.agents.plan import plan_schema
 from affiant.agents.prompt import TEMPLATE, TEMPLATE_VERSION
 from affiant.agents.questions import Question, parse_questions
@@ -94,6 +98,8 @@ class Program:
     """Hash of the address book."""
     validity_seconds: int
     """A decision is executable until the anchor's timestamp plus this."""
+    features: tuple[Feature, ...] = ()
+    """Numbers computed from facts that its requests hold, in order."""
 
     @cached_property
     def hash(self) -> Digest:
@@ -119,6 +125,11 @@ class Program:
             "engine": to_hex(self.engine),
             "book": to_hex(self.book),
             "validitySeconds": self.validity_seconds,
+            **(
+                {"features": [feature.to_json() for feature in self.features]}
+                if self.features
+                else {}
+            ),
         }
 
     @classmethod
@@ -135,6 +146,7 @@ class Program:
         max_tokens: int,
         validity_seconds: int,
         questions: Sequence[Question] = (),
+        features: Sequence[Feature] = (),
     ) -> Program:
         """Make a program from what a `VerifiedAgent` subclass says.
 
@@ -156,7 +168,9 @@ class Program:
                 engine=engine,
                 book=book.hash,
                 validity_seconds=validity_seconds,
+                features=tuple(features),
             )
+            check_observed(features, observes=observes, book=book)
             # One door for both: what a class defines must survive as a manifest.
             cls.from_manifest(program.to_manifest())
         except (MalformedError, SchemaLimitError) as error:
@@ -179,7 +193,10 @@ class Program:
             raise MalformedError(
                 "program.format", got=repr(stated)[:80], expected=repr(FORMAT)
             )
-        item = object_fields(value, what="program", names=_FIELDS)
+        computes = isinstance(value, dict) and "features" in value
+        item = object_fields(
+            value, what="program", names=[*_FIELDS, *(["features"] if computes else [])]
+        )
         for field, expected in (
             ("template", TEMPLATE),
             ("templateVersion", TEMPLATE_VERSION),
@@ -214,6 +231,7 @@ class Program:
                 what="program.validitySeconds",
                 limit=MAX_VALIDITY_SECONDS,
             ),
+            features=parse_features(item["features"]) if computes else (),
         )
 
     @property

@@ -21,6 +21,10 @@ manifest, and a change of wording is a new version.
     Actions: swap, supply, withdraw, hold
     Plan:
 
+Where a program computes features, each has a line before `Last:`, as
+
+    Feature weth_worth: 20123.5
+
 Where a program asks questions first, each ends its prompt with
 
     Question: Is WETH above its band?
@@ -103,6 +107,10 @@ def render_prompt(request: Mapping[str, JsonValue]) -> str:
         *(
             f"Lending {_name(market['token'])}: earns {market['supplyBps']} bps"
             for market in request["lending"]
+        ),
+        *(
+            f"Feature {_name(item['feature'])}: {_shortened(item['value'])}"
+            for item in request.get("features", ())
         ),
         "Last: " + ("none" if previous is None else _names(previous["actions"])),
         *(

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from affiant.agents.features import parse_features
 from affiant.agents.plan_errors import RequestError
 from affiant.encoding import Digest, JsonValue, to_hex
 
@@ -120,7 +121,8 @@ def build_request(
     """Return a request of one slot. The same arguments give the same bytes.
 
     Args:
-        program_manifest: the program's JSON; its `objective` and `actions` are used.
+        program_manifest: the program's JSON; its `objective` and `actions` are used,
+            and its `features` where it has some.
         facts: what the observation says, all at the anchor block.
         book: names and decimals; its order is the order of the portfolio.
         mandate_id: 32 bytes.
@@ -134,7 +136,9 @@ def build_request(
 
     Raises:
         RequestError: the manifest lacks a field, the objective is empty or too long,
-            or the facts name something that the book does not.
+            the facts name something that the book does not, or a feature cannot be
+            computed from them.
+        MalformedError: the manifest's features are none.
     """
     objective = program_manifest.get("objective")
     if not isinstance(objective, str) or not objective.strip():
@@ -170,6 +174,22 @@ def build_request(
         "answers": [
             {"question": item.question, "answer": item.answer} for item in answers
         ],
+        **_features(program_manifest, facts),
+    }
+
+
+def _features(
+    manifest: Mapping[str, JsonValue], facts: Facts
+) -> dict[str, list[JsonValue]]:
+    """Return the field `features`; nothing for a program that computes none."""
+    if "features" not in manifest:
+        return {}
+    found = parse_features(manifest["features"])
+    return {
+        "features": [
+            {"feature": item.name, "value": _decimal(item.of(facts), item.decimals)}
+            for item in found
+        ]
     }
 
 

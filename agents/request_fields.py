@@ -18,7 +18,7 @@ from affiant.agents.prompt import render_prompt
 from affiant.encoding import JsonValue
 from affiant.errors import MalformedError
 
-NAMING = ("token", "pool")
+NAMING = ("token", "pool", "feature")
 """Fields by which an item of a list is called, where it has one."""
 
 SIGNED = ("deviationBps",)

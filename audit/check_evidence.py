@@ -28,7 +28,7 @@ from affiant.encoding import (
     to_hex,
 )
 from affiant.errors import UnavailableError
-from affiant.inference.manifest import EngineManifest
+from affiant.inference.manifest import TEST_DOUBLE, EngineManifest
 from affiant.inference.receipt import tokens_hash
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.decision import Decision
@@ -132,7 +132,8 @@ def check_manifests(
 
     1. the program manifest hashes to what decision and mandate name;
     2. the address book is the program's, of this chain and gate;
-    3. the engine manifest hashes to what mandate and program name;
+    3. the engine manifest hashes to what mandate and program name, and is no double
+       that tests run on;
     4. the model is the mandate's, in the program and in the summary of its commitment.
 
     Raises:
@@ -154,6 +155,10 @@ def check_manifests(
     engine = EngineManifest.from_json(content["engine"])
     same("engine manifest", got=engine.hash, expected=mandate.engine)
     same("engine of the program", got=program.engine, expected=mandate.engine)
+    if engine.engine == TEST_DOUBLE:
+        raise AuditRejectedError(
+            "engine", got=f"`{TEST_DOUBLE}`", expected="one that runs a model"
+        )
     # 4. Of the summary, the root alone binds; file names and counts are only told.
     same("model of the program", got=program.model, expected=mandate.model)
     summary = content["model"]

@@ -15,6 +15,10 @@ from affiant.errors import MalformedError
 FORMAT = "affiant-engine/1"
 """Format tag of the manifest."""
 
+TEST_DOUBLE = "scripted-test-double"
+"""Engine name of the double that tests of agents run on: it runs no model. Auditors and
+endorsers refuse it by this name."""
+
 
 @dataclass(frozen=True)
 class SamplerManifest:

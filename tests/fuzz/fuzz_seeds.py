@@ -20,6 +20,7 @@ from eth_abi.abi import encode
 from eth_keys.datatypes import PrivateKey
 
 from affiant.agents.derive import derive_plan, derive_request
+from affiant.agents.features import Feature
 from affiant.agents.program import Program
 from affiant.agents.progress import Saved
 from affiant.agents.questions import Question
@@ -56,6 +57,7 @@ from affiant.onchain.decision import Call, Decision, bounds_hash, calls_hash
 from affiant.onchain.endorsement import Endorsement
 from affiant.onchain.evidence import EvidenceBundle, seal
 from affiant.onchain.evidence_sections import SECTIONS
+from affiant.onchain.facts import Facts, PriceFact, TokenBalance
 from affiant.onchain.kits import KITS
 from affiant.onchain.mandate import (
     NATIVE,
@@ -186,6 +188,54 @@ def largest_book() -> AddressBook:
     whole = book()
     assert whole.uniswap is not None
     return replace(whole, tokens=tokens, uniswap=replace(whole.uniswap, pools=pools))
+
+
+FACTS = Facts(
+    block_number=50,
+    timestamp=1_750_000_000,
+    balances={"WETH": TokenBalance(3 * 10**18, 4, 5)},
+    prices={"WETH": PriceFact(2_500 * 10**8, 8, 1_749_999_000)},
+    pools={},
+    lending={},
+)
+
+FEATURE = Feature(
+    "worth",
+    2,
+    """def worth(facts):
+    price = facts.prices["WETH"]
+    units = facts.balances["WETH"].wallet * price.answer
+    if units == 0 or not price.decimals < 20:
+        return min(1, 2, abs(-3))
+    units += 1
+    return units * 100 // 10 ** (18 + price.decimals) if units > 5 else -7 % 3""",
+)
+
+CONFIG = b"""# an agent
+[chain]
+url = "http://127.0.0.1:8545"
+id = 31337
+[node]
+url = "http://127.0.0.1:8700"
+[mandate]
+file = "mandate.json"
+[book]
+file = 'book.json'
+[evidence]
+url = "evidence"
+[journal]
+url = "journal.sqlite"
+[operator]
+keystore = "key.json"
+password_env = "PASSWORD"
+[endorsers]
+urls = ["http://127.0.0.1:1", # one
+  "http://127.0.0.1:2"]
+[log]
+level = "info"
+[metrics]
+port = 9464
+"""
 
 
 @cache

@@ -16,6 +16,9 @@ import fuzz_seeds as seeds
 
 from affiant.agents.checkpoints import FORMAT as CHECKPOINT
 from affiant.agents.checkpoints import CanonicalSerializer
+from affiant.agents.config import AgentConfig
+from affiant.agents.config_file import parse_toml
+from affiant.agents.features import Feature, parse_features
 from affiant.agents.plan import parse_plan
 from affiant.agents.program import Program
 from affiant.agents.progress import Saved
@@ -289,6 +292,25 @@ class _Written:
         return self.value
 
 
+def _features(value: JsonValue) -> Any:
+    found = parse_features(value)
+    for item in found:
+        item.of(seeds.FACTS)
+    return _Written([item.to_json() for item in found])
+
+
+def _feature_source(data: bytes) -> bytes:
+    source = data.decode("latin-1")
+    value = Feature("worth", 0, source).of(seeds.FACTS)
+    assert type(value) is int and value.bit_length() <= 512
+    return data
+
+
+def _configuration(data: bytes) -> bytes:
+    parse_toml(data, file="agent.toml", model=AgentConfig, environment={"RPC": "x"})
+    return data
+
+
 def _block() -> bytes:
     return canonical_json(
         {
@@ -410,6 +432,14 @@ def targets() -> tuple[Target, ...]:
             _of(EngineManifest.from_json),
         ),
         Target("program", seed(honest.to_manifest()), _of(_program)),
+        Target("features", seed([seeds.FEATURE.to_json()]), _of(_features)),
+        Target(
+            "feature source",
+            seeds.FEATURE.source.encode(),
+            _feature_source,
+            json_text=False,
+        ),
+        Target("configuration", seeds.CONFIG, _configuration, json_text=False),
         Target(
             "address book",
             seed(seeds.book().to_json()),
@@ -418,6 +448,12 @@ def targets() -> tuple[Target, ...]:
         ),
         Target("saved run", seed(seeds.saved_run()), _of(Saved.parse), exact=False),
         Target("checkpoint", seed(seeds.checkpoint()), _checkpoint),
+        Target(
+            "address book with every section",
+            seed(seeds.wide_book().to_json()),
+            _of(AddressBook.from_json),
+            exact=False,
+        ),
         Target("plan", canonical_json(_json(seeds.PLAN.encode())), _plan),
         Target("profile", seeds.profile(), lambda d: Profile.from_bytes(d).to_bytes()),
         Target(

@@ -17,12 +17,15 @@ from affiant.cli import (
     deploying,
     endorsing,
     explain,
+    kits,
     leaving,
     mandate,
     model,
     replay,
     running,
     serve,
+    starting,
+    watching,
 )
 from affiant.cli.console import (
     EXIT_MISUSE,
@@ -61,7 +64,11 @@ app.command()(running.up)
 app.command()(running.node)
 app.command()(serve.serve)
 controlling.add_to(running.agent_app)
+app.command("new")(starting.new)
 app.add_typer(running.agent_app, name="agent")
+running.agent_app.command("check")(watching.agent_check)
+running.agent_app.command("watch")(watching.watch)
+app.command()(watching.status)
 app.add_typer(running.key_app, name="key")
 app.command()(audit.audit)
 app.command()(explain.explain)
@@ -76,6 +83,7 @@ attest.attest_app.command("workload")(attest_setup.workload)
 app.add_typer(attest.attest_app, name="attest")
 app.add_typer(model.model_app, name="model")
 app.add_typer(mandate.mandate_app, name="mandate")
+app.command()(kits.kits)
 app.command()(deploying.deploy)
 app.command("exit")(leaving.leave)
 

@@ -183,16 +183,21 @@ def node(
 def agent_run(
     config: Annotated[Path, typer.Argument(help="The agent's TOML file.")],
     agent: Annotated[
-        str, typer.Option("--agent", help="FILE.py:CLASS of the `VerifiedAgent`.")
-    ],
+        str | None,
+        typer.Option(
+            "--agent",
+            help="FILE.py:CLASS of the `VerifiedAgent`; the file's if not given.",
+        ),
+    ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Take the newest slot's decision and stop.")
     ] = False,
 ) -> None:
     """Run an agent: one decision per slot, until interrupted."""
+    from affiant.agents.config import agent_reference
     from affiant.agents.loading import load_agent_class
 
-    runner = load_agent_class(agent).from_config(config)
+    runner = load_agent_class(agent_reference(config, agent)).from_config(config)
     try:
         if once:
             result = runner.run_once()

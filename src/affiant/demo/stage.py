@@ -33,7 +33,6 @@ from affiant.demo.errors import NodeStartError
 from affiant.encoding import Digest, canonical_json, digest_from_hex, keccak256
 from affiant.inference.commitment import ModelCommitment, commit_model
 from affiant.inference.model_folder import model_folder
-from affiant.inference.tokenizer import ModelTokenizer
 from affiant.onchain.account import OwnerAccount
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
@@ -311,6 +310,9 @@ def set_stage(
         start: whole tokens that the owner puts into the account.
         show_mandate: shows the mandate in words before it is granted.
     """
+    # Needs transformers; the rest of this module does not.
+    from affiant.inference.tokenizer import ModelTokenizer
+
     say("connecting to the chain")
     chain = Chain.connect(devnet.url, expected_chain_id=devnet.chain_id)
     scenario, book = Scenario(devnet), devnet.book

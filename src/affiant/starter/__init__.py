@@ -1,0 +1,1 @@
+"""`affiant new`: the files of a new project."""
