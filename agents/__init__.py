@@ -16,40 +16,73 @@ if TYPE_CHECKING:
     from affiant.agents.progress import Outcome, RunResult
     from affiant.agents.questions import Question
     from affiant.inference.sampling import GREEDY, Sampling
-    from affiant.onchain.kits import Hold, Kit, Supply, Swap, Withdraw
+    from affiant.onchain.kits import (
+        Borrow,
+        Deposit,
+        Hold,
+        Kit,
+        Redeem,
+        Repay,
+        Supply,
+        Swap,
+        SwapExactOut,
+        SwapPath,
+        Transfer,
+        Unwrap,
+        Withdraw,
+        Wrap,
+    )
     from affiant.onchain.observation import ChainView
 
 __all__ = [
     "GREEDY",
+    "Borrow",
     "ChainView",
+    "Deposit",
     "Hold",
     "Kit",
     "Outcome",
     "Program",
     "Question",
+    "Redeem",
+    "Repay",
     "RunResult",
     "Sampling",
     "Supply",
     "Swap",
+    "SwapExactOut",
+    "SwapPath",
+    "Transfer",
+    "Unwrap",
     "VerifiedAgent",
     "Withdraw",
+    "Wrap",
 ]
 
 _KITS = "affiant.onchain.kits"
 _MODULES = {
     "GREEDY": "affiant.inference.sampling",
+    "Borrow": _KITS,
     "ChainView": "affiant.onchain.observation",
+    "Deposit": _KITS,
     "Hold": _KITS,
     "Kit": _KITS,
     "Outcome": "affiant.agents.progress",
     "Program": "affiant.agents.program",
     "Question": "affiant.agents.questions",
+    "Redeem": _KITS,
+    "Repay": _KITS,
     "RunResult": "affiant.agents.progress",
     "Sampling": "affiant.inference.sampling",
     "Supply": _KITS,
     "Swap": _KITS,
+    "SwapExactOut": _KITS,
+    "SwapPath": _KITS,
+    "Transfer": _KITS,
+    "Unwrap": _KITS,
     "VerifiedAgent": "affiant.agents.agent",
     "Withdraw": _KITS,
+    "Wrap": _KITS,
 }
 
 

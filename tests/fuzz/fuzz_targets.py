@@ -397,6 +397,12 @@ def targets() -> tuple[Target, ...]:
             _of(AddressBook.from_json),
             exact=False,
         ),
+        Target(
+            "address book with every section",
+            seed(seeds.wide_book().to_json()),
+            _of(AddressBook.from_json),
+            exact=False,
+        ),
         Target("plan", canonical_json(_json(seeds.PLAN.encode())), _plan),
         Target("profile", seeds.profile(), lambda d: Profile.from_bytes(d).to_bytes()),
         Target(

@@ -15,6 +15,7 @@ from affiant.cli import (
     deploying,
     endorsing,
     explain,
+    kits,
     leaving,
     mandate,
     model,
@@ -71,6 +72,7 @@ app.command()(replay.calibrate)
 app.add_typer(attest.attest_app, name="attest")
 app.add_typer(model.model_app, name="model")
 app.add_typer(mandate.mandate_app, name="mandate")
+app.command()(kits.kits)
 app.command()(deploying.deploy)
 app.command("exit")(leaving.leave)
 
