@@ -19,6 +19,7 @@ from affiant.agents.node_client import NodeClient
 from affiant.agents.phases import Phases
 from affiant.agents.program import Program
 from affiant.agents.progress import Progress
+from affiant.agents.refused_plan import plan_section
 from affiant.agents.submit import Outgoing, Submitter
 from affiant.encoding import JsonValue
 from affiant.errors import AffiantError, UnavailableError
@@ -143,7 +144,7 @@ class AgentSteps:
         uri = self._with.store.put(bundle)
         after = replace(progress, derived=derived)
         detail: dict[str, JsonValue] = {
-            "plan": derived.plan.to_json(),
+            "plan": plan_section(derived.plan, refused=derived.refused),
             "evidence": uri,
             "tokens": "checked" if self._with.tokenizer else "left to the auditor",
         }
