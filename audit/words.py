@@ -224,14 +224,15 @@ def _traded(
         ends = [to_hex(token) for token in unpacked(swap[0])]
     except ValueError:
         return None
+    pools = "one pool" if len(ends) == 2 else f"{len(ends) - 1} pools"
     if selector == EXACT_INPUT:
         return (
             f"sell {amount(swap[3], ends[0])} on Uniswap for at least "
-            f"{amount(swap[4], ends[-1])}, through {len(ends) - 1} pools"
+            f"{amount(swap[4], ends[-1])}, through {pools}"
         )
     return (
         f"buy {amount(swap[3], ends[0])} on Uniswap for at most "
-        f"{amount(swap[4], ends[-1])}, through {len(ends) - 1} pools"
+        f"{amount(swap[4], ends[-1])}, through {pools}"
     )
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from affiant.audit.words import calls_in_words, facts_in_words, plan_in_words
 from affiant.encoding import JsonValue
 from affiant.errors import MalformedError
 from affiant.onchain.address_book import AddressBook, PoolEntry, TokenEntry
@@ -919,3 +920,67 @@ def test_schemas_offer_only_what_the_book_has(
     for name in ("wrap", "unwrap", "transfer", "deposit", "redeem"):
         assert KITS[name].permissions(small_book) == ()
         assert KITS[name].permissions(book)
+
+
+WORDS = {
+    "borrow": (
+        borrow(),
+        "borrow 50 % of what can be borrowed, in USDC, and keep a health factor of at "
+        "least 105 %",
+        "borrow 129 USDC from Aave",
+    ),
+    "repay": (repay(), "repay 100 % of the USDC owed", "repay 50 USDC to Aave"),
+    "wrap": (
+        act("wrap", share_bps=5000),
+        "wrap 50 % of the native currency",
+        "wrap ETH, sending 1.5 of native currency",
+    ),
+    "unwrap": (
+        act("unwrap", share_bps=5000),
+        "unwrap 50 % of the wrapped currency",
+        "unwrap 1 WETH",
+    ),
+    "transfer": (
+        transfer(),
+        "send 10 % of USDC to landlord",
+        "send 100 USDC to landlord",
+    ),
+    "swap_path": (
+        route("WETH>USDC>WBTC"),
+        "swap 50 % of the first token of WETH>USDC>WBTC, at most 1 % below the feeds' "
+        "price",
+        "sell 1 WETH on Uniswap for at least 0.04125 WBTC, through 2 pools",
+    ),
+    "swap_exact_out": (
+        exact_out("USDC>WETH"),
+        "buy the last token of USDC>WETH for the worth of 50 % of the first, at most "
+        "1 % above the feeds' price",
+        "buy 0.2 WETH on Uniswap for at most 505 USDC, through one pool",
+    ),
+    "deposit": (
+        deposit(),
+        "deposit 50 % of the asset of vUSDC into it",
+        "deposit 500 USDC into vUSDC",
+    ),
+    "redeem": (redeem(), "redeem 50 % of vUSDC", "redeem 50 vUSDC"),
+}
+
+
+@pytest.mark.parametrize(("action", "planned", "done"), WORDS.values(), ids=WORDS)
+def test_people_read_what_each_kit_plans_and_does(
+    action: BaseModel,
+    planned: str,
+    done: str,
+    compiling: Compiling,
+    book: AddressBook,
+) -> None:
+    assert plan_in_words([action]) == (planned,)
+    (sentence,) = calls_in_words(compiling(action).calls, book=book)
+    assert sentence.partition("; allowance")[0] == done
+
+
+def test_people_read_what_the_kits_observed(book: AddressBook, facts: Facts) -> None:
+    lines = dict(facts_in_words(facts, book=book))
+    assert lines["vault vUSDC"] == "1.05 USDC a share"
+    assert lines["ETH"] == "3 in wallet"
+    assert lines["borrowing"] == "$258.00 can be borrowed"
