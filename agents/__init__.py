@@ -18,12 +18,29 @@ if TYPE_CHECKING:
     from affiant.agents.questions import Question
     from affiant.inference.sampling import GREEDY, Sampling
     from affiant.onchain.facts import Facts
-    from affiant.onchain.kits import Hold, Kit, Supply, Swap, Withdraw
+    from affiant.onchain.kits import (
+        Borrow,
+        Deposit,
+        Hold,
+        Kit,
+        Redeem,
+        Repay,
+        Supply,
+        Swap,
+        SwapExactOut,
+        SwapPath,
+        Transfer,
+        Unwrap,
+        Withdraw,
+        Wrap,
+    )
     from affiant.onchain.observation import ChainView
 
 __all__ = [
     "GREEDY",
+    "Borrow",
     "ChainView",
+    "Deposit",
     "Facts",
     "Feature",
     "Hold",
@@ -31,19 +48,28 @@ __all__ = [
     "Outcome",
     "Program",
     "Question",
+    "Redeem",
+    "Repay",
     "RunResult",
     "Sampling",
     "Supply",
     "Swap",
+    "SwapExactOut",
+    "SwapPath",
+    "Transfer",
+    "Unwrap",
     "VerifiedAgent",
     "Withdraw",
+    "Wrap",
     "feature",
 ]
 
 _KITS = "affiant.onchain.kits"
 _MODULES = {
     "GREEDY": "affiant.inference.sampling",
+    "Borrow": _KITS,
     "ChainView": "affiant.onchain.observation",
+    "Deposit": _KITS,
     "Facts": "affiant.onchain.facts",
     "Feature": "affiant.agents.features",
     "Hold": _KITS,
@@ -51,12 +77,19 @@ _MODULES = {
     "Outcome": "affiant.agents.progress",
     "Program": "affiant.agents.program",
     "Question": "affiant.agents.questions",
+    "Redeem": _KITS,
+    "Repay": _KITS,
     "RunResult": "affiant.agents.progress",
     "Sampling": "affiant.inference.sampling",
     "Supply": _KITS,
     "Swap": _KITS,
+    "SwapExactOut": _KITS,
+    "SwapPath": _KITS,
+    "Transfer": _KITS,
+    "Unwrap": _KITS,
     "VerifiedAgent": "affiant.agents.agent",
     "Withdraw": _KITS,
+    "Wrap": _KITS,
     "feature": "affiant.agents.features",
 }
 

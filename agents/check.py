@@ -16,7 +16,6 @@ from affiant.agents.derive import (
     derive_plan,
     derive_previous,
     derive_prompt,
-    plan_text,
 )
 from affiant.agents.errors import (
     DerivationMismatchError,
@@ -27,6 +26,7 @@ from affiant.agents.live import live_head
 from affiant.agents.previous import previous_evidence
 from affiant.agents.program import Program
 from affiant.agents.questions import answer_of, stated_answers
+from affiant.agents.refused_plan import plan_text, stated_refusal
 from affiant.encoding import JsonValue, canonical_json, keccak256, to_hex
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
@@ -59,7 +59,8 @@ def check_decision(
     4. what follows from it, and from the plan, can be derived at all;
     5. the requests are those that follow; with a tokenizer, the prompts' tokens too;
     6. with a tokenizer, answers and plan are what the outputs' tokens say;
-    7. calls and bounds are those that follow; so is the validity.
+    7. calls and bounds are those that follow, or the plan is refused as stated and
+       there are none; the validity follows too.
 
     Args:
         store: has the evidence of the head.
@@ -153,6 +154,9 @@ def check_decision(
         said = derive_plan(texts[-1], program=program, book=book)
         _require_json("plan", got=derived.plan.to_json(), expected=said.to_json())
     # 7.
+    _require_equal(
+        "refusal", got=stated_refusal(bundle.content("plan")), expected=derived.refused
+    )
     _require_json(
         "calls",
         got=[call.to_json() for call in bundle.calls],

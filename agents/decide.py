@@ -18,7 +18,8 @@ from affiant.agents.answered import AnsweredSlots
 from affiant.agents.attested import KeyAttestation, claim_of
 from affiant.agents.derive import (
     Asked,
-    derive_calls,
+    Consequences,
+    derive_consequences,
     derive_plan,
     derive_previous,
     derive_prompt,
@@ -34,6 +35,7 @@ from affiant.agents.plan import Plan
 from affiant.agents.previous import previous_evidence
 from affiant.agents.program import Program
 from affiant.agents.questions import answer_of
+from affiant.agents.refused_plan import plan_section
 from affiant.agents.request import PreviousSummary
 from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.inference.engine import Engine
@@ -43,7 +45,7 @@ from affiant.inference.receipt import receipts_hash
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.attestation.claim import AttestationClaim
 from affiant.onchain.chain import Chain
-from affiant.onchain.decision import Call, Decision, bounds_hash, calls_hash
+from affiant.onchain.decision import Decision, bounds_hash, calls_hash
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_sections import SALT_BYTES, SECTIONS, seal
 from affiant.onchain.evidence_store import EvidenceStore
@@ -97,7 +99,7 @@ def decide(
     3. the previous decision's evidence is at hand, where there was one;
     4. everything the program observes is read at the anchor, by its hash;
     5. per question of the program, and for the plan: request, prompt, inference;
-    6. plan, calls, bounds;
+    6. plan, calls, bounds; or why the plan cannot be carried out: then no calls;
     7. seal the evidence, sign, keep, store.
 
     Args:
@@ -159,7 +161,7 @@ def decide(
     # 6.
     with phases.phase("compile"):
         plan = derive_plan(said[-1].inference.text, program=program, book=book)
-        calls, bounds = derive_calls(
+        follows = derive_consequences(
             plan, found=said[-1].asked.facts, book=book, mandate=mandate
         )
     # 7.
@@ -173,8 +175,7 @@ def decide(
             observation=observation,
             said=said,
             plan=plan,
-            calls=calls,
-            bounds=bounds,
+            follows=follows,
             claim=claim,
             serving=serving,
         )
@@ -283,8 +284,7 @@ def _seal(
     observation: Observation,
     said: Sequence[Said],
     plan: Plan,
-    calls: tuple[Call, ...],
-    bounds: tuple[int, ...],
+    follows: Consequences,
     claim: AttestationClaim,
     serving: Serving,
 ) -> EvidenceBundle:
@@ -298,7 +298,7 @@ def _seal(
                 "program": program.to_manifest(),
             },
             "observation": observation.to_json(),
-            "plan": plan.to_json(),
+            "plan": plan_section(plan, refused=follows.refused),
             "requests": [item.asked.request for item in said],
             "tokens": [
                 {
@@ -320,8 +320,8 @@ def _seal(
         previous=head,
         observation=observation.hash,
         receipts=receipts_hash(receipts),
-        calls=calls_hash(calls),
-        bounds=bounds_hash(bounds),
+        calls=calls_hash(follows.calls),
+        bounds=bounds_hash(follows.bounds),
         evidence=sealed.root,
         valid_until=observation.timestamp + program.validity_seconds,
     )
@@ -333,8 +333,8 @@ def _seal(
         node=Address(serving.key.address),
         signature=serving.key.sign(digest),
         mandate=mandate,
-        calls=calls,
-        bounds=bounds,
+        calls=follows.calls,
+        bounds=follows.bounds,
         receipts=receipts,
         leaves=sealed.leaves,
         sections=sealed.sections,

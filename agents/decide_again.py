@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from affiant.agents.derive import (
-    derive_calls,
+    derive_consequences,
     derive_plan,
     derive_prompt,
     derive_request,
@@ -55,9 +55,9 @@ class Imagined:
     """What the model says to each."""
     calls: tuple[Call, ...]
     bounds: tuple[int, ...]
-    """Base units, one per tracked entry of the mandate; empty where it is refused."""
+    """Base units, one per tracked entry of the mandate; empty without a plan."""
     refused: str
-    """Why nothing would have been sworn; empty otherwise."""
+    """Why nothing would have been done; empty otherwise."""
 
     @property
     def plan(self) -> Plan | None:
@@ -162,12 +162,10 @@ def decide_again(
     bounds: tuple[int, ...] = ()
     refused, plan = said[-1].refused, said[-1].plan
     if plan is not None:
-        try:
-            calls, bounds = derive_calls(
-                plan, found=asked.facts, book=book, mandate=situation.mandate
-            )
-        except RejectedError as error:
-            refused = str(error)
+        follows = derive_consequences(
+            plan, found=asked.facts, book=book, mandate=situation.mandate
+        )
+        calls, bounds, refused = follows.calls, follows.bounds, follows.refused
     return Imagined(
         facts=asked.facts,
         requests=tuple(requests),

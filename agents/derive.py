@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from affiant.agents.errors import PlanRefusedError, PreviousMissingError
-from affiant.agents.plan import Plan, parse_plan
+from affiant.agents.plan import HOLD, Plan, parse_plan
 from affiant.agents.program import Program
 from affiant.agents.prompt import chat_messages, render_prompt
+from affiant.agents.refused_plan import plan_text, refusal_words
 from affiant.agents.request import Answer, PreviousSummary, build_request
 from affiant.encoding import Digest, JsonValue, canonical_json, keccak256, to_hex
 from affiant.errors import RejectedError
 from affiant.inference.sampling import Sampling
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.decision import Call, inference_seed
+from affiant.onchain.errors import KitError
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_check import verify_evidence
 from affiant.onchain.kits import compile_plan
@@ -71,6 +73,17 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Consequences:
+    """What a plan comes to."""
+
+    calls: tuple[Call, ...]
+    bounds: tuple[int, ...]
+    """Base units, one per tracked entry of the mandate."""
+    refused: str
+    """Why it comes to nothing; empty where it compiles."""
+
+
+@dataclass(frozen=True)
 class Derived:
     """Everything that follows from observation and model text."""
 
@@ -81,10 +94,12 @@ class Derived:
     calls: tuple[Call, ...]
     bounds: tuple[int, ...]
     """Base units, one per tracked entry of the mandate."""
+    refused: str
+    """Why the plan cannot be carried out; empty where it can."""
 
     @property
     def holds(self) -> bool:
-        """True where the plan is to change nothing."""
+        """True where nothing changes: by plan, or because the plan is refused."""
         return not self.calls
 
 
@@ -107,7 +122,7 @@ def derive_previous(
 
     Raises:
         PreviousMissingError: there was a decision before, and this is not its bundle,
-            or the bundle withholds its plan.
+            or the bundle withholds its plan, or the observation behind a refused one.
         RejectedError: its content is refused.
     """
     if head == mandate.id:
@@ -120,7 +135,39 @@ def derive_previous(
     if "plan" in bundle.withheld:
         raise PreviousMissingError(head, reason="evidence that withholds its plan")
     plan = derive_plan(plan_text(bundle.content("plan")), program=program, book=book)
-    return PreviousSummary.of(plan, slot=bundle.decision.slot)
+    refused = ""
+    if not bundle.calls and plan.action_names != (HOLD,):
+        # Compiled anew: what the evidence says about it are a node's words.
+        if "observation" in bundle.withheld:
+            raise PreviousMissingError(
+                head, reason="evidence that withholds what its plan was refused on"
+            )
+        refused = _refusal_again(
+            plan, bundle=bundle, program=program, book=book, mandate=mandate
+        )
+    return PreviousSummary.of(plan, slot=bundle.decision.slot, refused=refused)
+
+
+def _refusal_again(
+    plan: Plan,
+    *,
+    bundle: EvidenceBundle,
+    program: Program,
+    book: AddressBook,
+    mandate: Mandate,
+) -> str:
+    """Return why `plan` is refused; nothing where that does not follow.
+
+    A false decision may be the head: it is for auditors to reject, and no reason for
+    honest ones after it to stop.
+    """
+    try:
+        observation = Observation.from_json(bundle.content("observation"))
+        found = facts(observation, names=program.observes, book=book)
+        follows = derive_consequences(plan, found=found, book=book, mandate=mandate)
+    except RejectedError:
+        return ""
+    return follows.refused
 
 
 def derive_request(
@@ -208,14 +255,6 @@ def derive_seed(
     )
 
 
-def plan_text(plan: JsonValue) -> str:
-    """Return the text that the evidence section `plan` stands for, to be parsed again.
-
-    The order of fields does not count to `parse_plan`, so canonical JSON will do.
-    """
-    return canonical_json(plan).decode("utf-8")
-
-
 def derive_plan(text: str, *, program: Program, book: AddressBook) -> Plan:
     """Parse what the model said.
 
@@ -228,21 +267,21 @@ def derive_plan(text: str, *, program: Program, book: AddressBook) -> Plan:
         raise PlanRefusedError(text, reason=str(error)) from error
 
 
-def derive_calls(
+def derive_consequences(
     plan: Plan, *, found: Facts, book: AddressBook, mandate: Mandate
-) -> tuple[tuple[Call, ...], tuple[int, ...]]:
+) -> Consequences:
     """Return the calls of `plan` and one bound per tracked entry of the mandate.
 
+    A plan that does not compile has no calls, and lets nothing worsen.
+
     Raises:
-        PlanRefusedError: it cannot be carried out; chained from the compiler's error.
+        RejectedError: the facts are not the book's.
     """
     try:
         compiled = compile_plan(plan.actions, facts=found, book=book, mandate=mandate)
-    except RejectedError as error:
-        raise PlanRefusedError(
-            canonical_json(plan.to_json()).decode("utf-8"), reason=str(error)
-        ) from error
-    return compiled.calls, compiled.bounds
+    except KitError as error:
+        return Consequences((), (0,) * len(mandate.tracked), refusal_words(error))
+    return Consequences(compiled.calls, compiled.bounds, "")
 
 
 def derive(
@@ -259,14 +298,14 @@ def derive(
 ) -> Derived:
     """Derive everything from the observation and from what the model said.
 
-    1. facts and requests; 2. plan; 3. calls and bounds.
+    1. facts and requests; 2. plan; 3. calls and bounds, or why there are none.
 
     Args:
         answers: one per question of the program, as `answer_of` gives them.
         text: what the model said as its plan.
 
     Raises:
-        PlanRefusedError: the text is no plan, or cannot be carried out.
+        PlanRefusedError: the text is no plan.
         RejectedError: as `derive_request`.
     """
     # 1.
@@ -287,11 +326,12 @@ def derive(
     plan = derive_plan(text, program=program, book=book)
     # 3.
     found = asked[-1].facts
-    calls, bounds = derive_calls(plan, found=found, book=book, mandate=mandate)
+    follows = derive_consequences(plan, found=found, book=book, mandate=mandate)
     return Derived(
         facts=found,
         asked=asked,
         plan=plan,
-        calls=calls,
-        bounds=bounds,
+        calls=follows.calls,
+        bounds=follows.bounds,
+        refused=follows.refused,
     )

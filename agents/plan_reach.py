@@ -18,7 +18,7 @@ from affiant.agents.reach import Situation, call_parts
 from affiant.encoding import JsonValue
 from affiant.errors import RejectedError
 from affiant.onchain.facts import Facts
-from affiant.onchain.kits import KITS
+from affiant.onchain.kits import installed_kits
 
 MOST_PLANS = 256
 """Most combinations of names that are compiled per action."""
@@ -91,7 +91,7 @@ def _by_name(
     neither can be changed alone. Names for which there are no such plans move together.
     """
     action = plan.actions[index]
-    schema = KITS[action.action].schema(situation.book)["properties"]
+    schema = installed_kits()[action.action].kit.schema(situation.book)["properties"]
     names = [name for name, rule in schema.items() if "enum" in rule]
     choices = islice(product(*(schema[name]["enum"] for name in names)), MOST_PLANS)
     compiled = {}

@@ -41,12 +41,15 @@ from affiant.inference.errors import SchemaLimitError
 from affiant.inference.sampling import Sampling
 from affiant.inference.schema_limits import check_schema
 from affiant.onchain.address_book import AddressBook
-from affiant.onchain.kits import KITS, Kit
+from affiant.onchain.kits import Kit, find_kit, installed_kits
 from affiant.onchain.mandate import NATIVE, object_fields, parse_integer
 from affiant.onchain.observation import planned_reads
 
 FORMAT = "affiant-program/2"
 """Version tag of the manifest."""
+
+MAX_KITS = 32
+"""Most kits in one program."""
 
 MAX_OBSERVES = 64
 """Most observation names in one program."""
@@ -156,6 +159,7 @@ class Program:
         try:
             _check_kits(kits)
             planned_reads(observes, book=book, account=NATIVE)  # refuses unknown names
+            _check_required(kits, observes)
             program = cls(
                 objective=objective,
                 kits=tuple(kits),
@@ -276,14 +280,29 @@ def _check_kits(kits: Sequence[Kit]) -> None:
         raise MalformedError(
             "program.actions", got=repr(kits)[:120], expected="kits, each once"
         )
+    known = installed_kits()
     for kit in kits:
-        name = getattr(kit, "name", None)
-        if KITS.get(str(name)) is not kit:
+        entry = known.get(str(getattr(kit, "name", None)))
+        if entry is None or entry.kit is not kit:
             raise MalformedError(
                 "program.actions",
                 got=repr(kit)[:120],
-                expected=f"kits among {sorted(KITS)}",
+                expected=f"kits that are installed, among {sorted(known)}",
             )
+
+
+def _check_required(kits: Sequence[Kit], observes: Sequence[str]) -> None:
+    for kit in kits:
+        for needed in kit.required:
+            if not any(
+                name == needed or (needed.endswith(":") and name.startswith(needed))
+                for name in observes
+            ):
+                raise MalformedError(
+                    "program.observes",
+                    got=f"{[*observes]}"[:200],
+                    expected=f"`{needed}`, which the kit `{kit.name}` needs",
+                )
 
 
 def _objective(value: JsonValue) -> str:
@@ -301,25 +320,27 @@ def _objective(value: JsonValue) -> str:
 
 
 def _kits(value: JsonValue) -> tuple[Kit, ...]:
-    if not isinstance(value, list) or not 1 <= len(value) <= len(KITS):
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_KITS:
         raise MalformedError(
             "program.actions",
             got=repr(value)[:80],
-            expected=f"a list of 1 to {len(KITS)} kits",
+            expected=f"a list of 1 to {MAX_KITS} kits",
         )
     found: list[Kit] = []
     for entry in value:
         item = object_fields(entry, what="program.actions", names=["name", "version"])
-        kit = KITS.get(item["name"]) if isinstance(item["name"], str) else None
-        version = item["version"]
+        name, version = item["name"], item["version"]
         # True is 1 to Python, and another manifest to everybody else.
-        same = type(version) is int and kit is not None and kit.version == version
-        if kit is None or not same or kit in found:
-            known = ", ".join(f"{kit.name} {kit.version}" for kit in KITS.values())
+        if not isinstance(name, str) or type(version) is not int:
             raise MalformedError(
                 "program.actions",
-                got=f"{item['name']!r} {item['version']!r}"[:80],
-                expected=f"each once, out of {known}",
+                got=f"{name!r} {version!r}"[:80],
+                expected="a kit's name and version",
+            )
+        kit = find_kit(name, version=version)
+        if kit in found:
+            raise MalformedError(
+                "program.actions", got=f"{name!r} twice"[:80], expected="each once"
             )
         found.append(kit)
     return tuple(found)

@@ -34,6 +34,14 @@ and every later prompt holds it, with its answer, before `Actions:`, as
 
     Asked: Is WETH above its band?
     Answered: It is, by 3 %.
+
+A program that observes more has more lines before `Last:`, and a plan that was refused
+says why:
+
+    Lending USDC: earns 412 bps, costs 538
+    Borrowing: health 15210 bps; 812.5 left
+    Vault vUSDC: 1.05 USDC
+    Last: borrow, refused: PlanHealthError: borrow.min_health_bps: got 10900 bps, ...
 """
 
 from __future__ import annotations
@@ -43,8 +51,10 @@ from collections.abc import Mapping
 
 from affiant.agents.one_line import one_line
 from affiant.agents.plan_errors import RequestError
+from affiant.agents.refused_plan import FIELD
 from affiant.agents.request import REQUEST_FORMAT
 from affiant.encoding import JsonValue
+from affiant.onchain.kits import installed_kits
 
 TEMPLATE = "affiant-plan"
 """Name of the template, for the program's manifest."""
@@ -72,16 +82,6 @@ QUESTION_TEXT = (
 _MAX_NAME_CHARS = 32
 _SIGNIFICANT_DIGITS = 6
 
-_ACTION_LINES = {
-    "swap": '{"action": "swap", "sell": NAME, "buy": NAME, "share_bps": share of the '
-    'wallet\'s balance of the sold token, "max_slippage_bps": BPS}',
-    "supply": '{"action": "supply", "asset": NAME, "share_bps": share of the wallet\'s '
-    "balance to lend}",
-    "withdraw": '{"action": "withdraw", "asset": NAME, "share_bps": share of the lent '
-    "balance to take back}",
-    "hold": '{"action": "hold"}, alone: change nothing',
-}
-
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9./_-]")
 
 
@@ -104,15 +104,13 @@ def render_prompt(request: Mapping[str, JsonValue]) -> str:
         *(_token_line(token) for token in portfolio["tokens"]),
         f"Total {portfolio['total'].partition('.')[0]}",
         *(_pool_line(pool) for pool in request["pools"]),
-        *(
-            f"Lending {_name(market['token'])}: earns {market['supplyBps']} bps"
-            for market in request["lending"]
-        ),
+        *(_market_line(market, request) for market in request["lending"]),
+        *_standing_lines(request),
         *(
             f"Feature {_name(item['feature'])}: {_shortened(item['value'])}"
             for item in request.get("features", ())
         ),
-        "Last: " + ("none" if previous is None else _names(previous["actions"])),
+        "Last: " + ("none" if previous is None else _last(previous)),
         *(
             line
             for item in request["answers"]
@@ -145,14 +143,18 @@ def chat_messages(request: Mapping[str, JsonValue]) -> list[dict[str, str]]:
             {"role": "system", "content": QUESTION_TEXT},
             {"role": "user", "content": prompt},
         ]
-    actions = [
-        _ACTION_LINES.get(name, f'{{"action": "{_name(name)}", ...}}')
-        for name in request["actions"]
-    ]
+    actions = [_action_line(name) for name in request["actions"]]
     return [
         {"role": "system", "content": SYSTEM_TEXT + "\n".join(actions)},
         {"role": "user", "content": prompt},
     ]
+
+
+def _action_line(name: JsonValue) -> str:
+    known = installed_kits()
+    if isinstance(name, str) and name in known:
+        return known[name].kit.line
+    return f'{{"action": "{_name(name)}", ...}}'
 
 
 def _closing(request: Mapping[str, JsonValue]) -> list[str]:
@@ -175,6 +177,34 @@ def _pool_line(pool: Mapping[str, JsonValue]) -> str:
     deviation = pool["deviationBps"]
     distance = "no feed" if deviation is None else f"{deviation:+d} bps from feed"
     return f"Pool {_name(pool['pool'])}: {distance}"
+
+
+def _market_line(
+    market: Mapping[str, JsonValue], request: Mapping[str, JsonValue]
+) -> str:
+    line = f"Lending {_name(market['token'])}: earns {market['supplyBps']} bps"
+    return f"{line}, costs {market['borrowBps']}" if "borrowing" in request else line
+
+
+def _standing_lines(request: Mapping[str, JsonValue]) -> list[str]:
+    """Return lines on what only some programs observe."""
+    lines = []
+    if "borrowing" in request:
+        standing = request["borrowing"]
+        health = standing["healthBps"]
+        owed = "no debt" if health is None else f"health {health} bps"
+        lines.append(f"Borrowing: {owed}; {_shortened(standing['available'])} left")
+    for vault in request.get("vaults", ()):
+        rate = _shortened(vault["assetsPerShare"])
+        lines.append(f"Vault {_name(vault['vault'])}: {rate} {_name(vault['asset'])}")
+    return lines
+
+
+def _last(previous: Mapping[str, JsonValue]) -> str:
+    actions = _names(previous["actions"])
+    if FIELD not in previous:
+        return actions
+    return f"{actions}, refused: {one_line(previous[FIELD])}"
 
 
 def _names(names: list[JsonValue]) -> str:

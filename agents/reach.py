@@ -26,7 +26,7 @@ from affiant.encoding import Digest, JsonValue, keccak256, to_hex
 from affiant.errors import RejectedError
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.facts import Facts
-from affiant.onchain.kits import KITS, compile_plan
+from affiant.onchain.kits import compile_plan, installed_kits
 from affiant.onchain.mandate import Mandate
 from affiant.onchain.observation import Observation, facts
 
@@ -304,8 +304,13 @@ def _other_outcomes(
         summaries = [
             replace(before, slot=before.slot + 1),
             replace(before, actions=tuple("another" for _ in before.actions)),
+            replace(before, refused="" if before.refused else "another"),
         ]
-    others = [kit for kit in KITS.values() if kit not in program.kits]
+    others = [
+        entry.kit
+        for entry in installed_kits().values()
+        if entry.kit not in program.kits
+    ]
     objective = replace(program, objective="." if program.objective != "." else ",")
     fewer = replace(program, kits=program.kits[1:] or tuple(others))
     backwards = replace(program, kits=tuple(reversed(program.kits)))
@@ -337,10 +342,15 @@ def fact_values(found: Facts) -> dict[str, JsonValue]:
         "block_number": found.block_number,
         "timestamp": found.timestamp,
     }
-    for field in ("balances", "prices", "pools", "lending"):
+    for field in ("balances", "prices", "pools", "lending", "vaults"):
         for name, item in getattr(found, field).items():
             for key, value in vars(item).items():
                 values[f"{field}.{name}.{key}"] = value
+    if found.borrowing is not None:
+        for key, value in vars(found.borrowing).items():
+            values[f"borrowing.{key}"] = value
+    if found.native is not None:
+        values["native"] = found.native
     return values
 
 

@@ -21,7 +21,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from affiant.agents.features import parse_features
 from affiant.agents.plan_errors import RequestError
+from affiant.agents.refused_plan import FIELD, stated_refusal
 from affiant.encoding import Digest, JsonValue, to_hex
+from affiant.onchain.facts import TokenBalance
+from affiant.onchain.mandate import VALUE_DECIMALS
 
 if TYPE_CHECKING:
     from affiant.agents.plan import Plan
@@ -57,18 +60,26 @@ class PreviousSummary:
     """What the request says about the decision before: when, and which actions.
 
     The reason (`why`) stays out on purpose: it is model text, and feeding it back would
-    let one strange plan talk to the next.
+    let one strange plan talk to the next. Why a plan was refused is no model's text: it
+    is found again by compiling it.
     """
 
     slot: int
     """Slot of that decision."""
     actions: tuple[str, ...]
     """Its action names, in order."""
+    refused: str = ""
+    """Why its plan was not carried out (`refused_plan`); empty where it was."""
 
     @classmethod
-    def of(cls, plan: Plan, *, slot: int) -> PreviousSummary:
+    def of(cls, plan: Plan, *, slot: int, refused: str = "") -> PreviousSummary:
         """Summarise `plan`, which was decided in `slot`."""
-        return cls(slot=slot, actions=plan.action_names)
+        return cls(slot=slot, actions=plan.action_names, refused=refused)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return what a request says; `refused` only where there is a refusal."""
+        said: dict[str, JsonValue] = {"slot": self.slot, "actions": list(self.actions)}
+        return {**said, FIELD: self.refused} if self.refused else said
 
     @classmethod
     def stated(cls, request: JsonValue) -> PreviousSummary | None:
@@ -79,13 +90,14 @@ class PreviousSummary:
 
         Raises:
             RequestError: the request does not say.
+            MalformedError: it says a refusal that is none of ours.
         """
         said = request.get("previous", ()) if isinstance(request, Mapping) else ()
         if said is None:
             return None
         if (
             not isinstance(said, Mapping)
-            or set(said) != {"slot", "actions"}
+            or set(said) - {FIELD} != {"slot", "actions"}
             or type(said["slot"]) is not int
             or not isinstance(said["actions"], list)
             or not all(isinstance(name, str) for name in said["actions"])
@@ -95,7 +107,11 @@ class PreviousSummary:
                 got=repr(said)[:80],
                 expected="null, or a slot and its actions",
             )
-        return cls(slot=said["slot"], actions=tuple(said["actions"]))
+        return cls(
+            slot=said["slot"],
+            actions=tuple(said["actions"]),
+            refused=stated_refusal(said),
+        )
 
 
 @dataclass(frozen=True)
@@ -157,6 +173,7 @@ def build_request(
         "objective": objective,
         "actions": _action_names(program_manifest.get("actions")),
         "portfolio": _portfolio(facts, book),
+        **_standing(facts, book),
         "pools": [
             _pool(name, fact, facts=facts, book=book)
             for name, fact in _in_order(facts.pools, _pool_names(book), what="pool")
@@ -167,9 +184,7 @@ def build_request(
                 facts.lending, tuple(book.tokens), what="lending market"
             )
         ],
-        "previous": None
-        if previous is None
-        else {"slot": previous.slot, "actions": list(previous.actions)},
+        "previous": None if previous is None else previous.to_json(),
         "question": question,
         "answers": [
             {"question": item.question, "answer": item.answer} for item in answers
@@ -191,6 +206,33 @@ def _features(
             for item in found
         ]
     }
+
+
+def _standing(facts: Facts, book: AddressBook) -> dict[str, JsonValue]:
+    """Return what only some programs observe; left out where they do not."""
+    standing: dict[str, JsonValue] = {}
+    if facts.borrowing is not None:
+        fact = facts.borrowing
+        standing["borrowing"] = {
+            "available": _decimal(fact.available, VALUE_DECIMALS),
+            "healthBps": None
+            if fact.debt == 0
+            else min(
+                fact.collateral * fact.threshold_bps // fact.debt, MAX_DEVIATION_BPS
+            ),
+        }
+    if facts.vaults:
+        standing["vaults"] = [
+            {
+                "vault": name,
+                "asset": book.vault_named(name).asset_name,
+                "assetsPerShare": _decimal(
+                    fact.assets_per_share, book.vault_named(name).asset.decimals
+                ),
+            }
+            for name, fact in _in_order(facts.vaults, tuple(book.vaults), what="vault")
+        ]
+    return standing
 
 
 def _action_names(actions: JsonValue) -> list[str]:
@@ -222,9 +264,13 @@ def _in_order(
 
 def _portfolio(facts: Facts, book: AddressBook) -> dict[str, JsonValue]:
     balances = _in_order(facts.balances, tuple(book.tokens), what="balance")
+    if facts.native is not None:
+        # Shown like a token that nobody lends.
+        native = book.native_entry().name
+        balances.append((native, TokenBalance(facts.native)))
     worth = {
         name: tuple(
-            _value(amount, name, facts=facts, book=book)
+            _value(amount, _priced_as(name, book), facts=facts, book=book)
             for amount in (balance.wallet, balance.supplied, balance.debt)
         )
         for name, balance in balances
@@ -237,10 +283,10 @@ def _portfolio(facts: Facts, book: AddressBook) -> dict[str, JsonValue]:
         "tokens": [
             {
                 "token": name,
-                "wallet": _decimal(balance.wallet, book.tokens[name].decimals),
-                "supplied": _decimal(balance.supplied, book.tokens[name].decimals),
-                "debt": _decimal(balance.debt, book.tokens[name].decimals),
-                "price": _price(name, facts),
+                "wallet": _decimal(balance.wallet, _decimals(name, book)),
+                "supplied": _decimal(balance.supplied, _decimals(name, book)),
+                "debt": _decimal(balance.debt, _decimals(name, book)),
+                "price": _price(_priced_as(name, book), facts),
                 "share": {
                     "total": _percent(worth[name][0] + worth[name][1], total),
                     "wallet": _percent(worth[name][0], total),
@@ -251,6 +297,16 @@ def _portfolio(facts: Facts, book: AddressBook) -> dict[str, JsonValue]:
             for name, balance in balances
         ],
     }
+
+
+def _priced_as(name: str, book: AddressBook) -> str:
+    """Return whose feed prices `name`: the native currency has its wrapper's."""
+    native = book.native
+    return native.wrapped if native is not None and name == native.name else name
+
+
+def _decimals(name: str, book: AddressBook) -> int:
+    return book.tokens[_priced_as(name, book)].decimals
 
 
 def _value(amount: int, name: str, *, facts: Facts, book: AddressBook) -> int:

@@ -18,7 +18,7 @@ from affiant.agents.prompt import render_prompt
 from affiant.encoding import JsonValue
 from affiant.errors import MalformedError
 
-NAMING = ("token", "pool", "feature")
+NAMING = ("token", "pool", "vault", "feature")
 """Fields by which an item of a list is called, where it has one."""
 
 SIGNED = ("deviationBps",)
@@ -27,6 +27,7 @@ SIGNED = ("deviationBps",)
 ABSENT: Mapping[str, JsonValue] = {
     "price": "1",
     "deviationBps": 1,
+    "healthBps": 1,
     "previous": {"slot": 0, "actions": ["another"]},
     "question": "another",
 }

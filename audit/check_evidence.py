@@ -14,6 +14,7 @@ from typing import TypeVar
 from affiant.agents.derive import Asked, derive_previous, derive_prompt, derive_request
 from affiant.agents.program import Program
 from affiant.agents.questions import answer_of, stated_answers
+from affiant.agents.refused_plan import FIELD
 from affiant.agents.request import PreviousSummary
 from affiant.audit.check_chain import same
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
@@ -204,7 +205,10 @@ def check_request(
             raise AuditUnavailableError(
                 "evidence of the decision before", reason=str(reason)
             ) from error
-        section(before, "plan")
+        content = section(before, "plan")
+        if isinstance(content, dict) and FIELD in content:
+            # The reason is found again from what the plan was refused on.
+            section(before, "observation")
     previous = derive_previous(
         program,
         head=decision.previous,

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 
 from affiant.agents.derive import (
     Asked,
-    derive_calls,
+    derive_consequences,
     derive_plan,
     derive_seed,
-    plan_text,
 )
 from affiant.agents.plan import Plan
 from affiant.agents.program import Program
+from affiant.agents.refused_plan import plan_section, plan_text, stated_refusal
 from affiant.audit.check_chain import same
 from affiant.audit.check_evidence import Manifests, require_model, section
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
@@ -203,7 +203,8 @@ def check_consequences(
 ) -> str:
     """Step 9: plan out of the output tokens, calls and bounds out of the plan.
 
-    1. the stated plan gives exactly the sworn calls and bounds;
+    1. the stated plan gives exactly the sworn calls and bounds; where it does not
+       compile, none, for exactly the stated reason;
     2. the output tokens give exactly the stated plan.
 
     Raises:
@@ -213,8 +214,14 @@ def check_consequences(
     """
     # 1.
     stated = stated_plan(bundle, manifests=manifests)
-    calls, bounds = derive_calls(
+    follows = derive_consequences(
         stated, found=asked.facts, book=manifests.book, mandate=mandate
+    )
+    calls, bounds = follows.calls, follows.bounds
+    same(
+        "refusal",
+        got=stated_refusal(section(bundle, "plan")),
+        expected=follows.refused,
     )
     same("calls", got=bundle.decision.calls, expected=calls_hash(calls))
     same("bounds", got=bundle.decision.bounds, expected=bounds_hash(bounds))
@@ -231,6 +238,11 @@ def check_consequences(
         got=canonical_json(stated.to_json()).decode(),
         expected=canonical_json(plan.to_json()).decode(),
     )
+    if follows.refused:
+        return (
+            "The output tokens are the plan; it could not be carried out, for the "
+            f"reason stated ({follows.refused}), and no call follows from it."
+        )
     if not calls:
         return "The output tokens are the plan, and no call follows from it."
     follow = "call follows" if len(calls) == 1 else "calls follow"
@@ -248,7 +260,8 @@ def stated_plan(bundle: EvidenceBundle, *, manifests: Manifests) -> Plan:
     plan = derive_plan(
         plan_text(content), program=manifests.program, book=manifests.book
     )
-    if canonical_json(plan.to_json()) != canonical_json(content):
+    spelled = plan_section(plan, refused=stated_refusal(content))
+    if canonical_json(spelled) != canonical_json(content):
         raise AuditRejectedError(
             "plan section", got="another spelling", expected="the plan as parsed"
         )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from affiant.audit.check_evidence import Manifests
+from affiant.agents.refused_plan import stated_refusal
+from affiant.audit.check_evidence import Manifests, section
 from affiant.audit.check_inference import stated_plan
 from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.result import Change, Story
@@ -45,10 +46,11 @@ def tell(
         bounds: sworn bounds; empty where unknown.
     """
     book = None if manifests is None else manifests.book
-    plan = None
+    plan, refused = None, ""
     if bundle is not None and manifests is not None:
         try:
             plan = stated_plan(bundle, manifests=manifests)
+            refused = stated_refusal(section(bundle, "plan"))
         except (RejectedError, AuditUnavailableError):
             plan = None
     changes: tuple[Change, ...] = ()
@@ -73,7 +75,7 @@ def tell(
         asked=_asked(bundle),
         saw=() if facts is None or book is None else facts_in_words(facts, book=book),
         why="" if plan is None else plan.why,
-        plan=() if plan is None else plan_in_words(plan.actions),
+        plan=() if plan is None else plan_in_words(plan.actions, refused=refused),
         calls=tuple(f"{len(call.data)} bytes to {call.target}" for call in calls)
         if book is None
         else calls_in_words(calls, book=book),

@@ -6,7 +6,7 @@ target and selector, never guessed at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -17,9 +17,19 @@ from affiant.encoding import JsonValue, to_hex
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.decision import Call
 from affiant.onchain.facts import Facts
-from affiant.onchain.kits.aave_v3 import SUPPLY, WITHDRAW
-from affiant.onchain.kits.uniswap_v3 import EXACT_INPUT_SINGLE, EXACT_INPUT_SINGLE_ABI
-from affiant.onchain.mandate import NATIVE, Address, Tracked
+from affiant.onchain.kits.aave_v3 import BORROW, REPAY, SUPPLY, WITHDRAW
+from affiant.onchain.kits.native import UNWRAP, WRAP
+from affiant.onchain.kits.uniswap_v3 import (
+    EXACT_INPUT,
+    EXACT_INPUT_ABI,
+    EXACT_INPUT_SINGLE,
+    EXACT_INPUT_SINGLE_ABI,
+    EXACT_OUTPUT,
+    unpacked,
+)
+from affiant.onchain.kits.vault import DEPOSIT, REDEEM
+from affiant.onchain.mandate import NATIVE, VALUE_DECIMALS, Address, Tracked
+from affiant.onchain.recipients import TRANSFER
 
 _RAY_PER_BPS = 10**23
 
@@ -74,12 +84,25 @@ def facts_in_words(facts: Facts, *, book: AddressBook) -> tuple[tuple[str, str],
                 f"costs {_rate(market.borrow_rate_ray)} a year",
             )
         )
+    for name, vault in facts.vaults.items():
+        asset = book.vault_named(name)
+        shown = units(vault.assets_per_share, decimals=asset.asset.decimals, places=4)
+        lines.append((f"vault {name}", f"{shown} {asset.asset_name} a share"))
+    if facts.native is not None:
+        shown = units(facts.native, decimals=18, places=4)
+        lines.append((book.native_entry().name, f"{shown} in wallet"))
+    if facts.borrowing is not None:
+        left = _price(facts.borrowing.available, decimals=VALUE_DECIMALS)
+        lines.append(("borrowing", f"{left} can be borrowed"))
     return tuple(lines)
 
 
-def plan_in_words(actions: Sequence[BaseModel]) -> tuple[str, ...]:
-    """Return each planned action in words."""
-    return tuple(_action(action.model_dump()) for action in actions)
+def plan_in_words(
+    actions: Sequence[BaseModel], *, refused: str = ""
+) -> tuple[str, ...]:
+    """Return each planned action in words, and why none was carried out."""
+    planned = tuple(_action(action.model_dump()) for action in actions)
+    return (*planned, f"not carried out: {refused}") if refused else planned
 
 
 def calls_in_words(calls: Sequence[Call], *, book: AddressBook) -> tuple[str, ...]:
@@ -101,6 +124,34 @@ def _action(fields: dict[str, JsonValue]) -> str:
         return f"take back {share} of the lent {fields.get('asset')}"
     if kind == "hold":
         return "hold"
+    if kind == "borrow":
+        return (
+            f"borrow {share} of what can be borrowed, in {fields.get('asset')}, and "
+            f"keep a health factor of at least {_bps(fields.get('min_health_bps'))}"
+        )
+    if kind == "repay":
+        return f"repay {share} of the {fields.get('asset')} owed"
+    if kind == "wrap":
+        return f"wrap {share} of the native currency"
+    if kind == "unwrap":
+        return f"unwrap {share} of the wrapped currency"
+    if kind == "transfer":
+        return f"send {share} of {fields.get('asset')} to {fields.get('to')}"
+    slippage = _bps(fields.get("max_slippage_bps"))
+    if kind == "swap_path":
+        return (
+            f"swap {share} of the first token of {fields.get('route')}, at most "
+            f"{slippage} below the feeds' price"
+        )
+    if kind == "swap_exact_out":
+        return (
+            f"buy the last token of {fields.get('route')} for the worth of {share} of "
+            f"the first, at most {slippage} above the feeds' price"
+        )
+    if kind == "deposit":
+        return f"deposit {share} of the asset of {fields.get('vault')} into it"
+    if kind == "redeem":
+        return f"redeem {share} of {fields.get('vault')}"
     return ", ".join(f"{name} {value}" for name, value in fields.items())
 
 
@@ -126,18 +177,82 @@ def _known(call: Call, *, book: AddressBook) -> str | None:
     selector, body = call.data[:4], call.data[4:]
     router = None if book.uniswap is None else book.uniswap.router
     pool = None if book.aave is None else book.aave.pool
-    if call.target == router and selector == EXACT_INPUT_SINGLE:
+
+    def amount(units_: int, token: str) -> str:
+        return _amount(units_, _checksummed(token, book), book=book)
+
+    if call.target == router:
+        return _traded(selector, body, amount=amount)
+    if call.target == pool:
+        return _lent(selector, body, amount=amount)
+    if book.native is not None:
+        wrapped = book.tokens[book.native.wrapped].address
+        if call.target == wrapped and selector == WRAP:
+            return f"wrap {book.native.name}"
+        if call.target == wrapped and selector == UNWRAP:
+            (sold,) = decode(["uint256"], body)
+            return f"unwrap {amount(sold, wrapped)}"
+    if book.recipients is not None and selector == TRANSFER:
+        to, sent = decode(["address", "uint256"], body)
+        names = {
+            address.lower(): name for name, address in book.recipients.addresses.items()
+        }
+        return f"send {amount(sent, call.target)} to {names.get(to.lower(), to)}"
+    for share, asset in book.vaults.items():
+        if call.target == book.tokens[share].address and selector == DEPOSIT:
+            given, _ = decode(["uint256", "address"], body)
+            return f"deposit {amount(given, book.tokens[asset].address)} into {share}"
+        if call.target == book.tokens[share].address and selector == REDEEM:
+            given, _, _ = decode(["uint256", "address", "address"], body)
+            return f"redeem {amount(given, call.target)}"
+    return None
+
+
+def _traded(
+    selector: bytes, body: bytes, *, amount: Callable[[int, str], str]
+) -> str | None:
+    if selector == EXACT_INPUT_SINGLE:
         (swap,) = decode([EXACT_INPUT_SINGLE_ABI], body)
-        sold = _amount(swap[5], _checksummed(swap[0], book), book=book)
-        bought = _amount(swap[6], _checksummed(swap[1], book), book=book)
-        return f"sell {sold} on Uniswap for at least {bought}"
-    if call.target == pool and selector == SUPPLY:
-        asset, amount, _, _ = decode(["address", "uint256", "address", "uint16"], body)
-        return f"supply {_amount(amount, _checksummed(asset, book), book=book)} to Aave"
-    if call.target == pool and selector == WITHDRAW:
-        asset, amount, _ = decode(["address", "uint256", "address"], body)
-        shown = _amount(amount, _checksummed(asset, book), book=book)
-        return f"withdraw {shown} from Aave"
+        return (
+            f"sell {amount(swap[5], swap[0])} on Uniswap for at least "
+            f"{amount(swap[6], swap[1])}"
+        )
+    if selector not in (EXACT_INPUT, EXACT_OUTPUT):
+        return None
+    (swap,) = decode([EXACT_INPUT_ABI], body)
+    try:
+        ends = [to_hex(token) for token in unpacked(swap[0])]
+    except ValueError:
+        return None
+    pools = "one pool" if len(ends) == 2 else f"{len(ends) - 1} pools"
+    if selector == EXACT_INPUT:
+        return (
+            f"sell {amount(swap[3], ends[0])} on Uniswap for at least "
+            f"{amount(swap[4], ends[-1])}, through {pools}"
+        )
+    return (
+        f"buy {amount(swap[3], ends[0])} on Uniswap for at most "
+        f"{amount(swap[4], ends[-1])}, through {pools}"
+    )
+
+
+def _lent(
+    selector: bytes, body: bytes, *, amount: Callable[[int, str], str]
+) -> str | None:
+    if selector == SUPPLY:
+        asset, units_, _, _ = decode(["address", "uint256", "address", "uint16"], body)
+        return f"supply {amount(units_, asset)} to Aave"
+    if selector == WITHDRAW:
+        asset, units_, _ = decode(["address", "uint256", "address"], body)
+        return f"withdraw {amount(units_, asset)} from Aave"
+    if selector == BORROW:
+        asset, units_, *_ = decode(
+            ["address", "uint256", "uint256", "uint16", "address"], body
+        )
+        return f"borrow {amount(units_, asset)} from Aave"
+    if selector == REPAY:
+        asset, units_, *_ = decode(["address", "uint256", "uint256", "address"], body)
+        return f"repay {amount(units_, asset)} to Aave"
     return None
 
 

@@ -2,7 +2,7 @@
 
 Pure, for people only: nothing is decoded by these names. Sources: Chainlink's
 `AggregatorV3Interface`, Uniswap v3-core's `IUniswapV3PoolState` and v3-periphery's
-`ISwapRouter`, Aave v3's `IPoolDataProvider` and `IPool`.
+`ISwapRouter`, Aave v3's `IPoolDataProvider` and `IPool`, WETH9, EIP-20 and EIP-4626.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from affiant.onchain.abi import selector
-from affiant.onchain.kits.aave_v3 import SUPPLY, WITHDRAW
+from affiant.onchain.kits.aave_v3 import BORROW, REPAY, SUPPLY, WITHDRAW
+from affiant.onchain.kits.native import UNWRAP, WRAP
 from affiant.onchain.kits.uniswap_v3 import EXACT_INPUT_SINGLE
+from affiant.onchain.kits.vault import DEPOSIT, REDEEM
 from affiant.onchain.reads import LATEST_ROUND_DATA
+from affiant.onchain.recipients import TRANSFER
 
 RETURNED: Mapping[bytes, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -52,6 +55,19 @@ RETURNED: Mapping[bytes, tuple[str, tuple[str, ...]]] = MappingProxyType(
                 "lastUpdateTimestamp",
             ),
         ),
+        selector("getUserAccountData(address)"): (
+            "getUserAccountData",
+            (
+                "totalCollateralBase",
+                "totalDebtBase",
+                "availableBorrowsBase",
+                "currentLiquidationThreshold",
+                "ltv",
+                "healthFactor",
+            ),
+        ),
+        selector("getEthBalance(address)"): ("getEthBalance", ("balance",)),
+        selector("convertToAssets(uint256)"): ("convertToAssets", ("assets",)),
     }
 )
 """By selector of a planned read: the function, and the words that it returns."""
@@ -73,6 +89,16 @@ GIVEN: Mapping[bytes, tuple[str, tuple[str, ...]]] = MappingProxyType(
         ),
         SUPPLY: ("supply", ("asset", "amount", "onBehalfOf", "referralCode")),
         WITHDRAW: ("withdraw", ("asset", "amount", "to")),
+        BORROW: (
+            "borrow",
+            ("asset", "amount", "interestRateMode", "referralCode", "onBehalfOf"),
+        ),
+        REPAY: ("repay", ("asset", "amount", "interestRateMode", "onBehalfOf")),
+        WRAP: ("deposit", ()),
+        UNWRAP: ("withdraw", ("wad",)),
+        TRANSFER: ("transfer", ("to", "amount")),
+        DEPOSIT: ("deposit", ("assets", "receiver")),
+        REDEEM: ("redeem", ("shares", "receiver", "owner")),
     }
 )
 """By selector of a kit's call: the function, and the words of its calldata."""

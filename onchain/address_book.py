@@ -12,13 +12,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
 
 from affiant.encoding import Digest, JsonValue, canonical_json, keccak256, parse_json
 from affiant.errors import MalformedError
-from affiant.onchain.mandate import Address, object_fields, parse_address, parse_integer
+from affiant.onchain.book_sections import (
+    MAX_NAMED,
+    NAME,
+    OPTIONAL,
+    NativeEntry,
+    RecipientsEntry,
+    parse_vaults,
+    vaults_json,
+)
+from affiant.onchain.mandate import (
+    NATIVE,
+    Address,
+    object_fields,
+    parse_address,
+    parse_integer,
+)
 
 FORMAT = "affiant-book/1"
 """Version tag of the JSON form."""
@@ -94,6 +109,16 @@ class AaveEntry:
 
 
 @dataclass(frozen=True)
+class Vault:
+    """An ERC-4626 vault: its share token is the vault itself."""
+
+    share: TokenEntry
+    asset: TokenEntry
+    share_name: str
+    asset_name: str
+
+
+@dataclass(frozen=True)
 class AddressBook:
     """Every contract that a program knows by name, on one chain."""
 
@@ -105,10 +130,15 @@ class AddressBook:
     """By name, in the order in which observations list them."""
     uniswap: UniswapEntry | None = None
     aave: AaveEntry | None = None
+    native: NativeEntry | None = None
+    recipients: RecipientsEntry | None = None
+    vaults: Mapping[str, str] = field(default_factory=dict)
+    """Name of each vault's share token, and of the asset in it."""
 
     def __post_init__(self) -> None:
-        """Freeze the mapping and refuse a book that contradicts itself."""
+        """Freeze the mappings and refuse a book that contradicts itself."""
         object.__setattr__(self, "tokens", MappingProxyType(dict(self.tokens)))
+        object.__setattr__(self, "vaults", MappingProxyType(dict(self.vaults)))
         _check(self)
 
     @property
@@ -118,6 +148,13 @@ class AddressBook:
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the book as JSON. Tokens and pools are lists: their order counts."""
+        sections: dict[str, JsonValue] = {}
+        if self.native is not None:
+            sections["native"] = self.native.to_json()
+        if self.recipients is not None:
+            sections["recipients"] = self.recipients.to_json()
+        if self.vaults:
+            sections["vaults"] = vaults_json(self.vaults)
         return {
             "format": FORMAT,
             "chainId": self.chain_id,
@@ -145,6 +182,7 @@ class AddressBook:
                 "oracle": self.aave.oracle,
                 "dataProvider": self.aave.data_provider,
             },
+            **sections,
         }
 
     @classmethod
@@ -155,13 +193,11 @@ class AddressBook:
             MalformedError: a field is missing, unknown, mistyped or out of range, a
                 name or address occurs twice, or a pool names tokens it does not hold.
         """
-        fields = object_fields(
-            value,
-            what="book",
-            names=(
-                "format chainId gate nodeRegistry modelRegistry tokens uniswap aave"
-            ).split(),
-        )
+        known = "format chainId gate nodeRegistry modelRegistry tokens uniswap aave"
+        sections = [
+            name for name in OPTIONAL if isinstance(value, dict) and name in value
+        ]
+        fields = object_fields(value, what="book", names=[*known.split(), *sections])
         if fields["format"] != FORMAT:
             raise MalformedError(
                 "book.format", got=repr(fields["format"])[:80], expected=FORMAT
@@ -178,6 +214,13 @@ class AddressBook:
             tokens=dict(_named(fields["tokens"], _token, what="book.tokens")),
             uniswap=_optional(fields["uniswap"], _uniswap),
             aave=_optional(fields["aave"], _aave),
+            native=NativeEntry.from_json(fields["native"])
+            if "native" in fields
+            else None,
+            recipients=RecipientsEntry.from_json(fields["recipients"])
+            if "recipients" in fields
+            else None,
+            vaults=parse_vaults(fields["vaults"]) if "vaults" in fields else {},
         )
 
     @classmethod
@@ -215,6 +258,29 @@ class AddressBook:
                 "pool name", got=repr(name)[:80], expected=f"one of {[*pools]}"
             )
         return pool
+
+    def native_entry(self) -> NativeEntry:
+        """Return what the book says about the native currency.
+
+        Raises:
+            MalformedError: nothing.
+        """
+        if self.native is None:
+            raise MalformedError("book.native", got="none", expected="the section")
+        return self.native
+
+    def vault_named(self, name: str) -> Vault:
+        """Return the ERC-4626 vault with the share token `name`.
+
+        Raises:
+            MalformedError: the book has none of that name.
+        """
+        asset = self.vaults.get(name)
+        if asset is None:
+            raise MalformedError(
+                "vault name", got=repr(name)[:80], expected=f"one of {[*self.vaults]}"
+            )
+        return Vault(self.tokens[name], self.tokens[asset], name, asset)
 
 
 def _check(book: AddressBook) -> None:
@@ -268,6 +334,44 @@ def _check(book: AddressBook) -> None:
                 f"book pool {name}",
                 got=f"{pool.token0}, {pool.token1}",
                 expected=f"{expected[0]}, {expected[1]}",
+            )
+    _check_sections(book)
+
+
+def _check_sections(book: AddressBook) -> None:
+    native, recipients = book.native, book.recipients
+    if native is not None and (
+        not _TOKEN_NAME.fullmatch(native.name)
+        or native.name in book.tokens
+        or native.wrapped not in book.tokens
+        or book.tokens[native.wrapped].decimals != 18
+    ):
+        raise MalformedError(
+            "book.native",
+            got=f"{native.name!r} wrapped as {native.wrapped!r}"[:120],
+            expected=f"another name, and a token of 18 decimals of {[*book.tokens]}",
+        )
+    for share, asset in book.vaults.items():
+        if share not in book.tokens or asset not in book.tokens or share == asset:
+            raise MalformedError(
+                "book.vaults",
+                got=f"{share!r} with {asset!r} in it"[:120],
+                expected=f"two of {[*book.tokens]}",
+            )
+    if recipients is None:
+        return
+    if not 1 <= len(recipients.addresses) <= MAX_NAMED:
+        raise MalformedError(
+            "book.recipients",
+            got=f"{len(recipients.addresses)} names",
+            expected=f"1 to {MAX_NAMED}",
+        )
+    for name, address in recipients.addresses.items():
+        if not NAME.fullmatch(name) or address in (NATIVE, book.gate):
+            raise MalformedError(
+                f"book.recipients.{name[:32]!r}",
+                got=address,
+                expected=f"{NAME.pattern} at an account of somebody's",
             )
 
 

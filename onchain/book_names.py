@@ -34,4 +34,12 @@ def book_names(book: AddressBook) -> dict[Address, str]:
         names[book.aave.pool] = "the Aave pool"
         names[book.aave.oracle] = "the Aave oracle"
         names[book.aave.data_provider] = "Aave's data provider"
+    for vault in book.vaults:
+        names[book.tokens[vault].address] = f"the vault {vault}"
+    if book.native is not None:
+        names.setdefault(book.native.reader, "the reader of native balances")
+    if book.recipients is not None:
+        names[book.recipients.rule] = "the rule about recipients"
+        for name, address in book.recipients.addresses.items():
+            names.setdefault(address, name)
     return names

@@ -32,6 +32,7 @@ DEPLOYED = (
     "HealthFactorFloor",
     "OracleAgainstTwap",
     "RecipientIsAccount",
+    "RecipientIsListed",
     "SafeSettings",
     "SpendRate",
     "TdxAttestation",
@@ -41,9 +42,10 @@ DEPLOYED = (
     "SettableFeed",
     "Siphon",
     "StickyToken",
+    "TokenVault",
 )
 """Contracts that somebody deploys; a TDX verifier deploys its readers itself, and the
-last three are for a devnet only."""
+last four are for a devnet only."""
 
 EXPLAINED = (
     "IDecisionGate",
@@ -55,6 +57,7 @@ EXPLAINED = (
     "HealthFactorFloor",
     "OracleAgainstTwap",
     "RecipientIsAccount",
+    "RecipientIsListed",
     "SafeSettings",
     "SpendRate",
     "ITdxAttestation",

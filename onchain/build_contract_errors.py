@@ -31,6 +31,7 @@ INTERFACES = (
     ("HealthFactorFloor", "Health", "the health-factor rule"),
     ("OracleAgainstTwap", "Twap", "the rule that holds feeds against a pool"),
     ("RecipientIsAccount", "Recipient", "the rule about recipients"),
+    ("RecipientIsListed", "Listed", "the rule about who may be paid"),
     ("SafeSettings", "Safe", "the rule about a Safe's modules and guard"),
     ("SpendRate", "Spend", "the spend-rate rule"),
     ("ITdxAttestation", "TdxAttestation", "a TDX attestation contract"),

@@ -14,6 +14,7 @@ error some revert bytes are, and trusts nobody.
     ├── HealthError            refused by the health-factor rule
     ├── TwapError              refused by the rule that holds feeds against a pool
     ├── RecipientError         refused by the rule about recipients
+    ├── ListedError            refused by the rule about who may be paid
     ├── SafeError              refused by the rule about a Safe's modules and guard
     ├── SpendError             refused by the spend-rate rule
     ├── TdxAttestationError    refused by a TDX attestation contract
@@ -1695,6 +1696,66 @@ class RecipientRecipientNotAccountError(RecipientError):
     account: Address
 
 
+class ListedError(ContractError):
+    """Refused by the rule about who may be paid."""
+
+
+class ListedNothingListedError(ListedError):
+    """`NothingListed`, selector 0x8d3c9290."""
+
+    NAME = "NothingListed"
+    FIELDS = (("places", "uint256"), ("recipients", "uint256"))
+    SELECTOR = bytes.fromhex("8d3c9290")
+    MEANING = (
+        "Terms without a place would check nothing, terms without a recipient "
+        "let nothing pass."
+    )
+    REMEDY = "Name at least one of each."
+
+    places: int
+    recipients: int
+
+
+class ListedRecipientMissingError(ListedError):
+    """`RecipientMissing`, selector 0x15d3fe04."""
+
+    NAME = "RecipientMissing"
+    FIELDS = (("call", "uint256"), ("word", "uint16"), ("length", "uint256"))
+    SELECTOR = bytes.fromhex("15d3fe04")
+    MEANING = "The call has no such argument."
+    REMEDY = "Check the place, or the call."
+
+    call: int
+    word: int
+    length: int
+
+
+class ListedRecipientNotListedError(ListedError):
+    """`RecipientNotListed`, selector 0x8dadc191."""
+
+    NAME = "RecipientNotListed"
+    FIELDS = (("call", "uint256"), ("word", "uint16"), ("got", "bytes32"))
+    SELECTOR = bytes.fromhex("8dadc191")
+    MEANING = "The argument is nobody on the list."
+    REMEDY = "Pay a listed recipient, or grant a mandate that lists this one."
+
+    call: int
+    word: int
+    got: bytes
+
+
+class ListedRecipientZeroError(ListedError):
+    """`RecipientZero`, selector 0x00973811."""
+
+    NAME = "RecipientZero"
+    FIELDS = (("index", "uint256"),)
+    SELECTOR = bytes.fromhex("00973811")
+    MEANING = "Nobody owns the zero address; what is sent there is gone."
+    REMEDY = "List accounts that somebody owns."
+
+    index: int
+
+
 class SafeError(ContractError):
     """Refused by the rule about a Safe's modules and guard."""
 
@@ -3204,6 +3265,10 @@ ERRORS: dict[bytes, type[ContractError]] = {
         RecipientArgumentMissingError,
         RecipientNoPlaceError,
         RecipientRecipientNotAccountError,
+        ListedNothingListedError,
+        ListedRecipientMissingError,
+        ListedRecipientNotListedError,
+        ListedRecipientZeroError,
         SafeGuardUnexpectedError,
         SafeModuleUnexpectedError,
         SpendCapacityOutOfRangeError,

@@ -38,6 +38,7 @@ RULES = (
     "HealthFactorFloor",
     "OracleAgainstTwap",
     "RecipientIsAccount",
+    "RecipientIsListed",
     "SafeSettings",
     "SpendRate",
 )

@@ -19,10 +19,15 @@
         ├── PlanNameUnknownError        a kit, token or pool that nobody defined
         ├── PlanFactMissingError        the program never observed what the kit needs
         ├── PlanPriceStaleError         a price older than its feed's maximum age
+        ├── PlanPriceOffError           a pool or vault too far off the feeds
         ├── PlanAmountZeroError         a share that comes to nothing
+        ├── PlanBalanceError            more than is certain to be there
+        ├── PlanHealthError             a debt that leaves too little health
+        ├── PlanRecipientError          a recipient that the mandate does not name
         ├── PlanTokenUntrackedError     a balance that the mandate does not track
         ├── PlanCallNotAllowedError     a (target, selector) outside the allow-list
         ├── PlanTooManyCallsError       more calls than a decision may carry
+        ├── PlanRiskError               more at risk than the mandate's last rung takes
         └── PlanOverflowError           an amount or bound outside its integer type
 
     UnavailableError
@@ -311,6 +316,26 @@ class PlanPriceStaleError(KitError):
 
 class PlanAmountZeroError(KitError):
     """A share of a balance, or the least amount out, comes to zero base units."""
+
+
+class PlanPriceOffError(KitError):
+    """A pool's or vault's own price is further off the feeds than the plan allows."""
+
+
+class PlanBalanceError(KitError):
+    """The plan spends more than is certain to be there."""
+
+
+class PlanHealthError(KitError):
+    """The plan leaves a lower health factor than it asks to keep."""
+
+
+class PlanRecipientError(KitError):
+    """A recipient that no rule of the mandate names for this token."""
+
+
+class PlanRiskError(KitError):
+    """The plan puts more at risk than the mandate's last rung takes."""
 
 
 class PlanTokenUntrackedError(KitError):

@@ -11,6 +11,9 @@ re-reads them) or whether a price is fresh enough to act on (the kits do).
     "prices"         per token, same order: latestRoundData() of its feed
     "pool:A/B"       slot0(), liquidity() of that Uniswap v3 pool
     "lending:A"      getReserveData(token) of Aave's protocol data provider
+    "borrowing"      getUserAccountData(account) of Aave's pool
+    "native"         getEthBalance(account) of the book's balance reader
+    "vault:A"        convertToAssets(one whole share) of that ERC-4626 vault
 """
 
 from __future__ import annotations
@@ -24,6 +27,13 @@ from affiant.errors import MalformedError
 from affiant.onchain.abi import encode_call, selector
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.errors import AnswerInvalidError
+from affiant.onchain.fact_types import BorrowingFact as BorrowingFact
+from affiant.onchain.fact_types import Facts as Facts
+from affiant.onchain.fact_types import LendingFact as LendingFact
+from affiant.onchain.fact_types import PoolFact as PoolFact
+from affiant.onchain.fact_types import PriceFact as PriceFact
+from affiant.onchain.fact_types import TokenBalance as TokenBalance
+from affiant.onchain.fact_types import VaultFact as VaultFact
 from affiant.onchain.mandate import Address
 from affiant.onchain.reads import (
     LATEST_ROUND_DATA,
@@ -46,6 +56,15 @@ POOL_PREFIX = "pool:"
 LENDING_PREFIX = "lending:"
 """Prefix of the observation of one Aave reserve."""
 
+BORROWING = "borrowing"
+"""Name of the observation of the account's standing with Aave."""
+
+NATIVE_BALANCE = "native"
+"""Name of the observation of the account's native balance."""
+
+VAULT_PREFIX = "vault:"
+"""Prefix of the observation of one ERC-4626 vault, by the name of its share token."""
+
 MAX_OBSERVED_NAMES = 64
 """Most names in one program."""
 
@@ -63,6 +82,11 @@ SLOT0 = selector("slot0()")
 
 _LIQUIDITY = selector("liquidity()")
 
+_ACCOUNT_DATA = selector("getUserAccountData(address)")
+_ETH_BALANCE = selector("getEthBalance(address)")
+_CONVERT_TO_ASSETS = selector("convertToAssets(uint256)")
+
+_ACCOUNT_TYPES = ("uint256",) * 6
 _SLOT0_TYPES = ("uint160", "int24", "uint16", "uint16", "uint16", "uint8", "uint1")
 _RESERVE_TYPES = (*["uint256"] * 11, "uint40")
 
@@ -73,6 +97,9 @@ READ_TYPES: Mapping[bytes, tuple[str, ...]] = MappingProxyType(
         SLOT0: _SLOT0_TYPES,
         _LIQUIDITY: ("uint128",),
         selector("getReserveData(address)"): _RESERVE_TYPES,
+        _ACCOUNT_DATA: _ACCOUNT_TYPES,
+        _ETH_BALANCE: ("uint256",),
+        _CONVERT_TO_ASSETS: ("uint256",),
     }
 )
 """What each planned read returns, by selector."""
@@ -86,70 +113,6 @@ class PlannedRead:
 
     target: Address
     calldata: bytes
-
-
-@dataclass(frozen=True)
-class TokenBalance:
-    """What the account holds and owes of one token, in base units."""
-
-    wallet: int
-    supplied: int = 0
-    """Balance of the aToken; 0 where the book has none."""
-    debt: int = 0
-    """Balance of the variable-debt token; 0 where the book has none."""
-
-
-@dataclass(frozen=True)
-class PriceFact:
-    """A feed's answer: the price of one whole token."""
-
-    answer: int
-    """Greater than 0, with `decimals` decimals."""
-    decimals: int
-    """As the book states them."""
-    updated_at: int
-    """Unix seconds, not after the observation."""
-
-
-@dataclass(frozen=True)
-class PoolFact:
-    """A Uniswap v3 pool's state."""
-
-    sqrt_price_x96: int
-    """√(token1 / token0) in base units, as a Q64.96 number."""
-    tick: int
-    liquidity: int
-    """In range at this price."""
-    fee: int
-    """Hundredths of a basis point, as the book states it."""
-
-
-@dataclass(frozen=True)
-class LendingFact:
-    """An Aave reserve's rates: yearly, in rays (10^27 is 100 %)."""
-
-    supply_rate_ray: int
-    borrow_rate_ray: int
-    """The variable rate."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Everything that an observation says, by the book's names."""
-
-    block_number: int
-    timestamp: int
-    """Unix seconds of the observed block."""
-    balances: Mapping[str, TokenBalance]
-    prices: Mapping[str, PriceFact]
-    pools: Mapping[str, PoolFact]
-    lending: Mapping[str, LendingFact]
-
-    def __post_init__(self) -> None:
-        """Freeze the mappings."""
-        for field in ("balances", "prices", "pools", "lending"):
-            frozen = MappingProxyType(dict(getattr(self, field)))
-            object.__setattr__(self, field, frozen)
 
 
 def planned_reads(
@@ -202,11 +165,29 @@ def _planned_for(
             book.aave.data_provider,
             encode_call("getReserveData(address)", [entry.address]),
         )
+    elif name == BORROWING:
+        if book.aave is None:
+            raise MalformedError(
+                "observation name", got=repr(name), expected="a book with Aave"
+            )
+        yield PlannedRead(
+            book.aave.pool, encode_call("getUserAccountData(address)", [account])
+        )
+    elif name == NATIVE_BALANCE:
+        reader = book.native_entry().reader
+        yield PlannedRead(reader, encode_call("getEthBalance(address)", [account]))
+    elif name.startswith(VAULT_PREFIX):
+        share = book.vault_named(name.removeprefix(VAULT_PREFIX)).share
+        yield PlannedRead(
+            share.address,
+            encode_call("convertToAssets(uint256)", [10**share.decimals]),
+        )
     else:
         raise MalformedError(
             "observation name",
             got=repr(name)[:80],
-            expected="balances, prices, pool:A/B or lending:A",
+            expected="balances, prices, pool:A/B, lending:A, borrowing, native or "
+            "vault:A",
         )
 
 
@@ -234,6 +215,9 @@ def decode_facts(
     prices: dict[str, PriceFact] = {}
     pools: dict[str, PoolFact] = {}
     lending: dict[str, LendingFact] = {}
+    vaults: dict[str, VaultFact] = {}
+    borrowing: BorrowingFact | None = None
+    native: int | None = None
     for name in names:
         if name == BALANCES:
             for token in sorted(book.tokens):
@@ -254,6 +238,13 @@ def decode_facts(
             pool = name.removeprefix(POOL_PREFIX)
             fee = book.pool_named(pool).fee
             pools[pool] = _pool(next(rest), next(rest), fee=fee, what=f"pool {pool}")
+        elif name == BORROWING:
+            borrowing = _borrowing(next(rest))
+        elif name == NATIVE_BALANCE:
+            native = decode_uint256(next(rest), what="native balance")
+        elif name.startswith(VAULT_PREFIX):
+            share = name.removeprefix(VAULT_PREFIX)
+            vaults[share] = _vault(next(rest), what=f"vault {share}")
         else:
             token = name.removeprefix(LENDING_PREFIX)
             lending[token] = _lending(next(rest), what=f"lending of {token}")
@@ -266,6 +257,9 @@ def decode_facts(
         prices=prices,
         pools=pools,
         lending=lending,
+        borrowing=borrowing,
+        native=native,
+        vaults=vaults,
     )
 
 
@@ -312,3 +306,27 @@ def _lending(data: bytes, *, what: str) -> LendingFact:
             what, got="liquidity index 0", expected="an initialised reserve"
         )
     return LendingFact(supply_rate_ray=words[5], borrow_rate_ray=words[6])
+
+
+def _borrowing(data: bytes) -> BorrowingFact:
+    what = "standing with Aave"
+    # The fifth and sixth words, loan to value and health, follow from the others.
+    collateral, debt, available, threshold, *_ = decode_words(
+        data, _ACCOUNT_TYPES, what=what
+    )
+    if threshold > 10_000 or max(collateral, debt, available) >= 2**128:
+        raise AnswerInvalidError(
+            what,
+            got=f"{collateral}, {debt}, {available}, threshold {threshold}"[:200],
+            expected="values under 2^128 and a threshold of at most 10000",
+        )
+    return BorrowingFact(collateral, debt, available, threshold)
+
+
+def _vault(data: bytes, *, what: str) -> VaultFact:
+    rate = decode_uint256(data, what=what)
+    if not 0 < rate < 2**128:
+        raise AnswerInvalidError(
+            what, got=f"{rate} for one share", expected="more than 0, under 2^128"
+        )
+    return VaultFact(assets_per_share=rate)

@@ -111,6 +111,8 @@ _FUNCTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     ("deposit()", "wrap the native currency", ""),
     ("withdraw(uint256)", "unwrap the native currency", ""),
+    ("deposit(uint256,address)", "deposit into a vault", _OWNER),
+    ("redeem(uint256,address,address)", "take money out of a vault", _RECIPIENT),
     ("transfer(address,uint256)", "transfer a token", _OUTRIGHT),
     (
         "transferFrom(address,address,uint256)",

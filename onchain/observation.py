@@ -36,9 +36,12 @@ from affiant.onchain.errors import (
 )
 from affiant.onchain.facts import (
     BALANCES,
+    BORROWING,
     LENDING_PREFIX,
+    NATIVE_BALANCE,
     POOL_PREFIX,
     PRICES,
+    VAULT_PREFIX,
     Facts,
     LendingFact,
     PlannedRead,
@@ -226,6 +229,18 @@ class ChainView:
     def lending(self, name: str) -> None:
         """Observe the Aave rates of the token `name`."""
         self._names[LENDING_PREFIX + name] = None
+
+    def borrowing(self) -> None:
+        """Observe what the account's deposits at Aave back, and what it owes."""
+        self._names[BORROWING] = None
+
+    def native(self) -> None:
+        """Observe the account's balance of the native currency."""
+        self._names[NATIVE_BALANCE] = None
+
+    def vault(self, name: str) -> None:
+        """Observe the rate of the ERC-4626 vault with the share token `name`."""
+        self._names[VAULT_PREFIX + name] = None
 
 
 def record(

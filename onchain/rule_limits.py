@@ -22,6 +22,7 @@ RULE_NAMES: Mapping[str, str] = {
     "HealthFactorFloor": "the health-factor rule",
     "OracleAgainstTwap": "the rule that holds feeds against a pool",
     "RecipientIsAccount": "the rule that proceeds come to the account",
+    "RecipientIsListed": "the rule about who may be paid",
     "SafeSettings": "the rule about the Safe's modules and guard",
     "SpendRate": "the spend-rate rule",
 }

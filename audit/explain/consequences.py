@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 
-from affiant.agents.derive import derive_calls
+from affiant.agents.derive import derive_consequences
 from affiant.agents.plan_reach import PlanReach, find_plan_reach
 from affiant.agents.reach import Reach, Situation
 from affiant.audit.check_chain import same
@@ -56,12 +56,22 @@ def explain_calls(opened: Opened, *, reach: Reach) -> CallsView:
     if plan is None:
         raise AuditUnavailableError("calls", reason="no plan is disclosed")
     found, book = opened.asked[-1].facts, situation.book
-    calls, bounds = derive_calls(
+    outcome = derive_consequences(
         plan, found=found, book=book, mandate=situation.mandate
     )
+    calls, bounds = outcome.calls, outcome.bounds
     decision = opened.bundle.decision
     same("calls", got=decision.calls, expected=calls_hash(calls))
     same("bounds", got=decision.bounds, expected=bounds_hash(bounds))
+    if outcome.refused:
+        return CallsView(
+            actions=plan.action_names,
+            plan=plan_in_words(plan.actions, refused=outcome.refused),
+            why=plan.why,
+            calls=(),
+            bounds=(),
+            at_risk=0,
+        )
     follows = find_plan_reach(plan, found=found, situation=situation)
     sentences = calls_in_words(calls, book=book)
     return CallsView(

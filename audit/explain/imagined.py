@@ -18,6 +18,7 @@ from affiant.agents.plan import Plan
 from affiant.agents.prompt import render_prompt
 from affiant.agents.questions import answer_of
 from affiant.agents.reach import Situation
+from affiant.agents.refused_plan import stated_refusal
 from affiant.agents.request_fields import request_fields
 from affiant.agents.sensitivity import Trial, find_sensitivity
 from affiant.audit.check_evidence import section
@@ -228,7 +229,9 @@ def _sworn_side(opened: Opened) -> DecisionView:
         at_risk=value_at_risk(
             bundle.bounds, found=opened.asked[-1].facts, situation=situation
         ),
-        refused="",
+        refused=""
+        if "plan" in bundle.withheld
+        else stated_refusal(bundle.content("plan")),
     )
 
 

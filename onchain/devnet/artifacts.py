@@ -71,6 +71,7 @@ OWN_CONTRACTS = (
     "HealthFactorFloor",
     "OracleAgainstTwap",
     "RecipientIsAccount",
+    "RecipientIsListed",
     "SafeSettings",
     "SpendRate",
 )

@@ -1,12 +1,15 @@
 """From a parsed plan to the calls and bounds of a decision. Pure.
 
 It decides what a plan means in calls, and refuses a plan that the mandate could not
-let pass: better refused here with a name than sworn to and refused by the gate. It
-trusts its facts (the caller checked that they are of the mandate's account and the
-slot's anchor) and the book; the mandate is the owner's. The gate checks it all again.
+let pass: better refused here with a name than sworn to and refused by the gate. The
+refusal's words go into the next request where the mandate records holds, so they are
+part of what is reproduced (ADR 42). It trusts its facts (the caller checked that they
+are of the mandate's account and the slot's anchor) and the book; the mandate is the
+owner's. The gate checks it all again.
 
 Several actions run in order on *running balances*: as observed, plus the least that
-each earlier action leaves. So a later action never counts on more than is certain.
+each earlier action leaves. So a later action never counts on more than is certain, nor
+on owing less.
 """
 
 from __future__ import annotations
@@ -25,18 +28,16 @@ from affiant.onchain.errors import (
     PlanHoldMixedError,
     PlanNameUnknownError,
     PlanOverflowError,
+    PlanRiskError,
     PlanTokenUntrackedError,
     PlanTooManyCallsError,
 )
 from affiant.onchain.facts import Facts
 from affiant.onchain.kits.hold import Hold
-from affiant.onchain.kits.kit import Kit, KitContext, KitStep
-from affiant.onchain.kits.lending import Supply, Withdraw
-from affiant.onchain.kits.swap import Swap
-from affiant.onchain.mandate import Address, Mandate
-
-KITS: Mapping[str, Kit] = {kit.name: kit for kit in (Swap, Supply, Withdraw, Hold)}
-"""Every kit of this version, by name."""
+from affiant.onchain.kits.kit import Kit, KitContext
+from affiant.onchain.kits.registry import installed_kits
+from affiant.onchain.mandate import NATIVE, Address, Feed, Mandate
+from affiant.onchain.values import value_of_changes
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def compile_plan(
     """Compile the actions of a plan, in order.
 
     1. some actions, and HOLD only alone; 2. each action on the running balances;
-    3. number of calls; 4. the allow-list; 5. bounds over the tracked tokens.
+    3. number of calls; 4. the allow-list; 5. bounds over the tracked tokens and debts;
+    6. no more at risk, at the observed prices, than the mandate's last rung takes.
 
     Raises:
         KitError: a subclass for each thing that can be wrong.
@@ -74,20 +76,24 @@ def compile_plan(
             "plan", got=f"{[kit.name for kit in kits]}", expected="`hold` alone"
         )
     # 2.
-    observed = _observed_balances(facts, book)
+    held, owed = _observed_balances(facts, book), _observed_debts(facts, book)
     changes: dict[Address, int] = {}
+    debts: dict[Address, int] = {}
     calls: list[Call] = []
     for kit, action in zip(kits, actions, strict=True):
         step = kit.compile(
             action,
             context=KitContext(
-                account=mandate.account,
+                mandate=mandate,
                 facts=facts,
                 book=book,
-                balances=_running(observed, changes),
+                balances=_running(held, changes, sign=1),
+                # A change of a debt is one of the position: borrowing is negative.
+                debts=_running(owed, debts, sign=-1),
             ),
         )
-        _merge(changes, step)
+        _merge(changes, step.deltas)
+        _merge(debts, step.debts)
         calls.extend(step.calls)
     # 3.
     if len(calls) > MAX_CALLS:
@@ -97,16 +103,20 @@ def compile_plan(
     # 4.
     _check_allowed(calls, mandate)
     # 5.
-    return Compiled(calls=tuple(calls), bounds=_bounds(changes, mandate))
+    bounds = _bounds(changes, debts, mandate)
+    # 6.
+    _check_risk(bounds, facts=facts, book=book, mandate=mandate)
+    return Compiled(calls=tuple(calls), bounds=bounds)
 
 
 def _kit_of(action: BaseModel) -> Kit:
     name = getattr(action, "action", None)
-    kit = KITS.get(name) if isinstance(name, str) else None
-    if kit is None:
+    known = installed_kits()
+    if not isinstance(name, str) or name not in known:
         raise PlanNameUnknownError(
-            "plan action", got=repr(name)[:80], expected=f"one of {[*KITS]}"
+            "plan action", got=repr(name)[:80], expected=f"one of {[*known]}"
         )
+    kit = known[name].kit
     if type(action) is not kit.params:
         raise ValueError(f"{kit}: expected {kit.params}, got {type(action)}")
     return kit
@@ -117,23 +127,33 @@ def _observed_balances(facts: Facts, book: AddressBook) -> dict[Address, int]:
     for name, balance in facts.balances.items():
         token = book.token_named(name)
         balances[token.address] = balance.wallet
-        if token.a_token is not None and token.variable_debt is not None:
+        if token.a_token is not None:
             balances[token.a_token] = balance.supplied
-            balances[token.variable_debt] = balance.debt
+    if facts.native is not None:
+        balances[NATIVE] = facts.native
     return balances
 
 
+def _observed_debts(facts: Facts, book: AddressBook) -> dict[Address, int]:
+    debts: dict[Address, int] = {}
+    for name, balance in facts.balances.items():
+        token = book.token_named(name)
+        if token.variable_debt is not None:
+            debts[token.variable_debt] = balance.debt
+    return debts
+
+
 def _running(
-    observed: Mapping[Address, int], changes: Mapping[Address, int]
+    observed: Mapping[Address, int], changes: Mapping[Address, int], *, sign: int
 ) -> dict[Address, int]:
     return {
-        holder: max(amount + changes.get(holder, 0), 0)
+        holder: max(amount + sign * changes.get(holder, 0), 0)
         for holder, amount in observed.items()
     }
 
 
-def _merge(changes: dict[Address, int], step: KitStep) -> None:
-    for holder, delta in step.deltas.items():
+def _merge(changes: dict[Address, int], deltas: Mapping[Address, int]) -> None:
+    for holder, delta in deltas.items():
         changes[holder] = changes.get(holder, 0) + delta
 
 
@@ -148,17 +168,22 @@ def _check_allowed(calls: Sequence[Call], mandate: Mandate) -> None:
             )
 
 
-def _bounds(changes: Mapping[Address, int], mandate: Mandate) -> tuple[int, ...]:
-    tracked = {entry.token for entry in mandate.tracked if not entry.debt}
-    for holder in changes:
-        if holder not in tracked:
-            raise PlanTokenUntrackedError(
-                "plan",
-                got=f"a change of {holder}",
-                expected="tokens that the mandate tracks as assets",
-            )
+def _bounds(
+    changes: Mapping[Address, int], debts: Mapping[Address, int], mandate: Mandate
+) -> tuple[int, ...]:
+    for side, is_debt, what in (
+        (changes, False, "tokens that the mandate tracks as assets"),
+        (debts, True, "debts that the mandate tracks as debts"),
+    ):
+        tracked = {entry.token for entry in mandate.tracked if entry.debt is is_debt}
+        for holder in side:
+            if holder not in tracked:
+                raise PlanTokenUntrackedError(
+                    "plan", got=f"a change of {holder}", expected=what
+                )
     bounds = tuple(
-        0 if entry.debt else changes.get(entry.token, 0) for entry in mandate.tracked
+        (debts if entry.debt else changes).get(entry.token, 0)
+        for entry in mandate.tracked
     )
     for entry, bound in zip(mandate.tracked, bounds, strict=True):
         if not -(2**255) <= bound < 2**255:
@@ -166,3 +191,30 @@ def _bounds(changes: Mapping[Address, int], mandate: Mandate) -> tuple[int, ...]
                 f"bound of {entry.token}", got=str(bound)[:90], expected="int256"
             )
     return bounds
+
+
+def _check_risk(
+    bounds: Sequence[int], *, facts: Facts, book: AddressBook, mandate: Mandate
+) -> None:
+    """Refuse what no rung would take, whatever was at risk before.
+
+    What the program observed no price of is left to the gate, as is the outflow since
+    the last checkpoint: the request does not know it.
+    """
+    if not mandate.ladder:
+        return
+    answers = {book.tokens[name].feed: fact for name, fact in facts.prices.items()}
+
+    def answer(feed: Feed) -> int:
+        fact = answers.get(feed.aggregator)
+        return 0 if fact is None or fact.decimals != feed.decimals else fact.answer
+
+    falls = [min(bound, 0) for bound in bounds]
+    at_risk = -value_of_changes(mandate, falls, answer=answer)
+    limit = mandate.ladder[-1].limit
+    if at_risk > limit:
+        raise PlanRiskError(
+            "plan",
+            got=f"{at_risk} at risk, with 8 decimals",
+            expected=f"at most {limit}, the last rung's limit",
+        )

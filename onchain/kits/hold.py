@@ -46,6 +46,7 @@ Hold = Kit(
     name=NAME,
     version=1,
     required=(),
+    line='{"action": "hold"}, alone: change nothing',
     params=HoldParams,
     schema=_schema,
     permissions=_permissions,

@@ -4,13 +4,14 @@ A kit is pure and versioned: the same parameters, facts and book give the same c
 on the node, in the agent and at the auditor's. It decides which calls an action stands
 for and the least that they must change; it does NOT decide whether they are permitted
 (`compile.py`, then the gate) or wise. Parameters name tokens and shares only; addresses
-come from the book, amounts from the observed balances.
+come from the book, amounts from the observed balances. A kit's code is trusted as the
+rest of the program is: whoever installs one runs it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -20,11 +21,13 @@ from affiant.onchain.address_book import AddressBook, TokenEntry
 from affiant.onchain.decision import Call
 from affiant.onchain.errors import (
     PlanAmountZeroError,
+    PlanBalanceError,
     PlanFactMissingError,
     PlanNameUnknownError,
+    PlanPriceStaleError,
 )
-from affiant.onchain.facts import Facts
-from affiant.onchain.mandate import Address, Permission
+from affiant.onchain.facts import Facts, PriceFact
+from affiant.onchain.mandate import Address, Mandate, Permission
 
 BPS = 10_000
 """Basis points in the whole."""
@@ -50,13 +53,21 @@ class KitParams(BaseModel):
 class KitContext:
     """Everything besides its parameters that a kit may use."""
 
-    account: Address
-    """Who makes the calls and receives what they yield."""
+    mandate: Mandate
+    """Under which it acts: for what only the owner can name, as recipients are."""
     facts: Facts
     book: AddressBook
     balances: Mapping[Address, int]
-    """Base units per token contract (wallet, aToken, debt token) that are certain to be
-    there when this step runs: as observed, and the least that earlier steps leave."""
+    """Base units per asset (token, aToken, `NATIVE`) that are certain to be there when
+    this step runs: as observed, and the least that earlier steps leave."""
+    debts: Mapping[Address, int]
+    """Base units per debt token that may be owed when this step runs: as observed, and
+    the most that earlier steps leave."""
+
+    @property
+    def account(self) -> Address:
+        """Who makes the calls and receives what they yield."""
+        return self.mandate.account
 
 
 @dataclass(frozen=True)
@@ -65,8 +76,11 @@ class KitStep:
 
     calls: tuple[Call, ...]
     deltas: Mapping[Address, int]
-    """Per token contract that the calls touch: the least signed change of the account's
-    balance, in base units."""
+    """Per asset that the calls touch: the least signed change of the account's balance,
+    in base units."""
+    debts: Mapping[Address, int] = field(default_factory=dict)
+    """Per debt token that the calls touch: the least signed change of the account's
+    position, in base units. What is borrowed is negative, what is repaid positive."""
 
 
 class Compile(Protocol):
@@ -84,9 +98,13 @@ class Kit:
     name: str
     """The plan's `action`; unique."""
     version: int
-    """Part of the program hash; raised whenever calls or bounds would differ."""
+    """Part of the program hash; raised whenever calls, bounds, `line` or the words of a
+    refusal would differ."""
     required: tuple[str, ...]
-    """Observation names without which it cannot compile."""
+    """Observation names without which it cannot compile; one that ends with a colon
+    stands for those that begin with it, as "pool:" for the pools it is used on."""
+    line: str
+    """One line that tells a model without a grammar of its own how to write it."""
     params: type[KitParams]
     """Model of its parameters."""
     schema: Callable[[AddressBook], dict[str, JsonValue]]
@@ -125,6 +143,47 @@ def named_token(context: KitContext, name: str, *, what: str) -> TokenEntry:
             what, got=repr(name)[:80], expected=f"one of {[*context.book.tokens]}"
         )
     return token
+
+
+def fresh_price(context: KitContext, name: str) -> PriceFact:
+    """Return the feed's price of the token `name`, if it was fresh when observed.
+
+    Raises:
+        PlanFactMissingError: prices were not observed.
+        PlanPriceStaleError: older than the feed's maximum age.
+    """
+    price = context.facts.prices.get(name)
+    if price is None:
+        raise PlanFactMissingError(
+            f"price of {name}", got="none", expected="`prices` observed"
+        )
+    age = context.facts.timestamp - price.updated_at
+    max_age = context.book.tokens[name].max_age
+    if age >= max_age:
+        raise PlanPriceStaleError(
+            f"price of {name}", got=f"{age} s old", expected=f"under {max_age} s"
+        )
+    return price
+
+
+def require_balance(
+    context: KitContext, holder: Address, *, amount: int, what: str
+) -> None:
+    """Refuse to spend more than is certain to be there.
+
+    Raises:
+        PlanFactMissingError: the balance was not observed.
+        PlanBalanceError: there is less than `amount` base units.
+    """
+    balance = context.balances.get(holder)
+    if balance is None:
+        raise PlanFactMissingError(
+            what, got=f"no balance of {holder}", expected="`balances` observed"
+        )
+    if amount > balance:
+        raise PlanBalanceError(
+            what, got=f"{amount} base units", expected=f"at most {balance}"
+        )
 
 
 def share_of(context: KitContext, holder: Address, *, share_bps: int, what: str) -> int:

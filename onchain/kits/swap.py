@@ -19,10 +19,8 @@ from affiant.onchain.address_book import AddressBook, PoolEntry, UniswapEntry
 from affiant.onchain.decision import Call
 from affiant.onchain.errors import (
     PlanAmountZeroError,
-    PlanFactMissingError,
     PlanNameUnknownError,
     PlanOverflowError,
-    PlanPriceStaleError,
 )
 from affiant.onchain.facts import BALANCES, PRICES, PriceFact
 from affiant.onchain.kits.kit import (
@@ -32,6 +30,7 @@ from affiant.onchain.kits.kit import (
     KitContext,
     KitParams,
     KitStep,
+    fresh_price,
     named_token,
     object_schema,
     share_of,
@@ -103,7 +102,7 @@ def _compile(params: BaseModel, *, context: KitContext) -> KitStep:
     amount_in = share_of(
         context, sell.address, share_bps=params.share_bps, what="swap.share_bps"
     )
-    min_out = _min_out(
+    min_out = least_yield(
         amount_in,
         sell=fresh_price(context, params.sell),
         sell_decimals=sell.decimals,
@@ -132,27 +131,6 @@ def _compile(params: BaseModel, *, context: KitContext) -> KitStep:
     )
 
 
-def fresh_price(context: KitContext, name: str) -> PriceFact:
-    """Return the feed's price of the token `name`, if it was fresh when observed.
-
-    Raises:
-        PlanFactMissingError: prices were not observed.
-        PlanPriceStaleError: older than the feed's maximum age.
-    """
-    price = context.facts.prices.get(name)
-    if price is None:
-        raise PlanFactMissingError(
-            f"price of {name}", got="none", expected="`prices` observed"
-        )
-    age = context.facts.timestamp - price.updated_at
-    max_age = context.book.tokens[name].max_age
-    if age >= max_age:
-        raise PlanPriceStaleError(
-            f"price of {name}", got=f"{age} s old", expected=f"under {max_age} s"
-        )
-    return price
-
-
 def _pool_of(book: AddressBook, params: SwapParams) -> tuple[UniswapEntry, PoolEntry]:
     pools = {} if book.uniswap is None else book.uniswap.pools
     for name in (f"{params.sell}/{params.buy}", f"{params.buy}/{params.sell}"):
@@ -165,7 +143,7 @@ def _pool_of(book: AddressBook, params: SwapParams) -> tuple[UniswapEntry, PoolE
     )
 
 
-def _min_out(
+def least_yield(
     amount_in: int,
     *,
     sell: PriceFact,
@@ -174,6 +152,12 @@ def _min_out(
     buy_decimals: int,
     max_slippage_bps: int,
 ) -> int:
+    """Return what `amount_in` is worth at the feeds' prices less slippage, floored.
+
+    Raises:
+        PlanAmountZeroError: it comes to nothing.
+        PlanOverflowError: no balance is that large.
+    """
     numerator = (
         amount_in
         * sell.answer
@@ -199,6 +183,8 @@ Swap = Kit(
     name=NAME,
     version=1,
     required=(BALANCES, PRICES),
+    line='{"action": "swap", "sell": NAME, "buy": NAME, "share_bps": share of the '
+    'wallet\'s balance of the sold token, "max_slippage_bps": BPS}',
     params=SwapParams,
     schema=_schema,
     permissions=_permissions,

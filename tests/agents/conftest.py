@@ -184,6 +184,7 @@ class World:
     key: NodeKey
     gate: GateClient
     engine: ScriptedEngine
+    keeper: type[VerifiedAgent] = Keeper
     opened: list[Any] = field(default_factory=list)
     """What a test opened; closed after it."""
 
@@ -224,7 +225,7 @@ class World:
         return Serving(**{**parts, **changes})
 
     def program(self) -> Any:
-        return Keeper.program(
+        return self.keeper.program(
             book=self.book, model=MODEL, engine=self.engine.manifest.hash
         )
 
@@ -235,7 +236,7 @@ class World:
             [self.program()], book=self.book, serving=self.serving(folder), **limits
         )
 
-    def agent(self, folder: Path, *, url: str, **changes: Any) -> Keeper:
+    def agent(self, folder: Path, *, url: str, **changes: Any) -> Any:
         parts: dict[str, Any] = {
             "mandate": self.mandate,
             "book": self.book,
@@ -247,7 +248,7 @@ class World:
             "tokenizer": self.engine,
             "confirm_seconds": 10,
         }
-        return self.closing(Keeper(**{**parts, **changes}))
+        return self.closing(self.keeper(**{**parts, **changes}))
 
     def mandate_for(self, **changes: Any) -> Mandate:
         """Return the world's mandate, changed; it is not granted."""
@@ -286,6 +287,9 @@ def make_mandate(
         )
         if address is not None
     ]
+    if book.native is not None:
+        wrapped = names.index(book.native.wrapped)
+        tokens.append(Tracked(NATIVE, wrapped, 18, debt=False))
     return Mandate(
         account=account,
         operator=operator,
@@ -321,10 +325,13 @@ def _devnet() -> Iterator[Devnet]:
         yield devnet
 
 
-def settle(devnet: Devnet, **changes: Any) -> World:
+def settle(
+    devnet: Devnet, *, keeper: type[VerifiedAgent] = Keeper, **changes: Any
+) -> World:
     """Return a world with a funded account and a mandate that it granted.
 
     Args:
+        keeper: the agent whose program the mandate names.
         changes: to the mandate.
     """
     book, scenario = devnet.book, Scenario(devnet)
@@ -336,7 +343,7 @@ def settle(devnet: Devnet, **changes: Any) -> World:
         chain, owner, owner=Address(owner.address), gate=book.gate
     ).address
     scenario.fund(account, {"WETH": Decimal(10), "USDC": Decimal(20_000)})
-    program = Keeper.program(book=book, model=MODEL, engine=engine.manifest.hash)
+    program = keeper.program(book=book, model=MODEL, engine=engine.manifest.hash)
     NodeRegistryClient(chain, book.node_registry).announce_for(
         key,
         model=MODEL,
@@ -363,9 +370,16 @@ def settle(devnet: Devnet, **changes: Any) -> World:
         key=key,
         gate=GateClient(chain, book.gate),
         engine=engine,
+        keeper=keeper,
     )
     world.grant(world.mandate)
     return world
+
+
+@pytest.fixture(scope="module")
+def settling(_devnet: Devnet) -> Callable[..., World]:
+    """Settle another world on this module's chain."""
+    return lambda **changes: settle(_devnet, **changes)
 
 
 @pytest.fixture(scope="module")

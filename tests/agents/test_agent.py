@@ -141,8 +141,6 @@ PLANS = {
     "another action": '{"why":"x","actions":[{"action":"drain"}]}',
     "an address": '{"why":"x","actions":[{"action":"swap","sell":"0x00","buy":"USDC",'
     '"share_bps":10,"max_slippage_bps":10}]}',
-    "nothing lent to withdraw": '{"why":"x","actions":[{"action":"withdraw",'
-    '"asset":"USDC","share_bps":10000}]}',
 }
 
 
@@ -254,15 +252,18 @@ def test_a_decision_is_never_sent_twice(world, node_url, tmp_path):
 
 
 def test_the_gates_refusal_is_found_before_gas_is_paid(world, node_url, tmp_path):
-    # The mandate allows almost no outflow; only the gate knows values at risk.
+    # One swap of 2500 dollars, not two: only the gate knows what was spent before.
     mandate = world.mandate_for(
-        ladder=(replace(world.mandate.ladder[0], limit=1),), salt=keccak256(b"poor")
+        ladder=(replace(world.mandate.ladder[0], limit=3_000 * 10**8),),
+        salt=keccak256(b"poor"),
     )
     world.grant(mandate)
     world.scenario.next_slot(mandate.cadence)
     world.engine.text = world.swap
-    agent, nonce = world.agent(tmp_path, url=node_url, mandate=mandate), world.nonce()
-    before = world.balances()
+    agent = world.agent(tmp_path, url=node_url, mandate=mandate)
+    assert agent.run_once().outcome == "executed"
+    world.scenario.next_slot(mandate.cadence)
+    nonce, before = world.nonce(), world.balances()
     result = agent.run_once()
     assert (result.outcome, result.failed_step) == ("refused", "simulate")
     assert type(result.error).__name__ == "GateRungExceededError"

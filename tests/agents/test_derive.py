@@ -14,14 +14,14 @@ from affiant.agents import GREEDY, Sampling
 from affiant.agents.decide import decide
 from affiant.agents.derive import (
     derive,
-    derive_calls,
+    derive_consequences,
     derive_plan,
     derive_previous,
     derive_prompt,
     derive_seed,
-    plan_text,
 )
 from affiant.agents.errors import NotServedError, PlanRefusedError, PreviousMissingError
+from affiant.agents.refused_plan import plan_text
 from affiant.agents.request import PreviousSummary
 from affiant.encoding import keccak256
 from affiant.errors import RejectedError
@@ -135,13 +135,14 @@ def test_a_refused_plan_carries_what_the_model_said(world: Any, bundle: Any):
     everything = json.loads(world.swap)
     everything["actions"][0] |= {"sell": "WBTC"}  # the account has none
     plan = derive_plan(json.dumps(everything), program=world.program(), book=world.book)
-    with pytest.raises(PlanRefusedError, match="base unit"):
-        derive_calls(
-            plan,
-            found=derived(world, bundle).facts,
-            book=world.book,
-            mandate=world.mandate,
-        )
+    follows = derive_consequences(
+        plan,
+        found=derived(world, bundle).facts,
+        book=world.book,
+        mandate=world.mandate,
+    )
+    assert follows.refused.startswith("PlanAmountZeroError: swap.share_bps: got 1000")
+    assert follows.calls == () and follows.bounds == (0,) * len(bundle.bounds)
 
 
 def seed(world: Any, **changes: Any) -> Any:

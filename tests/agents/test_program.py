@@ -18,6 +18,7 @@ from affiant.onchain.address_book import (
     TokenEntry,
     UniswapEntry,
 )
+from affiant.onchain.kits.errors import KitMissingError
 from affiant.onchain.kits.kit import Kit
 from affiant.onchain.mandate import Address
 from affiant.onchain.observation import ChainView
@@ -92,19 +93,39 @@ def test_the_manifest_alone_is_the_program():
     again.require_book(BOOK)
 
 
+def observe_less(view: ChainView) -> None:
+    view.balances()
+    view.prices()
+
+
 DIFFERENCES = {
     "objective": {"objective": "Keep WETH between 55 % and 66 %."},
     "order of actions": {"actions": (Hold, Swap)},
     "sampling": {"sampling": Sampling(Fraction(7, 10))},
     "length": {"max_tokens": 128},
     "validity": {"validity_seconds": 60},
-    "observations": {"observe": lambda self, view: view.balances()},
+    "observations": {"observe": lambda self, view: observe_less(view)},
 }
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES.values(), ids=DIFFERENCES)
 def test_every_difference_is_another_program(difference: dict[str, Any]):
     assert program_of(changed(**difference)).hash != program_of(Rebalancer).hash
+
+
+def test_what_a_kit_needs_must_be_observed():
+    with pytest.raises(ProgramDefinitionError, match="`prices`.*`swap` needs"):
+        program_of(changed(observe=lambda self, view: view.balances()))
+
+
+def test_a_kit_or_version_that_is_not_here_is_named():
+    manifest = program_of(Rebalancer).to_manifest()
+    for entry, said in (
+        ({"name": "swap", "version": 2}, "`swap` version 2.*version 1.*`affiant`"),
+        ({"name": "brew", "version": 1}, "'brew' version 1.*swap 1, supply 1"),
+    ):
+        with pytest.raises(KitMissingError, match=said):
+            Program.from_manifest({**manifest, "actions": [entry]})
 
 
 def test_model_engine_and_book_are_part_of_it():

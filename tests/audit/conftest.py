@@ -241,6 +241,7 @@ def sound_report(report: AuditReport) -> AuditReport:
 _world = neighbour("agents/conftest.py")
 _devnet = _world._devnet
 _settled = _world._settled
+settling = _world.settling
 
 WITHDRAW = (
     '{"why":"needed","actions":[{"action":"withdraw","asset":"USDC","share_bps":5000}]}'

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -52,13 +52,14 @@ from affiant.onchain.address_book import (
     TokenEntry,
     UniswapEntry,
 )
+from affiant.onchain.book_sections import NativeEntry, RecipientsEntry
 from affiant.onchain.checkpoint import Checkpoint, Verdict
 from affiant.onchain.decision import Call, Decision, bounds_hash, calls_hash
 from affiant.onchain.endorsement import Endorsement
 from affiant.onchain.evidence import EvidenceBundle, seal
 from affiant.onchain.evidence_sections import SECTIONS
 from affiant.onchain.facts import Facts, PriceFact, TokenBalance
-from affiant.onchain.kits import KITS
+from affiant.onchain.kits import KITS, Kit
 from affiant.onchain.mandate import (
     NATIVE,
     Address,
@@ -239,11 +240,39 @@ port = 9464
 
 
 @cache
+def wide_book() -> AddressBook:
+    """A book with every section that a book can have."""
+    vault = TokenEntry(address("vault"), 6, address("vault feed"), 8, 3600)
+    return replace(
+        book(),
+        tokens={**book().tokens, "vUSDC": vault},
+        native=NativeEntry("ETH", "WETH", address("reader")),
+        recipients=RecipientsEntry(address("rule"), {"landlord": address("landlord")}),
+        vaults={"vUSDC": "USDC"},
+    )
+
+
+def served(of: AddressBook, observes: Sequence[str]) -> list[Kit]:
+    """The kits that a program on this book, with these observations, can have."""
+    return [
+        kit
+        for kit in KITS.values()
+        if all(rule.get("enum") != [] for rule in kit.schema(of)["properties"].values())
+        and all(
+            any(name.startswith(need) for name in observes) for need in kit.required
+        )
+    ]
+
+
+OBSERVES = ("balances", "prices", "pool:WETH/USDC", "lending:USDC")
+
+
+@cache
 def program(*, temperature: Fraction | None = None) -> Program:
     return Program.define(
         objective="Keep WETH near 60 %.",
-        kits=list(KITS.values()),
-        observes=("balances", "prices", "pool:WETH/USDC", "lending:USDC"),
+        kits=served(book(), OBSERVES),
+        observes=OBSERVES,
         book=book(),
         model=commitment().root,
         engine=manifest().hash,

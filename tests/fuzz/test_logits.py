@@ -441,4 +441,11 @@ def test_what_the_backend_does_not_write_out_stays_cheap(schema: Any) -> None:
 def test_the_largest_address_book_makes_a_schema_within_the_limits() -> None:
     book = fuzz_seeds.largest_book()
     assert len(book.tokens) == MAX_ENTRIES
-    check_schema(plan_schema(list(KITS.values()), book))
+    for names in (
+        "swap supply withdraw borrow repay hold",
+        "swap_path swap_exact_out hold",
+    ):
+        check_schema(plan_schema([KITS[name] for name in names.split()], book))
+    # Everything at once is refused, by name, when a program is defined.
+    with pytest.raises(SchemaLimitError, match="16384"):
+        check_schema(plan_schema([*KITS.values()], book))

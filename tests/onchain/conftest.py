@@ -143,7 +143,7 @@ def mandate_for(book: AddressBook, *, account: Address = ACCOUNT) -> Mandate:
         nodes=(NodePermit(address(0x77), 1),),
         workloads=(),
         endorsers=(),
-        ladder=(Rung(10**14, 1, 0, 0),),
+        ladder=(Rung(2**255, 1, 0, 0),),
         allow_list=tuple(sorted(allowed, key=lambda p: (p.target, p.selector))),
         feeds=tuple(
             Feed(t.feed, t.feed_decimals, t.max_age) for t in book.tokens.values()

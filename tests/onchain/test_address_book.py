@@ -20,6 +20,7 @@ from affiant.onchain.address_book import (
     TokenEntry,
     UniswapEntry,
 )
+from affiant.onchain.book_sections import NativeEntry, RecipientsEntry
 from affiant.onchain.mandate import Address, parse_address
 
 
@@ -209,3 +210,82 @@ def test_mappings_cannot_be_changed() -> None:
     book = _book()
     with pytest.raises(TypeError):
         book.tokens["DAI"] = book.tokens["WETH"]  # type: ignore[index]
+
+
+# Sections that not every book has.
+
+
+def _wide() -> AddressBook:
+    book = _book()
+    vault = dataclasses.replace(
+        _token(0x400, decimals=6), a_token=None, variable_debt=None
+    )
+    return dataclasses.replace(
+        book,
+        tokens={**book.tokens, "vUSDC": vault},
+        native=NativeEntry("ETH", "WETH", _address(0xE)),
+        recipients=RecipientsEntry(
+            _address(0xB), {"landlord": _address(0xC), "gardener-2": _address(0xD)}
+        ),
+        vaults={"vUSDC": "USDC"},
+    )
+
+
+def test_optional_sections_round_trip_and_are_left_out_where_there_are_none() -> None:
+    wide = _wide()
+    assert AddressBook.from_json(wide.to_json()) == wide
+    assert AddressBook.parse(json.dumps(wide.to_json()).encode()) == wide
+    assert set(_book().to_json()) == set(wide.to_json()) - {
+        "native",
+        "recipients",
+        "vaults",
+    }
+    assert wide.hash != dataclasses.replace(wide, vaults={}).hash
+
+
+def _section(name: str, value: Any) -> Callable[[Any], None]:
+    return lambda book: book.update({name: value})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _section("native", None),
+        _section("native", {}),
+        _section("native", {"name": "ETH", "wrapped": "WETH"}),
+        lambda book: book["native"].update(name="WETH"),
+        lambda book: book["native"].update(name="an ether"),
+        lambda book: book["native"].update(wrapped="DAI"),
+        lambda book: book["native"].update(wrapped="USDC"),
+        lambda book: book["native"].update(reader="0x"),
+        _section("recipients", []),
+        lambda book: book["recipients"].update(names=[]),
+        lambda book: book["recipients"]["names"].append(
+            {"name": "landlord", "address": _address(0xF)}
+        ),
+        lambda book: book["recipients"]["names"].append(
+            {"name": "his cousin", "address": _address(0xF)}
+        ),
+        lambda book: book["recipients"]["names"].append(
+            {"name": "cousin", "address": _address(0xC)}
+        ),
+        lambda book: book["recipients"]["names"][0].update(address=_address(0)),
+        lambda book: book["recipients"]["names"][0].update(address=_address(1)),
+        lambda book: book["recipients"]["names"].extend(
+            {"name": f"n{index}", "address": _address(0x1000 + index)}
+            for index in range(64)
+        ),
+        _section("vaults", []),
+        _section("vaults", {}),
+        lambda book: book["vaults"].append({"share": "vUSDC", "asset": "WETH"}),
+        lambda book: book["vaults"][0].update(share="USDC"),
+        lambda book: book["vaults"][0].update(asset="DAI"),
+        lambda book: book["vaults"][0].update(asset=7),
+        _section("notes", "x"),
+    ],
+)
+def test_hostile_sections_are_refused(change: Callable[[Any], None]) -> None:
+    value = copy.deepcopy(_wide().to_json())
+    change(value)
+    with pytest.raises(MalformedError):
+        AddressBook.from_json(value)

@@ -34,6 +34,7 @@ CONTRACTS = {
     "HealthFactorFloor": "Health",
     "OracleAgainstTwap": "Twap",
     "RecipientIsAccount": "Recipient",
+    "RecipientIsListed": "Listed",
     "SafeSettings": "Safe",
     "SpendRate": "Spend",
     "TdxAttestation": "TdxAttestation",

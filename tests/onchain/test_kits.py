@@ -440,10 +440,12 @@ def test_schemas_name_only_what_can_be_done(small_book: AddressBook) -> None:
         }
 
 
-def test_every_kit_is_registered_by_its_own_name() -> None:
-    assert {name: kit.name for name, kit in KITS.items()} == {
-        name: name for name in ("swap", "supply", "withdraw", "hold")
-    }
+def test_what_a_committed_model_was_trained_on_is_still_version_one() -> None:
+    versions = {name: kit.version for name, kit in KITS.items()}
+    assert [*versions][:4] == ["swap", "supply", "withdraw", "hold"]
+    assert set(versions.values()) == {1}
+    for kit in (Swap, Supply, Withdraw, Hold):
+        assert KITS[kit.name] is kit
 
 
 amounts = st.integers(0, 10**30)

@@ -18,7 +18,7 @@ from typing import Any
 from eth_account import Account
 
 from affiant.agents.derive import (
-    derive_calls,
+    derive_consequences,
     derive_plan,
     derive_prompt,
     derive_request,
@@ -26,6 +26,7 @@ from affiant.agents.derive import (
 )
 from affiant.agents.loading import load_agent_class
 from affiant.agents.questions import Question, answer_of
+from affiant.agents.refused_plan import plan_section
 from affiant.agents.request import PreviousSummary
 from affiant.demo.stage import make_mandate
 from affiant.encoding import Digest, keccak256, to_hex
@@ -132,10 +133,11 @@ class Node:
             done.append(replace(inference, receipt=receipt))
         try:
             plan = derive_plan(text or done[-1].text, program=program, book=BOOK)
-            calls, bounds = derive_calls(
+            follows = derive_consequences(
                 plan, found=asked[-1].facts, book=BOOK, mandate=mandate
             )
-            stated = plan.to_json()
+            calls, bounds = follows.calls, follows.bounds
+            stated = plan_section(plan, refused=follows.refused)
         except RejectedError:
             # What a liar says where no plan can be had.
             stated, calls, bounds = {"why": "", "actions": []}, (), (0,) * 9

@@ -512,3 +512,27 @@ class NoEngine:
 
     def engine_for(self, manifest: Any) -> Any:
         raise AssertionError("an engine was loaded")
+
+
+def test_a_plan_that_could_not_be_carried_out_is_explained_as_that(
+    node: Any, explain: Explain
+) -> None:
+    """Nothing is lent of the ether that it would take back."""
+    text = (
+        '{"why":"WETH is above band","actions":'
+        '[{"action":"withdraw","asset":"WETH","share_bps":10000}]}'
+    )
+
+    def forge(engine: Any, done: Inference) -> list[int]:
+        return [*engine.encode(text), engine.eos_id]
+
+    bundle = node.swear(forge=forge)
+    assert bundle.calls == () and "refused" in bundle.content("plan")
+    found = explain(bundle)
+    assert found.calls is not None and found.calls.calls == ()
+    assert found.calls.plan[-1].startswith(
+        "not carried out: PlanAmountZeroError: withdraw.share_bps: got 10000 bps of 0"
+    )
+    # Calls and bounds follow from the plan; only the replay tells who wrote it.
+    failed = [step.number for step in found.steps if step.status is Status.FAIL]
+    assert failed == [8]
