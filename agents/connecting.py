@@ -10,7 +10,7 @@ from affiant.onchain.chain import Chain
 
 
 def connect_chain(config: AgentConfig, *, timeout: float) -> Chain:
-    """Return the agent's own chain endpoint; close it afterwards.
+    """Return the agent's own chain endpoints; close them afterwards.
 
     Args:
         timeout: longest wait for one answer, in seconds, where the configuration does
@@ -20,7 +20,7 @@ def connect_chain(config: AgentConfig, *, timeout: float) -> Chain:
         ChainIdMismatchError, ChainUnavailableError: it does not serve the chain.
     """
     return Chain.connect(
-        config.chain.url,
+        config.chain.endpoints,
         expected_chain_id=config.chain.id,
         timeout=min(config.chain.timeout_seconds, timeout),
     )
@@ -28,9 +28,9 @@ def connect_chain(config: AgentConfig, *, timeout: float) -> Chain:
 
 def chain_addresses(config: AgentConfig) -> tuple[str, ...]:
     """Return where the chain is asked."""
-    return (config.chain.url,)
+    return config.chain.endpoints
 
 
 def node_addresses(config: AgentConfig) -> tuple[str, ...]:
     """Return which nodes are asked."""
-    return (config.node.url,)
+    return config.node.addresses

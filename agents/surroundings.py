@@ -10,7 +10,7 @@ from affiant.agents.derive import Tokenizer
 from affiant.agents.endorsed import Endorsers
 from affiant.agents.journal import Journal
 from affiant.agents.lock import AgentLock
-from affiant.agents.node_client import NodeClient
+from affiant.agents.nodes import Nodes
 from affiant.agents.program import Program
 from affiant.agents.submit import Submitter
 from affiant.onchain.address_book import AddressBook
@@ -27,8 +27,8 @@ class Surroundings:
     book: AddressBook
     mandate: Mandate
     chain: Chain
-    """The agent's own endpoint."""
-    node: NodeClient
+    """The agent's own endpoints."""
+    nodes: Nodes
     store: EvidenceStore
     """The owner's own evidence; every decision is kept here before it is sent."""
     journal: Journal

@@ -1,9 +1,10 @@
 """Handing one signed transaction to every endpoint.
 
-It decides when that counts as sent: as soon as one endpoint took it. Sending the same
-bytes again is harmless, because a transaction is known by its hash; nothing else here
-is ever repeated. No endpoint is trusted: who says that it took a transaction may drop
-it, which is why all of them get it, and why whoever sent it asks for its receipt.
+It decides when that counts as sent: as soon as one endpoint took it, or knows it though
+all refuse it. Sending the same bytes again is harmless, because a transaction is known
+by its hash; nothing else here is ever repeated. No endpoint is trusted: who says that
+it took a transaction may drop it, which is why all of them get it, and why whoever sent
+it asks for its receipt.
 """
 
 from __future__ import annotations
@@ -38,13 +39,20 @@ def broadcast(at: EndpointPool | OneEndpoint, transaction: bytes) -> Broadcast:
         ChainUnavailableError: nobody took it, and somebody did not answer: whether it
             was sent is unknown.
     """
+    digest = transaction_hash(transaction)
     answers = at.everywhere(lambda reads: reads.send_raw(transaction))
     taken = [n for n, answer in answers.items() if not isinstance(answer, AffiantError)]
     errors = {n: a for n, a in answers.items() if isinstance(a, AffiantError)}
-    if not taken:
-        unsure = [
-            e for e in errors.values() if not isinstance(e, TransactionRefusedError)
+    unsure = [e for e in errors.values() if not isinstance(e, TransactionRefusedError)]
+    if not taken and not unsure:
+        # Whoever refuses it may have passed it on, or know it as mined already.
+        known = at.everywhere(lambda reads: reads.transaction(digest))
+        taken = [
+            name
+            for name, answer in known.items()
+            if answer is not None and not isinstance(answer, AffiantError)
         ]
+    if not taken:
         if len(answers) == 1 or not unsure:
             for error in errors.values():
                 raise error
@@ -52,7 +60,7 @@ def broadcast(at: EndpointPool | OneEndpoint, transaction: bytes) -> Broadcast:
             at.names, reasons=[str(error) for error in errors.values()]
         )
     return Broadcast(
-        digest=transaction_hash(transaction),
+        digest=digest,
         taken_by=tuple(taken),
         refusals={name: str(error) for name, error in errors.items()},
     )

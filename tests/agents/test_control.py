@@ -124,8 +124,8 @@ def test_a_paused_agent_still_settles_what_it_sent(world, node_url, tmp_path):
         def __getattr__(self, name: str) -> Any:
             return getattr(world.chain, name)
 
-        def send_raw(self, transaction: bytes) -> None:
-            world.chain.send_raw(transaction)
+        def broadcast(self, transaction: bytes) -> None:
+            world.chain.broadcast(transaction)
             raise ChainUnavailableError("test", method="send", reason="cut off")
 
     world.engine.text = world.swap
@@ -221,8 +221,8 @@ def test_a_decision_is_taken_and_recovered_whatever_the_wall_clock_says(
         def __getattr__(self, name: str) -> Any:
             return getattr(world.chain, name)
 
-        def send_raw(self, transaction: bytes) -> None:
-            world.chain.send_raw(transaction)
+        def broadcast(self, transaction: bytes) -> None:
+            world.chain.broadcast(transaction)
             raise ChainUnavailableError("test", method="send", reason="cut off")
 
     world.engine.text = world.swap

@@ -226,8 +226,9 @@ def test_a_reverting_simulation_is_an_answer(
 
     from affiant.encoding import keccak256
 
+    rung = replace(world.mandate.ladder[0], endorsements=1)
     mandate = world.mandate_for(
-        ladder=(replace(world.mandate.ladder[0], limit=1),), salt=keccak256(b"little")
+        ladder=(rung,), endorsers=(world.owner.address,), salt=keccak256(b"endorsed")
     )
     world.grant(mandate)
     world.scenario.next_slot(mandate.cadence)
@@ -235,7 +236,7 @@ def test_a_reverting_simulation_is_an_answer(
     chain = connect(world.devnet.url, liar.url)
     agent = world.agent(tmp_path, url=node_url, chain=chain, mandate=mandate)
     result = agent.run_once()
-    assert type(result.error).__name__ == "GateRungExceededError"
+    assert type(result.error).__name__ == "GateEndorsementsMissingError"
     assert "eth_simulateV1" not in liar.asked
 
 

@@ -24,9 +24,9 @@ NAMES = ("mandate-1", "operator-31337-2")
 
 HOLDER = """
 import sys, time
-from affiant.agents.database import Database
+from affiant.agents.journal import Journal
 from affiant.agents.lock import lock_beside
-lock = lock_beside(Database(sys.argv[1]), names=sys.argv[2:])
+lock = lock_beside(Journal(sys.argv[1]).database, names=sys.argv[2:])
 lock.take()
 print("held", flush=True)
 time.sleep(60)

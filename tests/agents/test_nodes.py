@@ -167,7 +167,8 @@ def test_a_lying_node_is_passed_over_by_name_and_the_next_executes(
     result = agent.run_once()
     assert (result.outcome, result.error) == ("executed", None)
     assert world.nonce() == nonce + 1, "one decision was sent"
-    entries = agent.journal.entries(run=result.run)
+    started, *entries = agent.journal.entries(run=result.run)
+    assert started.status == "started"
     told = [(e.step, e.status, e.detail.get("passedOver")) for e in entries[:3]]
     assert told == [
         ("decide", "done", None),

@@ -82,6 +82,12 @@ def mempool(rpc: Any) -> list[str]:
     )
 
 
+def patient(agent: Any) -> Any:
+    """Have `agent` wait for transactions that are about to be mined."""
+    object.__setattr__(agent._runs._around, "confirm_seconds", 10)
+    return agent
+
+
 def leaves_it_pending(agent: Any) -> Any:
     result = agent.run_once()
     assert (result.outcome, result.failed_step) == ("unavailable", "confirm")
@@ -239,7 +245,7 @@ def test_what_can_no_longer_execute_is_cancelled_and_frees_its_nonce(
     rpc("evm_setAutomine", True)
     world.scenario.next_slot(world.mandate.cadence)
     world.engine.text = world.swap
-    assert agent.run_once().outcome == "executed"
+    assert patient(agent).run_once().outcome == "executed"
 
 
 def test_a_late_execution_that_is_mined_all_the_same_is_refused_and_explained(
@@ -310,7 +316,7 @@ def test_an_endpoint_that_says_taken_and_drops_costs_time_and_no_money(
     rpc("evm_setAutomine", True)
     world.scenario.next_slot(world.mandate.cadence)
     world.engine.text = world.swap
-    assert agent.run_once().outcome == "executed"
+    assert patient(agent).run_once().outcome == "executed"
 
 
 # Nonces
@@ -515,7 +521,7 @@ def test_nothing_counts_as_executed_before_it_is_deep_enough(world, rpc, make_ag
 
 def test_simulated_changes_are_what_the_gate_measures_and_emits(world, rpc, make_agent):
     rpc("evm_setAutomine", True)
-    agent = make_agent()
+    agent = patient(make_agent())
     result = agent.run_once()
     assert result.outcome == "executed"
     simulated = next(e for e in agent.journal.entries() if e.step == "simulate")
@@ -576,7 +582,7 @@ def test_a_transaction_that_nobody_takes_is_lost_and_said_so(world, rpc, make_ag
 
 def test_a_reorganisation_that_removes_an_execution_is_noticed(world, rpc, make_agent):
     rpc("evm_setAutomine", True)
-    agent = make_agent()
+    agent = patient(make_agent())
     world.scenario.next_slot(world.mandate.cadence)
     first = agent.run_once()
     assert first.outcome == "executed"
@@ -601,7 +607,7 @@ def test_after_a_reorganisation_the_next_decision_follows_the_chains_head(
     world, rpc, make_agent
 ):
     rpc("evm_setAutomine", True)
-    agent = make_agent()
+    agent = patient(make_agent())
     world.scenario.next_slot(world.mandate.cadence)
     before = world.gate.head_of(world.mandate.id)
     first = agent.run_once()

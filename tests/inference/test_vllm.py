@@ -413,6 +413,11 @@ def test_neighbours_change_nothing(
         assert crowd(loaded, schema) == alone
         # Once more: what was cached for the first round changes nothing either.
         assert crowd(loaded, schema) == alone
+        for _ in range(5):
+            # How many meet in memory depends on when their threads come.
+            if bool(thrown_out) == regime.preempts:
+                break
+            assert crowd(loaded, schema) == alone
         assert bool(thrown_out) == regime.preempts
     finally:
         loaded.close()

@@ -424,6 +424,27 @@ def test_refused_by_all_is_refused() -> None:
         chain_of(Double("a", lie=refuse), Double("b", lie=refuse)).broadcast(RAW)
 
 
+def test_what_all_refuse_because_it_is_mined_already_was_sent() -> None:
+    """One passed it on before it refused it; the other says that its nonce is used."""
+    mined: JsonValue = {
+        "hash": to_hex(keccak256(RAW)),
+        "from": "0x" + "11" * 20,
+        "to": "0x" + "22" * 20,
+        "nonce": "0x0",
+        "value": "0x0",
+        "input": "0x",
+        "blockNumber": "0x64",
+        "blockHash": "0x" + "33" * 32,
+    }
+    refuse = on("eth_sendRawTransaction", NO)
+    knows = Double("knows it")
+    knows.lie = lambda method, params, truth: (
+        mined if method == "eth_getTransactionByHash" else refuse(method, params, truth)
+    )
+    sent = chain_of(Double("refuses", lie=refuse), knows).broadcast(RAW)
+    assert sent.taken_by == ("knows it",)
+
+
 def test_refused_by_one_and_unknown_at_the_other_is_unknown() -> None:
     a = Double("a", lie=on("eth_sendRawTransaction", NO))
     b = Double("b")
