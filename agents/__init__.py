@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from affiant.agents.agent import VerifiedAgent
-    from affiant.agents.features import Feature, feature
-    from affiant.agents.program import Program
-    from affiant.agents.progress import Outcome, RunResult
-    from affiant.agents.questions import Question
+    from affiant.agents.programs.features import Feature, feature
+    from affiant.agents.programs.program import Program
+    from affiant.agents.programs.questions import Question
+    from affiant.agents.running.progress import Outcome, RunResult
     from affiant.inference.sampling import GREEDY, Sampling
     from affiant.onchain.facts import Facts
     from affiant.onchain.kits import (
@@ -71,15 +71,15 @@ _MODULES = {
     "ChainView": "affiant.onchain.observation",
     "Deposit": _KITS,
     "Facts": "affiant.onchain.facts",
-    "Feature": "affiant.agents.features",
+    "Feature": "affiant.agents.programs.features",
     "Hold": _KITS,
     "Kit": _KITS,
-    "Outcome": "affiant.agents.progress",
-    "Program": "affiant.agents.program",
-    "Question": "affiant.agents.questions",
+    "Outcome": "affiant.agents.running.progress",
+    "Program": "affiant.agents.programs.program",
+    "Question": "affiant.agents.programs.questions",
     "Redeem": _KITS,
     "Repay": _KITS,
-    "RunResult": "affiant.agents.progress",
+    "RunResult": "affiant.agents.running.progress",
     "Sampling": "affiant.inference.sampling",
     "Supply": _KITS,
     "Swap": _KITS,
@@ -90,7 +90,7 @@ _MODULES = {
     "VerifiedAgent": "affiant.agents.agent",
     "Withdraw": _KITS,
     "Wrap": _KITS,
-    "feature": "affiant.agents.features",
+    "feature": "affiant.agents.programs.features",
 }
 
 

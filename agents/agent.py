@@ -23,33 +23,33 @@ from typing import ClassVar, Self
 
 from eth_account.signers.local import LocalAccount
 
-from affiant.agents.approvals import Approvals
-from affiant.agents.commands import Commands
-from affiant.agents.config import (
+from affiant.agents.deciding.derive import Tokenizer
+from affiant.agents.durable.approvals import Approvals
+from affiant.agents.durable.commands import Commands
+from affiant.agents.durable.journal import Journal
+from affiant.agents.durable.lock import lock_beside
+from affiant.agents.errors import NotServedError, ProgramDefinitionError
+from affiant.agents.nodes.endorsed import Endorsers
+from affiant.agents.nodes.node_client import NodeClient
+from affiant.agents.nodes.nodes import Nodes
+from affiant.agents.observing.observer import ObservedJournal, Observers
+from affiant.agents.observing.observing import open_observers
+from affiant.agents.programs.features import Feature
+from affiant.agents.programs.program import Program
+from affiant.agents.programs.questions import Question
+from affiant.agents.running.progress import RunResult
+from affiant.agents.running.runs import Runs
+from affiant.agents.running.schedule import POLL_SECONDS, SlotSchedule
+from affiant.agents.running.surroundings import Surroundings
+from affiant.agents.sending.outbox import SendingPolicy
+from affiant.agents.sending.submit import Submitter
+from affiant.agents.settings.config import (
     load_book,
     load_config,
     load_mandate,
     read_password,
 )
-from affiant.agents.derive import Tokenizer
-from affiant.agents.endorsed import Endorsers
-from affiant.agents.errors import NotServedError, ProgramDefinitionError
-from affiant.agents.features import Feature
-from affiant.agents.journal import Journal
-from affiant.agents.keystore_mode import loose_permissions
-from affiant.agents.lock import lock_beside
-from affiant.agents.node_client import NodeClient
-from affiant.agents.nodes import Nodes
-from affiant.agents.observer import ObservedJournal, Observers
-from affiant.agents.observing import open_observers
-from affiant.agents.outbox import SendingPolicy
-from affiant.agents.program import Program
-from affiant.agents.progress import RunResult
-from affiant.agents.questions import Question
-from affiant.agents.runs import Runs
-from affiant.agents.schedule import POLL_SECONDS, SlotSchedule
-from affiant.agents.submit import Submitter
-from affiant.agents.surroundings import Surroundings
+from affiant.agents.settings.keystore_mode import loose_permissions
 from affiant.encoding import Digest, to_hex
 from affiant.inference.keys import unlock_keystore
 from affiant.inference.sampling import GREEDY, Sampling
@@ -246,7 +246,7 @@ class VerifiedAgent:
 
     @classmethod
     def from_config(cls, path: str | Path) -> Self:
-        """Put an agent together from a TOML file (`affiant.agents.config`).
+        """Put an agent together from a TOML file (`affiant.agents.settings.config`).
 
         Raises:
             ConfigError: the file, or one that it names, is not what is expected.

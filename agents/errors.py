@@ -44,7 +44,8 @@
     └── ProgramDefinitionError    a `VerifiedAgent` subclass that is no program
 
 Hostile bytes are refused by `MalformedError` (`affiant.errors`), chain and contract
-errors live in `affiant.onchain.errors`, the planner's in `affiant.agents.plan_errors`.
+errors live in `affiant.onchain.errors`, the planner's in
+`affiant.agents.programs.plan_errors`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from affiant.agents.program import Program
+from affiant.agents.programs.program import Program
 from affiant.audit.check_evidence import section
 from affiant.audit.evidence_file import read_evidence_file
 from affiant.encoding import to_hex

@@ -11,11 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from affiant.agents.derive import Asked, derive_previous, derive_prompt, derive_request
-from affiant.agents.program import Program
-from affiant.agents.questions import answer_of, stated_answers
-from affiant.agents.refused_plan import FIELD
-from affiant.agents.request import PreviousSummary
+from affiant.agents.deciding.derive import (
+    Asked,
+    derive_previous,
+    derive_prompt,
+    derive_request,
+)
+from affiant.agents.programs.program import Program
+from affiant.agents.programs.questions import answer_of, stated_answers
+from affiant.agents.programs.refused_plan import FIELD
+from affiant.agents.programs.request import PreviousSummary
 from affiant.audit.check_chain import same
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
 from affiant.audit.history import History

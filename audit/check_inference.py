@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from affiant.agents.derive import (
+from affiant.agents.deciding.derive import (
     Asked,
     derive_consequences,
     derive_plan,
     derive_seed,
 )
-from affiant.agents.plan import Plan
-from affiant.agents.program import Program
-from affiant.agents.refused_plan import plan_section, plan_text, stated_refusal
+from affiant.agents.programs.plan import Plan
+from affiant.agents.programs.program import Program
+from affiant.agents.programs.refused_plan import plan_section, plan_text, stated_refusal
 from affiant.audit.check_chain import same
 from affiant.audit.check_evidence import Manifests, require_model, section
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError

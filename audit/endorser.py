@@ -31,7 +31,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from affiant.agents.phases import Phases
+from affiant.agents.deciding.phases import Phases
 from affiant.audit.admission import Quota, Recent, Room, Turns, Turnstile
 from affiant.audit.check_evidence import FindEvidence
 from affiant.audit.court import Court

@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from affiant.agents.config import environment_without, read_password
 from affiant.agents.errors import ConfigError
+from affiant.agents.settings.config import environment_without, read_password
 from affiant.audit.auditor import Progress as Told
 from affiant.audit.checkpoint import sign_checkpoint
 from affiant.audit.desk import Bench, Desk, EndorserLimits

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from affiant.agents.errors import ServerBusyError
-from affiant.agents.http_server import (
+from affiant.agents.nodes.http_server import (
     Answered,
     Endpoint,
     HttpServer,

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from affiant.agents.phases import Phases
+from affiant.agents.deciding.phases import Phases
 from affiant.audit.court import Court
 from affiant.audit.deadline import Deadline
 from affiant.audit.endorser_errors import (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from affiant.agents.refused_plan import stated_refusal
+from affiant.agents.programs.refused_plan import stated_refusal
 from affiant.audit.check_evidence import Manifests, section
 from affiant.audit.check_inference import stated_plan
 from affiant.audit.errors import AuditUnavailableError

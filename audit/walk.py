@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from affiant.agents.derive import Asked
+from affiant.agents.deciding.derive import Asked
 from affiant.audit import (
     check_chain,
     check_effects,

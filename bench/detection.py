@@ -32,8 +32,8 @@ from table import Row, matrix, publish
 from text_model import SMALL, TEXT, early_folder, model_folder, prompts
 from weights import altered
 
-from affiant.agents.plan import plan_schema
-from affiant.agents.prompt import render_prompt
+from affiant.agents.programs.plan import plan_schema
+from affiant.agents.programs.prompt import render_prompt
 from affiant.encoding import keccak256
 from affiant.errors import RejectedError
 from affiant.inference.calibrate import (

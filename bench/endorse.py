@@ -26,11 +26,11 @@ from eth_account import Account
 from rich.progress import track
 from table import Row, publish
 
-from affiant.agents.answered import AnsweredSlots
-from affiant.agents.decide import Serving, decide
-from affiant.agents.loading import load_agent_class
-from affiant.agents.phases import Phases
-from affiant.agents.serve import load_engine
+from affiant.agents.deciding.answered import AnsweredSlots
+from affiant.agents.deciding.decide import Serving, decide
+from affiant.agents.deciding.phases import Phases
+from affiant.agents.nodes.serve import load_engine
+from affiant.agents.settings.loading import load_agent_class
 from affiant.audit.desk import Bench, Desk
 from affiant.audit.endorser import Endorser
 from affiant.audit.endorser_errors import EndorsementRefusedError

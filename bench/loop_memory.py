@@ -93,7 +93,7 @@ def _run(
         max_loss=10**6 * tests.VALUE,
     )
     node = world.node(folder)
-    from affiant.agents.service import NodeServer
+    from affiant.agents.nodes.service import NodeServer
 
     server = NodeServer(node).start()
     agent = world.agent(folder, url=server.url)

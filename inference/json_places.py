@@ -2,7 +2,7 @@
 
 Pure, and made for hostile text: it never raises. A text that stops being JSON has no
 places from there on; a text that is cut short has places up to its end. It says where
-characters stand, not what the value means: `affiant.agents.plan` parses plans.
+characters stand, not what the value means: `affiant.agents.programs.plan` parses plans.
 
     {"why":"up","actions":[{"action":"hold"}]}
            ^^^                        ^^^^^      fields `why`, `actions[0].action`

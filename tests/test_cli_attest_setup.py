@@ -10,8 +10,8 @@ import pytest
 from eth_account import Account
 from typer.testing import CliRunner
 
-from affiant.agents.attest_settings import load_workload
 from affiant.agents.errors import ConfigError
+from affiant.agents.nodes.attest_settings import load_workload
 from affiant.cli import app
 from affiant.cli.deploying import DeploymentRefusedError
 from affiant.encoding import ZERO_DIGEST, keccak256, to_hex

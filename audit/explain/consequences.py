@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 
-from affiant.agents.derive import derive_consequences
-from affiant.agents.plan_reach import PlanReach, find_plan_reach
-from affiant.agents.reach import Reach, Situation
+from affiant.agents.deciding.derive import derive_consequences
+from affiant.agents.deciding.plan_reach import PlanReach, find_plan_reach
+from affiant.agents.deciding.reach import Reach, Situation
 from affiant.audit.check_chain import same
 from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.explain.opened import Opened

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from affiant.agents.sensitivity import MOST
+from affiant.agents.deciding.sensitivity import MOST
 from affiant.audit.explain.consequences import explain_calls
 from affiant.audit.explain.imagined import (
     Progress,

@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel
 
-from affiant.agents.decide_again import Imagined, Said, decide_again, say
-from affiant.agents.plan import Plan
-from affiant.agents.prompt import render_prompt
-from affiant.agents.questions import answer_of
-from affiant.agents.reach import Situation
-from affiant.agents.refused_plan import stated_refusal
-from affiant.agents.request_fields import request_fields
-from affiant.agents.sensitivity import Trial, find_sensitivity
+from affiant.agents.deciding.decide_again import Imagined, Said, decide_again, say
+from affiant.agents.deciding.reach import Situation
+from affiant.agents.deciding.sensitivity import Trial, find_sensitivity
+from affiant.agents.programs.plan import Plan
+from affiant.agents.programs.prompt import render_prompt
+from affiant.agents.programs.questions import answer_of
+from affiant.agents.programs.refused_plan import stated_refusal
+from affiant.agents.programs.request_fields import request_fields
 from affiant.audit.check_evidence import section
 from affiant.audit.errors import AuditUnavailableError
 from affiant.audit.explain.consequences import value_at_risk

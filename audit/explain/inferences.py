@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from affiant.agents.program import Program
+from affiant.agents.programs.program import Program
 from affiant.audit.check_chain import same
 from affiant.audit.check_evidence import section
 from affiant.audit.check_inference import sworn_inference, verdicts_in_words

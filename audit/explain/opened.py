@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from affiant.agents.derive import Asked, derive_plan
-from affiant.agents.plan import Plan
-from affiant.agents.reach import Situation
-from affiant.agents.request import PreviousSummary
+from affiant.agents.deciding.derive import Asked, derive_plan
+from affiant.agents.deciding.reach import Situation
+from affiant.agents.programs.plan import Plan
+from affiant.agents.programs.request import PreviousSummary
 from affiant.audit.check_evidence import (
     Manifests,
     check_bundle,

@@ -7,8 +7,7 @@ contracts' own.
 
 from __future__ import annotations
 
-from affiant.agents.prompt import render_prompt
-from affiant.agents.reach import (
+from affiant.agents.deciding.reach import (
     WORD,
     FieldOrigin,
     Reach,
@@ -16,6 +15,7 @@ from affiant.agents.reach import (
     WordReach,
     find_reach,
 )
+from affiant.agents.programs.prompt import render_prompt
 from affiant.audit.explain.opened import Opened
 from affiant.audit.explain.views import (
     FieldView,

@@ -24,9 +24,9 @@ from scenarios import BOOK, HELD_OUT, draw
 from teacher import teach
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from affiant.agents.plan import parse_plan, plan_schema
-from affiant.agents.plan_errors import PlanError
-from affiant.agents.prompt import render_prompt
+from affiant.agents.programs.plan import parse_plan, plan_schema
+from affiant.agents.programs.plan_errors import PlanError
+from affiant.agents.programs.prompt import render_prompt
 from affiant.onchain.kits import KITS
 
 MODEL_FOLDER = Path(__file__).parent / "model"

@@ -20,7 +20,7 @@ from typing import Any
 
 from teacher import read, teach
 
-from affiant.agents.request import PreviousSummary, build_request
+from affiant.agents.programs.request import PreviousSummary, build_request
 from affiant.encoding import ZERO_DIGEST
 from affiant.onchain.address_book import (
     AaveEntry,

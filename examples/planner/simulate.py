@@ -16,7 +16,7 @@ from price_path import OBJECTIVE, START, WETH_PRICES
 from scenarios import BOOK, LENDING_ACTIONS, make_request, sqrt_price_x96
 from teacher import teach
 
-from affiant.agents.request import PreviousSummary
+from affiant.agents.programs.request import PreviousSummary
 from affiant.onchain.facts import (
     Facts,
     LendingFact,

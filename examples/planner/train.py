@@ -28,7 +28,7 @@ from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from affiant.agents.prompt import render_prompt
+from affiant.agents.programs.prompt import render_prompt
 
 SEED = 20260
 """Seeds the weights and the order of batches."""

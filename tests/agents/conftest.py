@@ -21,9 +21,9 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from affiant.agents import Hold, Supply, Swap, VerifiedAgent, Withdraw
-from affiant.agents.answered import AnsweredSlots
-from affiant.agents.journal import Journal
-from affiant.agents.node_client import NodeClient
+from affiant.agents.deciding.answered import AnsweredSlots
+from affiant.agents.durable.journal import Journal
+from affiant.agents.nodes.node_client import NodeClient
 from affiant.encoding import Digest, JsonValue, keccak256, to_hex
 from affiant.inference.engine import Prefill, PrefillJob
 from affiant.inference.keys import NodeKey
@@ -211,7 +211,7 @@ class World:
 
     # A node needs torch, by way of the grammar: pure tests do without.
     def serving(self, folder: Path, **changes: Any) -> Any:
-        from affiant.agents.decide import Serving
+        from affiant.agents.deciding.decide import Serving
 
         parts: dict[str, Any] = {
             "chain": self.chain,
@@ -230,7 +230,7 @@ class World:
         )
 
     def node(self, folder: Path, **limits: Any) -> Any:
-        from affiant.agents.node import Node
+        from affiant.agents.nodes.node import Node
 
         return Node(
             [self.program()], book=self.book, serving=self.serving(folder), **limits
@@ -406,7 +406,7 @@ def world(_settled: World) -> Iterator[World]:
 @pytest.fixture
 def serve_node(world: World, tmp_path: Path) -> Iterator[Callable[..., str]]:
     """Start nodes that serve the world's program over HTTP; returns their URL."""
-    from affiant.agents.service import NodeServer
+    from affiant.agents.nodes.service import NodeServer
 
     running: list[NodeServer] = []
 

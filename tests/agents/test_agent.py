@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from eth_account import Account
 
+from affiant.agents.durable.journal import Journal, JournalError
 from affiant.agents.errors import AlreadySentError, NodeRefusedError, NotServedError
-from affiant.agents.journal import Journal, JournalError
-from affiant.agents.submit import Outgoing
+from affiant.agents.sending.submit import Outgoing
 from affiant.encoding import keccak256
 from affiant.inference.keys import unlock_keystore
 from affiant.onchain.account import AccountClient

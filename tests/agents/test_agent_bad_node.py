@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from affiant.agents.decide import decide
-from affiant.agents.node_client import NodeClient
+from affiant.agents.deciding.decide import decide
+from affiant.agents.nodes.node_client import NodeClient
 from affiant.encoding import canonical_json, keccak256
 from affiant.inference.keys import NodeKey
 from affiant.inference.receipt import receipts_hash, tokens_hash

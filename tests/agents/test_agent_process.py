@@ -16,8 +16,8 @@ import pytest
 from eth_account import Account
 from typer.testing import CliRunner, Result
 
-from affiant.agents.approvals import NotPendingError
-from affiant.agents.journal import Journal
+from affiant.agents.durable.approvals import NotPendingError
+from affiant.agents.durable.journal import Journal
 from affiant.encoding import to_hex
 
 pytestmark = [pytest.mark.anvil, pytest.mark.process]

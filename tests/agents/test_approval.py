@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.approvals import (
+from affiant.agents.durable.approvals import (
     ApprovalRefusedError,
     Approvals,
     Asked,
     NotPendingError,
 )
-from affiant.agents.approve import ApprovalSection, last_block
-from affiant.agents.database import Database
+from affiant.agents.durable.database import Database
+from affiant.agents.running.approve import ApprovalSection, last_block
 from affiant.encoding import Digest, keccak256, to_hex
 
 MANDATE, DIGEST = keccak256(b"mandate"), keccak256(b"decision")
@@ -297,7 +297,7 @@ def test_a_checkpoint_of_another_run_or_decision_sends_nothing(
 
 @pytest.mark.anvil
 def test_a_checkpoint_cannot_say_that_it_was_sent(world, node_url, tmp_path):
-    from affiant.agents.progress import Saved
+    from affiant.agents.running.progress import Saved
 
     agent, result = waiting(world, tmp_path, node_url)
     steps = agent._runs._graph._steps

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.attempts import Attempt, pending_in
-from affiant.agents.journal import Entry
+from affiant.agents.durable.journal import Entry
+from affiant.agents.sending.attempts import Attempt, pending_in
 from affiant.encoding import keccak256, to_hex
 from affiant.errors import MalformedError
 

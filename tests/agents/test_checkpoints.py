@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from langgraph.types import Interrupt
 
-from affiant.agents.checkpoints import (
+from affiant.agents.durable.checkpoints import (
     FORMAT,
     MAX_BYTES,
     CanonicalSerializer,
@@ -28,9 +28,9 @@ from affiant.agents.checkpoints import (
     CheckpointRefusedError,
     Checkpoints,
 )
-from affiant.agents.database import Database
-from affiant.agents.graph import ORDER, AgentGraph
-from affiant.agents.progress import Progress, Saved
+from affiant.agents.durable.database import Database
+from affiant.agents.running.graph import ORDER, AgentGraph
+from affiant.agents.running.progress import Progress, Saved
 from affiant.encoding import canonical_json, keccak256
 from affiant.errors import MalformedError
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from affiant.agents.config import (
+from affiant.agents.errors import ConfigError
+from affiant.agents.settings.config import (
     load_book,
     load_config,
     load_mandate,
     read_password,
 )
-from affiant.agents.errors import ConfigError
 
 GOOD = """
 [chain]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from affiant.agents.config import agent_reference, load_config
-from affiant.agents.config_report import ConfigFileError, hide_addresses
 from affiant.agents.errors import ConfigError
-from affiant.agents.keystore_mode import loose_permissions
+from affiant.agents.settings.config import agent_reference, load_config
+from affiant.agents.settings.config_report import ConfigFileError, hide_addresses
+from affiant.agents.settings.keystore_mode import loose_permissions
 
 GOOD = """\
 [chain]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.commands import Commands, Orders
-from affiant.agents.database import Database
-from affiant.agents.progress import Progress, RunResult
-from affiant.agents.schedule import SlotSchedule
+from affiant.agents.durable.commands import Commands, Orders
+from affiant.agents.durable.database import Database
+from affiant.agents.running.progress import Progress, RunResult
+from affiant.agents.running.schedule import SlotSchedule
 from affiant.encoding import keccak256
 
 MANDATE = keccak256(b"mandate")

@@ -25,8 +25,8 @@ from crash_points import (
     watch_checkpoints,
 )
 
-from affiant.agents.checkpoints import CheckpointError
-from affiant.agents.journal import Entry, JournalError
+from affiant.agents.durable.checkpoints import CheckpointError
+from affiant.agents.durable.journal import Entry, JournalError
 from affiant.onchain.errors import ChainUnavailableError
 
 pytestmark = pytest.mark.anvil

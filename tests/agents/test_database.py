@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from affiant.agents.database import (
+from affiant.agents.durable.database import (
     FORMAT,
     Database,
     JournalError,
     JournalVersionError,
 )
-from affiant.agents.journal import Entry, Journal
+from affiant.agents.durable.journal import Entry, Journal
 from affiant.encoding import keccak256
 
 ENTRY = Entry(
@@ -101,7 +101,9 @@ def test_a_journal_of_version_1_is_taken_over(tmp_path: Path):
 
 def test_a_database_has_every_table_whoever_opens_it_first(tmp_path: Path):
     path = tmp_path / "journal.sqlite"
-    script = f"from affiant.agents.database import Database; Database({str(path)!r})"
+    script = (
+        f"from affiant.agents.durable.database import Database; Database({str(path)!r})"
+    )
     subprocess.run([sys.executable, "-c", script], check=True)
     with sqlite3.connect(path) as connection:
         found = connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
@@ -132,7 +134,7 @@ def test_a_full_disk_is_said_and_what_was_written_stays(tmp_path: Path):
     limit = path.stat().st_size + 8192
     script = f"""
 import resource
-from affiant.agents.journal import Entry, Journal, JournalError
+from affiant.agents.durable.journal import Entry, Journal, JournalError
 from affiant.encoding import keccak256
 journal = Journal({str(path)!r})
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from neighbours import neighbour
 
-from affiant.agents.decide_again import Imagined, decide_again, say
-from affiant.agents.loading import load_agent_class
-from affiant.agents.questions import Question
-from affiant.agents.reach import Situation
-from affiant.agents.request import PreviousSummary
-from affiant.agents.sensitivity import Sensitivity, find_sensitivity
+from affiant.agents.deciding.decide_again import Imagined, decide_again, say
+from affiant.agents.deciding.reach import Situation
+from affiant.agents.deciding.sensitivity import Sensitivity, find_sensitivity
+from affiant.agents.programs.questions import Question
+from affiant.agents.programs.request import PreviousSummary
+from affiant.agents.settings.loading import load_agent_class
 from affiant.demo.stage import make_mandate
 from affiant.encoding import keccak256
 from affiant.onchain.address_book import AddressBook

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from affiant.agents import GREEDY, Sampling
-from affiant.agents.decide import decide
-from affiant.agents.derive import (
+from affiant.agents.deciding.decide import decide
+from affiant.agents.deciding.derive import (
     derive,
     derive_consequences,
     derive_plan,
@@ -21,8 +21,8 @@ from affiant.agents.derive import (
     derive_seed,
 )
 from affiant.agents.errors import NotServedError, PlanRefusedError, PreviousMissingError
-from affiant.agents.refused_plan import plan_text
-from affiant.agents.request import PreviousSummary
+from affiant.agents.programs.refused_plan import plan_text
+from affiant.agents.programs.request import PreviousSummary
 from affiant.encoding import keccak256
 from affiant.errors import RejectedError
 from affiant.onchain.decision import inference_seed

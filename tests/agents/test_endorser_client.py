@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from affiant.agents.endorser_client import (
+from affiant.agents.errors import (
+    EndorserRefusedError,
+    EndorserUnavailableError,
+    WrongDecisionError,
+)
+from affiant.agents.nodes.endorser_client import (
     MAX_ANSWER_BYTES,
     MAX_ENDORSERS,
     Collected,
     EndorserClient,
     collect_endorsements,
-)
-from affiant.agents.errors import (
-    EndorserRefusedError,
-    EndorserUnavailableError,
-    WrongDecisionError,
 )
 from affiant.encoding import canonical_json, keccak256, parse_json
 from affiant.errors import MalformedError

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from affiant.agents import Feature, Hold, Program, VerifiedAgent, feature
 from affiant.agents.errors import ProgramDefinitionError
-from affiant.agents.feature_language import MAX_BITS, MAX_SOURCE_CHARS
-from affiant.agents.features import LANGUAGE, parse_features
-from affiant.agents.plan_errors import RequestError
-from affiant.agents.prompt import render_prompt
-from affiant.agents.request import build_request
-from affiant.agents.request_fields import shown_fields
+from affiant.agents.programs.feature_language import MAX_BITS, MAX_SOURCE_CHARS
+from affiant.agents.programs.features import LANGUAGE, parse_features
+from affiant.agents.programs.plan_errors import RequestError
+from affiant.agents.programs.prompt import render_prompt
+from affiant.agents.programs.request import build_request
+from affiant.agents.programs.request_fields import shown_fields
 from affiant.encoding import Digest, canonical_json, keccak256, parse_json
 from affiant.errors import MalformedError, RejectedError
 from affiant.onchain.address_book import AddressBook, TokenEntry

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.graph import ORDER, AgentGraph
-from affiant.agents.journal import JournalError
-from affiant.agents.progress import Outcome, Progress, RunResult, Saved
-from affiant.agents.schedule import SlotSchedule
+from affiant.agents.durable.journal import JournalError
+from affiant.agents.running.graph import ORDER, AgentGraph
+from affiant.agents.running.progress import Outcome, Progress, RunResult, Saved
+from affiant.agents.running.schedule import SlotSchedule
 from affiant.errors import UnavailableError
 
 

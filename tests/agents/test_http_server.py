@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from affiant.agents.errors import ServerBusyError
-from affiant.agents.http_server import (
+from affiant.agents.nodes.http_server import (
     Answered,
     Endpoint,
     HttpServer,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from affiant.agents.journal import Entry, Journal, JournalError
+from affiant.agents.durable.journal import Entry, Journal, JournalError
 from affiant.encoding import Digest, keccak256
 
 MANDATE = keccak256(b"mandate")

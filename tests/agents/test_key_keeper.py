@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from affiant.agents.attested import KeyAttestation, claim_of
+from affiant.agents.deciding.attested import KeyAttestation, claim_of
 from affiant.agents.errors import KeyNotAttestedError
-from affiant.agents.key_keeper import Kept, KeyKeeper
+from affiant.agents.nodes.key_keeper import Kept, KeyKeeper
 from affiant.errors import AffiantError, RejectedError
 from affiant.inference.attestation.collateral_sources import DevCollateral
 from affiant.inference.attestation.dev_pki import Machine

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from affiant.agents.errors import ConfigError
-from affiant.agents.loading import load_agent_class
+from affiant.agents.settings.loading import load_agent_class
 
 AGENT = """
 from affiant.agents import Hold, VerifiedAgent

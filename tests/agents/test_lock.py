@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from affiant.agents.database import JournalTruncatedError
-from affiant.agents.journal import Entry, Journal
-from affiant.agents.lock import AgentLockedError, lock_beside
+from affiant.agents.durable.database import JournalTruncatedError
+from affiant.agents.durable.journal import Entry, Journal
+from affiant.agents.durable.lock import AgentLockedError, lock_beside
 from affiant.encoding import keccak256
 
 NAMES = ("mandate-1", "operator-31337-2")
 
 HOLDER = """
 import sys, time
-from affiant.agents.journal import Journal
-from affiant.agents.lock import lock_beside
+from affiant.agents.durable.journal import Journal
+from affiant.agents.durable.lock import lock_beside
 lock = lock_beside(Journal(sys.argv[1]).database, names=sys.argv[2:])
 lock.take()
 print("held", flush=True)

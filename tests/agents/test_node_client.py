@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from affiant.agents.errors import NodeRefusedError, NodeUnavailableError
-from affiant.agents.node_client import MAX_SMALL_BYTES, NodeClient
+from affiant.agents.nodes.node_client import MAX_SMALL_BYTES, NodeClient
 from affiant.encoding import keccak256, to_hex
 from affiant.errors import MalformedError
 

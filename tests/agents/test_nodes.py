@@ -20,8 +20,8 @@ from affiant.agents.errors import (
     SlotRefusedError,
     WrongDecisionError,
 )
-from affiant.agents.node_client import NodeClient
-from affiant.agents.nodes import REST_SECONDS, Nodes
+from affiant.agents.nodes.node_client import NodeClient
+from affiant.agents.nodes.nodes import REST_SECONDS, Nodes
 from affiant.errors import AffiantError
 from affiant.onchain.errors import ChainUnavailableError
 from affiant.onchain.evidence import EvidenceBundle

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from affiant.agents.config import LogSection
+from affiant.agents.durable.journal import Entry, JournalError
 from affiant.agents.errors import NodeRefusedError, NodeUnavailableError
-from affiant.agents.journal import Entry, JournalError
-from affiant.agents.logs import CORRELATION, SECRET, JsonFormatter, open_log
-from affiant.agents.metrics import ChainFigures, MetricsObserver, error_label
-from affiant.agents.observer import ObservedJournal, Observers
-from affiant.agents.progress import Progress, RunResult
+from affiant.agents.observing.logs import CORRELATION, SECRET, JsonFormatter, open_log
+from affiant.agents.observing.metrics import ChainFigures, MetricsObserver, error_label
+from affiant.agents.observing.observer import ObservedJournal, Observers
+from affiant.agents.running.progress import Progress, RunResult
+from affiant.agents.settings.config import LogSection
 from affiant.encoding import Digest, to_hex
 from affiant.errors import AffiantError
 from affiant.onchain.errors import ChainUnavailableError

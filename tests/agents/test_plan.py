@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.plan import MAX_ACTIONS, Plan, parse_plan, plan_schema
-from affiant.agents.plan_errors import (
+from affiant.agents.programs.plan import MAX_ACTIONS, Plan, parse_plan, plan_schema
+from affiant.agents.programs.plan_errors import (
     PlanActionCountError,
     PlanActionUnknownError,
     PlanArgumentError,

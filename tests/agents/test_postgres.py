@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sql
 
-from affiant.agents.checkpoints import CheckpointRefusedError, Checkpoints
-from affiant.agents.database import Database, JournalError
-from affiant.agents.graph import AgentGraph
-from affiant.agents.journal import Entry, Journal
-from affiant.agents.lock import AgentLockedError, lock_beside
-from affiant.agents.progress import Progress
+from affiant.agents.durable.checkpoints import CheckpointRefusedError, Checkpoints
+from affiant.agents.durable.database import Database, JournalError
+from affiant.agents.durable.journal import Entry, Journal
+from affiant.agents.durable.lock import AgentLockedError, lock_beside
+from affiant.agents.running.graph import AgentGraph
+from affiant.agents.running.progress import Progress
 from affiant.encoding import keccak256
 
 pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
@@ -188,8 +188,8 @@ def test_a_pickle_in_the_servers_tables_is_refused(url: str):
 
 HOLDER = """
 import sys, time
-from affiant.agents.database import Database
-from affiant.agents.lock import lock_beside
+from affiant.agents.durable.database import Database
+from affiant.agents.durable.lock import lock_beside
 lock = lock_beside(Database(sys.argv[1]), names=["m", "o"])
 lock.take()
 print("held", flush=True)
@@ -252,7 +252,7 @@ def test_an_agent_lives_on_a_server(url: str, world, node_url, tmp_path):
     waiting = agent.run_once()
     assert waiting.waits_for == "approval", waiting.error
     agent.close()
-    from affiant.agents.approvals import Approvals
+    from affiant.agents.durable.approvals import Approvals
 
     database = world.closing(Database(url))
     person = Approvals(database, mandate=world.mandate.id, clock=lambda: 1.0)

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.plan_errors import RequestError
-from affiant.agents.prompt import MAX_PROMPT_CHARS, chat_messages, render_prompt
+from affiant.agents.programs.plan_errors import RequestError
+from affiant.agents.programs.prompt import (
+    MAX_PROMPT_CHARS,
+    chat_messages,
+    render_prompt,
+)
 
 REQUEST: dict[str, Any] = {
     "format": "affiant-request/2",

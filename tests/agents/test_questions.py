@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.check import check_decision
-from affiant.agents.decide import decide
+from affiant.agents.deciding.decide import decide
 from affiant.agents.errors import DerivationMismatchError, ProgramDefinitionError
-from affiant.agents.program import Program
-from affiant.agents.questions import (
+from affiant.agents.programs.program import Program
+from affiant.agents.programs.questions import (
     MAX_ANSWER_CHARS,
     MAX_QUESTIONS,
     Question,
@@ -21,6 +20,7 @@ from affiant.agents.questions import (
     parse_questions,
     stated_answers,
 )
+from affiant.agents.running.check import check_decision
 from affiant.encoding import canonical_json, keccak256
 from affiant.errors import MalformedError
 from affiant.inference.receipt import receipts_hash, tokens_hash

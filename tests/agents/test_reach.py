@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affiant.agents.loading import load_agent_class
-from affiant.agents.plan import Plan
-from affiant.agents.questions import Question
-from affiant.agents.reach import Reach, Situation, changes_of, find_reach
-from affiant.agents.request import PreviousSummary
+from affiant.agents.deciding.reach import Reach, Situation, changes_of, find_reach
+from affiant.agents.programs.plan import Plan
+from affiant.agents.programs.questions import Question
+from affiant.agents.programs.request import PreviousSummary
+from affiant.agents.settings.loading import load_agent_class
 from affiant.demo.stage import make_mandate
 from affiant.encoding import keccak256
 from affiant.errors import RejectedError

@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.check import check_decision
-from affiant.agents.decide import decide
-from affiant.agents.derive import derive_previous
+from affiant.agents.deciding.decide import decide
+from affiant.agents.deciding.derive import derive_previous
 from affiant.agents.errors import DerivationMismatchError, PreviousMissingError
-from affiant.agents.plan import Plan
-from affiant.agents.plan_errors import RequestError
-from affiant.agents.refused_plan import (
+from affiant.agents.programs.plan import Plan
+from affiant.agents.programs.plan_errors import RequestError
+from affiant.agents.programs.refused_plan import (
     MAX_REFUSAL_CHARS,
     plan_section,
     plan_text,
     refusal_words,
     stated_refusal,
 )
-from affiant.agents.request import PreviousSummary
+from affiant.agents.programs.request import PreviousSummary
+from affiant.agents.running.check import check_decision
 from affiant.errors import MalformedError
 from affiant.inference.receipt import receipts_hash
 from affiant.onchain.decision import bounds_hash, calls_hash

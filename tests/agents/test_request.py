@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.plan_errors import RequestError
-from affiant.agents.request import (
+from affiant.agents.programs.plan_errors import RequestError
+from affiant.agents.programs.request import (
     MAX_DEVIATION_BPS,
     MAX_OBJECTIVE_CHARS,
     PreviousSummary,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiant.agents.plan_errors import RequestError
-from affiant.agents.prompt import render_prompt
-from affiant.agents.request_fields import nudges, request_fields, shown_fields
+from affiant.agents.programs.plan_errors import RequestError
+from affiant.agents.programs.prompt import render_prompt
+from affiant.agents.programs.request_fields import nudges, request_fields, shown_fields
 from affiant.encoding import canonical_json
 
 SHARE = {"total": 66, "wallet": 66, "supplied": 0, "debt": 0}

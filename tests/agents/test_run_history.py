@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from affiant.agents.journal import Entry
-from affiant.agents.run_history import MAX_WHY_CHARS, runs_of
+from affiant.agents.durable.journal import Entry
+from affiant.agents.durable.run_history import MAX_WHY_CHARS, runs_of
 from affiant.encoding import Digest
 
 MANDATE, DIGEST = Digest(b"\1" * 32), Digest(b"\2" * 32)

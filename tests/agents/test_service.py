@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from affiant.agents.decide import decide
+from affiant.agents.deciding.decide import decide
 from affiant.agents.errors import NotServedError
-from affiant.agents.node import Node
-from affiant.agents.node_client import NodeClient
-from affiant.agents.program import Program
-from affiant.agents.service import MAX_QUESTION_BYTES, NodeServer
+from affiant.agents.nodes.node import Node
+from affiant.agents.nodes.node_client import NodeClient
+from affiant.agents.nodes.service import MAX_QUESTION_BYTES, NodeServer
+from affiant.agents.programs.program import Program
 from affiant.encoding import keccak256, to_hex
 from affiant.onchain.evidence import EvidenceBundle
 

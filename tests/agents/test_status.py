@@ -15,12 +15,12 @@ from commands import affiant_here
 from eth_account import Account
 from rich.console import Console
 
-from affiant.agents.config import agent_reference, load_config
-from affiant.agents.journal import Entry, Journal
-from affiant.agents.loading import load_agent_class
-from affiant.agents.metrics import MetricsObserver
-from affiant.agents.preflight import Check, check_agent
-from affiant.agents.status import AgentStatus, StatusReader
+from affiant.agents.durable.journal import Entry, Journal
+from affiant.agents.observing.metrics import MetricsObserver
+from affiant.agents.observing.status import AgentStatus, StatusReader
+from affiant.agents.settings.config import agent_reference, load_config
+from affiant.agents.settings.loading import load_agent_class
+from affiant.agents.settings.preflight import Check, check_agent
 from affiant.cli.status_view import status_screen
 from affiant.encoding import Digest, canonical_json, to_hex
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiant.agents.toml_places import Path, Place, toml_places
+from affiant.agents.settings.toml_places import Path, Place, toml_places
 
 TEXT = '''# a comment = with an equals sign
 top = "x"   # [not.a.section]

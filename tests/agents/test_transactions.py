@@ -16,8 +16,8 @@ import pytest
 from eth_account import Account
 
 from affiant.agents.errors import SlotSentError
-from affiant.agents.outbox import SendingPolicy
-from affiant.agents.submit import Outgoing
+from affiant.agents.sending.outbox import SendingPolicy
+from affiant.agents.sending.submit import Outgoing
 from affiant.encoding import digest_from_hex, keccak256
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import CallRequest, Fees

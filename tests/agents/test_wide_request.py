@@ -8,10 +8,10 @@ from typing import Any
 import fuzz_seeds
 import pytest
 
-from affiant.agents.plan_errors import RequestError
-from affiant.agents.prompt import chat_messages, render_prompt
-from affiant.agents.request import build_request
-from affiant.agents.request_fields import shown_fields
+from affiant.agents.programs.plan_errors import RequestError
+from affiant.agents.programs.prompt import chat_messages, render_prompt
+from affiant.agents.programs.request import build_request
+from affiant.agents.programs.request_fields import shown_fields
 from affiant.onchain.facts import (
     BorrowingFact,
     Facts,

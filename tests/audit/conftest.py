@@ -294,7 +294,7 @@ class Chronicle:
 @pytest.fixture(scope="module")
 def chronicle(_settled: Any, tmp_path_factory: Any) -> Chronicle:
     """Swap, hold, silence, supply, withdraw, and a swap that was never sent."""
-    from affiant.agents.decide import decide
+    from affiant.agents.deciding.decide import decide
 
     world, folder = _settled, tmp_path_factory.mktemp("audit")
     summary = {"root": to_hex(_world.MODEL)}

@@ -73,8 +73,8 @@ class EndorserStage:
 
     def sworn(self, text: str | None = None, **changes: Any) -> EvidenceBundle:
         """Return a decision of the newest slot, sworn anew by an honest node."""
-        from affiant.agents.answered import AnsweredSlots
-        from affiant.agents.decide import decide
+        from affiant.agents.deciding.answered import AnsweredSlots
+        from affiant.agents.deciding.decide import decide
 
         self.world.engine.text = self.world.swap if text is None else text
         serving = self.world.serving(

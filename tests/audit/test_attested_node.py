@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from affiant.agents.attest_settings import AttestSettings, open_attester
-from affiant.agents.attested import KeyAttestation
+from affiant.agents.deciding.attested import KeyAttestation
 from affiant.agents.errors import KeyNotAttestedError, NotServedError
-from affiant.agents.serve import open_keeper
+from affiant.agents.nodes.attest_settings import AttestSettings, open_attester
+from affiant.agents.nodes.serve import open_keeper
 from affiant.audit.auditor import audit_mandate
 from affiant.audit.result import Answer, AuditReport, Status, Verdict
 from affiant.encoding import canonical_json, keccak256
@@ -69,7 +69,7 @@ class Bench:
     def decide(
         self, mandate: Any, *, key: Any, attestation: Any, text: str = ""
     ) -> Any:
-        from affiant.agents.decide import decide
+        from affiant.agents.deciding.decide import decide
 
         world = self.world
         world.scenario.next_slot(mandate.cadence)
@@ -245,7 +245,7 @@ def test_the_gate_refuses_a_machine_that_was_refused_meanwhile(bench: Bench) -> 
 
 
 def test_a_node_swears_for_a_workload_that_the_mandate_names(bench: Bench) -> None:
-    from affiant.agents.decide import check_served
+    from affiant.agents.deciding.decide import check_served
 
     keeper = bench.keeper()
     key = keeper.first_key()

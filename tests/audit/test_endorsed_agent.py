@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.endorsed import Endorsers
 from affiant.agents.errors import EndorsementsLackingError, EndorsementsRefusedError
-from affiant.agents.service import NodeServer
+from affiant.agents.nodes.endorsed import Endorsers
+from affiant.agents.nodes.service import NodeServer
 from affiant.audit.endorser_service import EndorserServer
 from affiant.onchain.contract_errors import GateEndorsementsMissingError
 from affiant.onchain.mandate import Rung

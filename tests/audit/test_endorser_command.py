@@ -55,7 +55,7 @@ class Office:
     serving: Any
 
     def decide(self) -> EvidenceBundle:
-        from affiant.agents.decide import decide
+        from affiant.agents.deciding.decide import decide
 
         self.world.scenario.next_slot(self.world.mandate.cadence)
         self.world.scenario.refresh_feeds()
@@ -192,7 +192,7 @@ def test_what_cannot_be_had_ends_with_its_status(office: Office) -> None:
 
 
 def test_the_server_says_what_it_serves_and_stops_when_told(office: Office) -> None:
-    from affiant.agents.endorser_client import EndorserClient
+    from affiant.agents.nodes.endorser_client import EndorserClient
 
     process = subprocess.Popen(
         [sys.executable, "-m", "affiant.cli", "endorser", "--json"]

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.endorser_client import EndorserClient, collect_endorsements
 from affiant.agents.errors import EndorserRefusedError
-from affiant.agents.loading import load_agent_class
+from affiant.agents.nodes.endorser_client import EndorserClient, collect_endorsements
+from affiant.agents.settings.loading import load_agent_class
 from affiant.encoding import keccak256, parse_json, to_hex
 from affiant.onchain.checkpoint import Checkpoint
 from affiant.onchain.contract_errors import GateEndorsementsMissingError
@@ -55,7 +55,7 @@ class Planned:
         self.world.scenario.refresh_feeds()
 
     def decide(self) -> EvidenceBundle:
-        from affiant.agents.decide import decide
+        from affiant.agents.deciding.decide import decide
 
         return decide(
             program=self.program,
@@ -78,7 +78,7 @@ class Planned:
 
 @pytest.fixture(scope="module")
 def planned(_endorsable: Any, tmp_path_factory: Any) -> Iterator[Planned]:
-    from affiant.agents.serve import load_engine
+    from affiant.agents.nodes.serve import load_engine
     from affiant.inference.commitment import commit_model
     from affiant.inference.keys import create_keystore
 

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from affiant.agents.endorser_client import EndorserClient, collect_endorsements
 from affiant.agents.errors import EndorserRefusedError, EndorserUnavailableError
+from affiant.agents.nodes.endorser_client import EndorserClient, collect_endorsements
 from affiant.audit.desk import EndorserLimits
 from affiant.audit.endorser_service import EndorserServer
 from affiant.encoding import to_hex

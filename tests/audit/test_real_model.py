@@ -72,7 +72,7 @@ class Run:
 @pytest.fixture(scope="module")
 def run(_settled: Any, tmp_path_factory: Any) -> Run:
     # A real model needs torch: pure tests are collected without.
-    from affiant.agents.decide import decide
+    from affiant.agents.deciding.decide import decide
     from affiant.inference.commitment import commit_model
     from affiant.inference.transformers_engine import TransformersEngine
 

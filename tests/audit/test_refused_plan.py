@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.decide import decide
+from affiant.agents.deciding.decide import decide
 from affiant.audit.auditor import audit_mandate
 from affiant.audit.result import Kind, Status, Verdict
 from affiant.encoding import to_hex

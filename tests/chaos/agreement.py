@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from affiant.agents.journal import Journal
+from affiant.agents.durable.journal import Journal
 from affiant.encoding import to_hex
 from affiant.onchain.gate_events import EXECUTED_TOPIC, DecisionExecuted
 

@@ -35,7 +35,7 @@ from dying_agent import Orders, live  # noqa: E402
 from faulty_proxy import FaultyProxy  # noqa: E402
 from neighbours import neighbour  # noqa: E402
 
-from affiant.agents.journal import Journal  # noqa: E402
+from affiant.agents.durable.journal import Journal  # noqa: E402
 from affiant.encoding import to_hex  # noqa: E402
 from affiant.onchain.devnet import Devnet  # noqa: E402
 from affiant.onchain.gate_events import EXECUTED_TOPIC  # noqa: E402
@@ -116,7 +116,7 @@ class World:
     def __init__(self, folder: Path, *, seed: int, stack: ExitStack) -> None:
         """Start everything that is not killed."""
         # The tests' own small world; a scripted engine is the double in it.
-        from affiant.agents.service import NodeServer
+        from affiant.agents.nodes.service import NodeServer
 
         self.random = random.Random(seed)
         self.folder = folder

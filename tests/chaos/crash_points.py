@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from affiant.agents.journal import Entry, Journal
+from affiant.agents.durable.journal import Entry, Journal
 from affiant.onchain.chain import Chain
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_store import EvidenceStore

@@ -22,7 +22,7 @@ from crash_points import (
 from eth_account import Account
 
 from affiant.agents import Hold, Supply, Swap, VerifiedAgent, Withdraw
-from affiant.agents.node_client import NodeClient
+from affiant.agents.nodes.node_client import NodeClient
 from affiant.errors import AffiantError
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain

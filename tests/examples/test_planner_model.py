@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.prompt import render_prompt
+from affiant.agents.programs.prompt import render_prompt
 from affiant.encoding import canonical_json, keccak256, to_hex
 from affiant.inference.commitment import commit_model
 

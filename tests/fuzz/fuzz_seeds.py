@@ -19,11 +19,11 @@ from typing import Any
 from eth_abi.abi import encode
 from eth_keys.datatypes import PrivateKey
 
-from affiant.agents.derive import derive_plan, derive_request
-from affiant.agents.features import Feature
-from affiant.agents.program import Program
-from affiant.agents.progress import Saved
-from affiant.agents.questions import Question
+from affiant.agents.deciding.derive import derive_plan, derive_request
+from affiant.agents.programs.features import Feature
+from affiant.agents.programs.program import Program
+from affiant.agents.programs.questions import Question
+from affiant.agents.running.progress import Saved
 from affiant.encoding import Digest, JsonValue, canonical_json, keccak256, to_hex
 from affiant.inference.chat.answer import (
     chunk,

@@ -14,17 +14,17 @@ from typing import Any
 
 import fuzz_seeds as seeds
 
-from affiant.agents.checkpoints import FORMAT as CHECKPOINT
-from affiant.agents.checkpoints import CanonicalSerializer
-from affiant.agents.config import AgentConfig
-from affiant.agents.config_file import parse_toml
-from affiant.agents.features import Feature, parse_features
-from affiant.agents.plan import parse_plan
-from affiant.agents.program import Program
-from affiant.agents.progress import Saved
-from affiant.agents.questions import stated_answers
-from affiant.agents.refusal_words import words_of_refusal
-from affiant.agents.service import parse_question
+from affiant.agents.durable.checkpoints import FORMAT as CHECKPOINT
+from affiant.agents.durable.checkpoints import CanonicalSerializer
+from affiant.agents.nodes.refusal_words import words_of_refusal
+from affiant.agents.nodes.service import parse_question
+from affiant.agents.programs.features import Feature, parse_features
+from affiant.agents.programs.plan import parse_plan
+from affiant.agents.programs.program import Program
+from affiant.agents.programs.questions import stated_answers
+from affiant.agents.running.progress import Saved
+from affiant.agents.settings.config import AgentConfig
+from affiant.agents.settings.config_file import parse_toml
 from affiant.audit.check_evidence import (
     check_manifests,
     check_request,

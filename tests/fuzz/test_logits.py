@@ -17,8 +17,8 @@ import fuzz_seeds
 import numpy as np
 import pytest
 
-from affiant.agents.plan import plan_schema
-from affiant.agents.program import Program
+from affiant.agents.programs.plan import plan_schema
+from affiant.agents.programs.program import Program
 from affiant.encoding import canonical_json, keccak256
 from affiant.errors import AffiantError, MalformedError
 from affiant.inference.engine import Prefill, check_generation, check_prefill

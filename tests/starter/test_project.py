@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from neighbours import neighbour
 
-from affiant.agents.config import load_config
-from affiant.agents.loading import load_agent_class
+from affiant.agents.settings.config import load_config
+from affiant.agents.settings.loading import load_agent_class
 from affiant.starter.project import PLACES, ProjectError, class_of, write_project
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -63,8 +63,8 @@ def register(
     as_json: Json = False,
 ) -> None:
     """Bind a key to what it serves, quote it, and register it; run this in the TD."""
-    from affiant.agents.attest_settings import open_attester
-    from affiant.agents.config import read_password
+    from affiant.agents.nodes.attest_settings import open_attester
+    from affiant.agents.settings.config import read_password
     from affiant.inference.keys import NodeKey
 
     settings = options.attest_settings(
@@ -131,7 +131,7 @@ def refresh(
     as_json: Json = False,
 ) -> None:
     """Tell the verifier what Intel has issued since; anybody may."""
-    from affiant.agents.attest_settings import (
+    from affiant.agents.nodes.attest_settings import (
         load_workload,
         open_payer,
         refresh_source,
@@ -188,7 +188,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what a quote says, or what the chain says of a key; nothing is verified."""
-    from affiant.agents.attest_settings import load_workload
+    from affiant.agents.nodes.attest_settings import load_workload
     from affiant.inference.attestation.quote import TdxQuote
     from affiant.onchain.attestation.client import TdxAttestationClient
     from affiant.onchain.attestation.shown import shown_quote
@@ -253,7 +253,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Verify a quote with `dcap-qvl`, under Intel's root, at any time."""
-    from affiant.agents.attest_settings import collateral_source, load_workload
+    from affiant.agents.nodes.attest_settings import collateral_source, load_workload
     from affiant.inference.attestation.quote import TdxQuote
     from affiant.inference.attestation.verify import STATUSES, Policy, verify_quote
     from affiant.onchain.attestation.attesting import require_measured
@@ -308,7 +308,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Say what stops attestation from working here, and what to do about it."""
-    from affiant.agents.attest_settings import provider_finding
+    from affiant.agents.nodes.attest_settings import provider_finding
     from affiant.inference.attestation.collateral import Collateral
     from affiant.onchain.attestation.doctor import diagnose
 

@@ -10,7 +10,7 @@ import typer
 from affiant.errors import MalformedError
 
 if TYPE_CHECKING:
-    from affiant.agents.attest_settings import AttestSettings
+    from affiant.agents.nodes.attest_settings import AttestSettings
 
 PCS = "https://api.trustedservices.intel.com"
 
@@ -67,7 +67,7 @@ def attest_settings(
     Raises:
         typer.BadParameter: names what is missing or mistyped.
     """
-    from affiant.agents.attest_settings import AttestSettings
+    from affiant.agents.nodes.attest_settings import AttestSettings
     from affiant.onchain.mandate import parse_address
 
     if workload is None or payer is None:

@@ -43,7 +43,7 @@ def deploy(
 
     Addresses follow from the root alone: the same on every chain, whoever pays.
     """
-    from affiant.agents.attest_settings import read_dev_root
+    from affiant.agents.nodes.attest_settings import read_dev_root
     from affiant.onchain.attestation.client import TdxAttestationClient
     from affiant.onchain.attestation.deploy import (
         INTEL_ROOT_KEY_HASH,
@@ -225,7 +225,7 @@ def workload(
 
 
 def _report(quote: Path | None, quotes: str, dev_seed: Path | None) -> TdReport:
-    from affiant.agents.attest_settings import quote_provider
+    from affiant.agents.nodes.attest_settings import quote_provider
     from affiant.inference.attestation.quote import MAX_QUOTE_BYTES, TdxQuote
     from affiant.inference.attestation.quoting import REPORT_DATA_BYTES, fresh_quote
 

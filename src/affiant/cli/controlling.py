@@ -20,8 +20,8 @@ import typer
 from affiant.encoding import to_hex
 
 if TYPE_CHECKING:
-    from affiant.agents.approvals import Answer, Approvals
-    from affiant.agents.commands import Command, Commands
+    from affiant.agents.durable.approvals import Answer, Approvals
+    from affiant.agents.durable.commands import Command, Commands
 
 Config = Annotated[Path, typer.Argument(help="The agent's TOML file.")]
 DigestOf = Annotated[
@@ -39,10 +39,10 @@ class _Opened:
 def _opened(config: Path) -> Iterator[_Opened]:
     import time
 
-    from affiant.agents.approvals import Approvals
-    from affiant.agents.commands import Commands
-    from affiant.agents.config import load_config, load_mandate
-    from affiant.agents.database import Database
+    from affiant.agents.durable.approvals import Approvals
+    from affiant.agents.durable.commands import Commands
+    from affiant.agents.durable.database import Database
+    from affiant.agents.settings.config import load_config, load_mandate
 
     settings = load_config(config)
     mandate = load_mandate(settings.mandate.file).id

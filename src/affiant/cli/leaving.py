@@ -40,7 +40,7 @@ def leave(
 
     It asks no node, no registry and no gate; nothing is sold.
     """
-    from affiant.agents.config import load_book
+    from affiant.agents.settings.config import load_book
     from affiant.onchain.account import AccountClient
     from affiant.onchain.mandate import parse_address
     from affiant.onchain.unwind import NothingLeftError, plan_exit

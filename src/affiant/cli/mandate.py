@@ -48,7 +48,7 @@ def mandate_show(
     mandate: MandateFile, book: Book, block_seconds: BlockSeconds = None
 ) -> None:
     """Say in plain words what a mandate permits, and the most that it can cost."""
-    from affiant.agents.config import load_book, load_mandate
+    from affiant.agents.settings.config import load_book, load_mandate
 
     _show(load_mandate(mandate), load_book(book), block_seconds)
 
@@ -61,7 +61,7 @@ def mandate_worst_case(
     as_json: AsJson = False,
 ) -> None:
     """Say the most that a hostile operator, node and model together can take."""
-    from affiant.agents.config import load_book, load_mandate
+    from affiant.agents.settings.config import load_book, load_mandate
     from affiant.onchain.rule_limits import known_rules, rule_limits
     from affiant.onchain.words_proof import dollars
     from affiant.onchain.worst_case import worst_case
@@ -101,7 +101,7 @@ def mandate_diff_command(
     new: Annotated[Path, typer.Argument(help="The mandate that is to be.")],
 ) -> None:
     """Say what changed between two mandates, and which changes permit more."""
-    from affiant.agents.config import load_mandate
+    from affiant.agents.settings.config import load_mandate
     from affiant.onchain.mandate_diff import mandate_diff
 
     before, after = load_mandate(old), load_mandate(new)
@@ -123,7 +123,7 @@ def mandate_grant(
     safe_batch: Batch = None,
 ) -> None:
     """Show a mandate in words, ask the gate, and grant it as the account's owner."""
-    from affiant.agents.config import load_book, load_mandate
+    from affiant.agents.settings.config import load_book, load_mandate
     from affiant.onchain.contract_errors import decode_revert
     from affiant.onchain.errors import CallRevertedError
     from affiant.onchain.gate import GateClient
@@ -176,7 +176,7 @@ def mandate_revoke(
     safe_batch: Batch = None,
 ) -> None:
     """Take a mandate back, at once and for good, as the account's owner."""
-    from affiant.agents.config import load_book, load_mandate
+    from affiant.agents.settings.config import load_book, load_mandate
     from affiant.encoding import digest_from_hex
     from affiant.onchain.gate import GateClient
 

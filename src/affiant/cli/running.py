@@ -112,7 +112,7 @@ def node(
     validity: options.Validity = options.DAY,
 ) -> None:
     """Serve decisions: a mandate and a slot in, a signed decision out, nothing else."""
-    from affiant.agents.serve import NodeSettings, open_node
+    from affiant.agents.nodes.serve import NodeSettings, open_node
 
     if (keystore is None) == (attestation is None):
         raise typer.BadParameter("expected either --keystore or --attestation")
@@ -194,8 +194,8 @@ def agent_run(
     ] = False,
 ) -> None:
     """Run an agent: one decision per slot, until interrupted."""
-    from affiant.agents.config import agent_reference
-    from affiant.agents.loading import load_agent_class
+    from affiant.agents.settings.config import agent_reference
+    from affiant.agents.settings.loading import load_agent_class
 
     runner = load_agent_class(agent_reference(config, agent)).from_config(config)
     try:
@@ -273,7 +273,7 @@ def key_new(
     ] = "AFFIANT_NODE_PASSWORD",
 ) -> None:
     """Make a key for a node or an operator, encrypted in a keystore file."""
-    from affiant.agents.config import read_password
+    from affiant.agents.settings.config import read_password
     from affiant.inference.keys import create_keystore
 
     password = read_password(password_env).get_secret_value()

@@ -59,7 +59,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve chat completions to OpenAI's clients, each under a receipt and a key."""
-    from affiant.agents.config import read_password
+    from affiant.agents.settings.config import read_password
     from affiant.inference.keys import NodeKey
 
     if engine not in ("vllm", "transformers"):

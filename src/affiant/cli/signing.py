@@ -65,7 +65,7 @@ def signer(
         typer.BadParameter: there is none.
         ConfigError, KeystoreError, KeystorePasswordError.
     """
-    from affiant.agents.config import read_password
+    from affiant.agents.settings.config import read_password
     from affiant.inference.keys import unlock_keystore
 
     if keystore is None:

@@ -17,9 +17,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from affiant.agents.one_line import one_line
-from affiant.agents.run_history import Run
-from affiant.agents.status import AgentStatus, OnChain
+from affiant.agents.durable.run_history import Run
+from affiant.agents.observing.status import AgentStatus, OnChain
+from affiant.agents.programs.one_line import one_line
 from affiant.encoding import to_hex
 from affiant.onchain.words_proof import dollars, duration
 

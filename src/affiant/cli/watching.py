@@ -18,7 +18,7 @@ from affiant.cli.console import EXIT_REJECTED, EXIT_UNAVAILABLE
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from affiant.agents.preflight import Check
+    from affiant.agents.settings.preflight import Check
 
 Config = Annotated[Path, typer.Argument(help="The agent's TOML file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -43,7 +43,7 @@ def agent_check(config: Config, agent: Agent = None, as_json: AsJson = False) ->
 
     Exit status 1 where something is refused, 3 where somebody does not answer.
     """
-    from affiant.agents.preflight import check_agent
+    from affiant.agents.settings.preflight import check_agent
 
     checks = check_agent(config, reference=agent)
     if as_json:
@@ -73,8 +73,8 @@ def status(
 
     Exit status 3 where something keeps it from acting now.
     """
-    from affiant.agents.config import load_config
-    from affiant.agents.status import StatusReader
+    from affiant.agents.observing.status import StatusReader
+    from affiant.agents.settings.config import load_config
     from affiant.cli.status_view import status_screen
 
     with closing(StatusReader(load_config(config), last=last)) as reader:
@@ -100,8 +100,8 @@ def watch(
     """
     from rich.live import Live
 
-    from affiant.agents.config import load_config
-    from affiant.agents.status import StatusReader
+    from affiant.agents.observing.status import StatusReader
+    from affiant.agents.settings.config import load_config
     from affiant.cli.status_view import status_screen
 
     def screen() -> RenderableType:

@@ -26,9 +26,9 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from affiant.agents import Program, VerifiedAgent
-from affiant.agents.journal import Journal
-from affiant.agents.loading import load_agent_class
-from affiant.agents.node_client import NodeClient
+from affiant.agents.durable.journal import Journal
+from affiant.agents.nodes.node_client import NodeClient
+from affiant.agents.settings.loading import load_agent_class
 from affiant.demo.errors import NodeStartError
 from affiant.encoding import Digest, canonical_json, digest_from_hex, keccak256
 from affiant.inference.commitment import ModelCommitment, commit_model

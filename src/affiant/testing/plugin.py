@@ -57,7 +57,7 @@ def agent_class(request: pytest.FixtureRequest) -> type[VerifiedAgent]:
             "or it takes the path for tests: --affiant-model=FOLDER",
             pytrace=False,
         )
-    from affiant.agents.loading import load_agent_class
+    from affiant.agents.settings.loading import load_agent_class
 
     return load_agent_class(str(request.config.rootpath / named))
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from affiant.agents.node_client import NodeClient
+from affiant.agents.nodes.node_client import NodeClient
 from affiant.demo.stage import (
     CADENCE,
     NODE,
@@ -161,9 +161,9 @@ def scripted_node(
     agent_class: type[VerifiedAgent], *, chain: LocalChain, folder: Path
 ) -> Iterator[ServedNode]:
     """Serve the program of `agent_class` with a scripted engine."""
-    from affiant.agents.answered import AnsweredSlots
-    from affiant.agents.decide import Serving
-    from affiant.agents.node import Node
+    from affiant.agents.deciding.answered import AnsweredSlots
+    from affiant.agents.deciding.decide import Serving
+    from affiant.agents.nodes.node import Node
     from affiant.onchain.evidence_store import EvidenceStore
 
     engine = ScriptedEngine()
@@ -328,7 +328,7 @@ def make_agent(
     Args:
         changes: to the arguments of its constructor.
     """
-    from affiant.agents.journal import Journal
+    from affiant.agents.durable.journal import Journal
     from affiant.onchain.evidence_store import EvidenceStore
 
     parts: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """A node over HTTP on loopback, with nothing but the standard library.
 
-For tests only: it answers what `affiant.agents.service` answers, so that an agent under
-test talks to its node as it always does, and it has none of that service's limits.
+For tests only: it answers what `affiant.agents.nodes.service` answers, so that an agent
+under test talks to its node as it always does, with none of that service's limits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from affiant.errors import AffiantError, UnavailableError
 from affiant.onchain.mandate import Mandate, object_fields
 
 if TYPE_CHECKING:
-    from affiant.agents.node import Node
+    from affiant.agents.nodes.node import Node
 
 MAX_QUESTION_BYTES = 256 * 1024
 """Largest question read, in bytes."""

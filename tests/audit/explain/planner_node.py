@@ -17,17 +17,17 @@ from typing import Any
 
 from eth_account import Account
 
-from affiant.agents.derive import (
+from affiant.agents.deciding.derive import (
     derive_consequences,
     derive_plan,
     derive_prompt,
     derive_request,
     derive_seed,
 )
-from affiant.agents.loading import load_agent_class
-from affiant.agents.questions import Question, answer_of
-from affiant.agents.refused_plan import plan_section
-from affiant.agents.request import PreviousSummary
+from affiant.agents.programs.questions import Question, answer_of
+from affiant.agents.programs.refused_plan import plan_section
+from affiant.agents.programs.request import PreviousSummary
+from affiant.agents.settings.loading import load_agent_class
 from affiant.demo.stage import make_mandate
 from affiant.encoding import Digest, keccak256, to_hex
 from affiant.errors import RejectedError

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from affiant.agents.questions import Question
+from affiant.agents.programs.questions import Question
 from affiant.audit.explain.explain import exit_code
 from affiant.audit.explain.phrases import close_call
 from affiant.audit.explain.result import Explanation
@@ -297,7 +297,7 @@ def independent(node: Any, bundle: EvidenceBundle, sampling: Sampling) -> Any:
     program = bundle.content("manifests")["program"]
     seed = None
     if sampling.temperature is not None:
-        from affiant.agents.derive import derive_seed
+        from affiant.agents.deciding.derive import derive_seed
 
         seed = derive_seed(
             sampling,

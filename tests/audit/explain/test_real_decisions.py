@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from affiant.agents.loading import load_agent_class
+from affiant.agents.settings.loading import load_agent_class
 from affiant.audit.evidence_file import verified_evidence
 from affiant.audit.explain.explain import Wishes, exit_code, explain_bundle
 from affiant.audit.explain.result import Explanation
@@ -58,7 +58,7 @@ class Made:
 
 def decide_with(engine: Any, world: Any, folder: Path) -> Made:
     """Let the rebalancer's node decide at `PRICES`, and execute what has calls."""
-    from affiant.agents.decide import decide
+    from affiant.agents.deciding.decide import decide
     from affiant.inference.commitment import commit_model
 
     commitment = commit_model(PLANNER)

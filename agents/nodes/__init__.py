@@ -1,0 +1,1 @@
+"""Nodes and endorsers over HTTP: serving, asking, and keys kept attested."""

@@ -1,0 +1,1 @@
+"""Who is told of an agent's runs: logs, metrics, status."""

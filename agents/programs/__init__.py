@@ -1,0 +1,1 @@
+"""What an agent asks and may answer: program, request, prompt and plan."""

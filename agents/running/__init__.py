@@ -1,0 +1,1 @@
+"""One run after another: steps, their order, approval and recovery."""

@@ -1,0 +1,1 @@
+"""A decision's transaction: sent once, replaced under one nonce, settled."""

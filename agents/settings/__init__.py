@@ -1,0 +1,1 @@
+"""An agent's configuration file, its class, and whether all it names is there."""
