@@ -26,6 +26,7 @@ from affiant.inference.engine import (
     check_generation,
     check_prefill,
 )
+from affiant.inference.environment import require_plain_environment
 from affiant.inference.errors import AbandonedError, EngineUnavailableError
 from affiant.inference.fingerprint import FINGERPRINT
 from affiant.inference.grammar import grammar_manifest
@@ -74,10 +75,12 @@ class TransformersEngine(LoadedModel):
 
         Raises:
             ModelFileMissingError: there is no such model.
-            EngineUnavailableError: transformers did not load it.
+            EngineUnavailableError: transformers did not load it, or the environment
+                holds a switch that changes its numbers.
         """
         if dtype not in DTYPES:
             raise ValueError(f"dtype: got {dtype!r}, expected one of {sorted(DTYPES)}")
+        require_plain_environment("transformers")
         folder = model_folder(model, revision=revision)
         tokenizer = ModelTokenizer(folder)
         torch.set_num_threads(threads)

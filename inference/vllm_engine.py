@@ -26,6 +26,7 @@ from affiant.inference.engine import (
     check_generation,
     check_prefill,
 )
+from affiant.inference.environment import require_plain_environment
 from affiant.inference.errors import (
     AbandonedError,
     EngineUnavailableError,
@@ -72,8 +73,10 @@ class VllmEngine(LoadedModel):
 
         Raises:
             ModelFileMissingError: there is no such model.
-            EngineUnavailableError: vLLM is not installed or did not start.
+            EngineUnavailableError: vLLM is not installed or did not start, or the
+                environment holds a switch that changes its numbers.
         """
+        require_plain_environment("vllm")
         settings = settings or VllmSettings()
         folder = model_folder(model, revision=revision)
         tokenizer = ModelTokenizer(folder)

@@ -109,7 +109,8 @@ def vllm_manifest(config: Any, runner: Any, *, threads: int) -> EngineManifest:
         tensor_parallel=int(config.parallel_config.tensor_parallel_size),
         pipeline_parallel=int(config.parallel_config.pipeline_parallel_size),
         threads=threads,
-        execution="eager",
+        execution="eager" if config.model_config.enforce_eager else "graphs",
+        # Its switch is one of those that `affiant.inference.environment` refuses.
         batch_invariant=False,
         grammar=grammar_manifest(),
         sampler=SAMPLER,
