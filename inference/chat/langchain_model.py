@@ -106,30 +106,41 @@ class VerifiedChatModel(BaseChatModel):
         self,
         schema: dict[str, Any] | type,
         *,
-        include_raw: bool = False,
+        include_raw: bool = True,
         method: str = "json_schema",
         strict: bool | None = True,
+        unsafe_drop_receipt: bool = False,
         **more: Any,
     ) -> Runnable[LanguageModelInput, Any]:
         """Return a runnable whose answers have the form of `schema`, by the grammar.
 
-        With `include_raw` the message, and so the completion, is in the result; without
-        it only callbacks see them.
+        It returns `raw`, `parsed` and `parsing_error`: the message, and so the
+        completion, stays with the value.
 
         Args:
             schema: a pydantic class, a TypedDict or a JSON schema.
-            include_raw: return `raw`, `parsed` and `parsing_error`.
+            include_raw: false returns the parsed value alone, which nobody can check
+                later; it takes `unsafe_drop_receipt` as well.
             method: `json_schema`, the only one.
             strict: true; the grammar leaves no choice.
+            unsafe_drop_receipt: the value alone will do; only callbacks see the
+                completion.
             more: nothing.
 
         Raises:
-            ValueError: another method, or further arguments.
+            ValueError: another method, further arguments, or a receipt that would be
+                dropped unasked.
         """
         if method != "json_schema" or strict is False or more:
             raise ValueError(
                 f"structured output: got method={method!r}, strict={strict}, {more}, "
                 "expected method='json_schema', strict=True and nothing else"
+            )
+        if include_raw == unsafe_drop_receipt:
+            raise ValueError(
+                f"structured output: got include_raw={include_raw} and "
+                f"unsafe_drop_receipt={unsafe_drop_receipt}, expected one of them: the "
+                "parsed value alone carries no receipt"
             )
         wanted = convert_to_json_schema(schema)
         llm = self.bind(

@@ -31,7 +31,7 @@ from affiant.inference.chat.errors import (
 )
 from affiant.inference.chat.pieces import TextPieces
 from affiant.inference.chat.prompt import prompt_ids
-from affiant.inference.chat.request import ChatRequest
+from affiant.inference.chat.request import EXTENSION, ChatRequest
 from affiant.inference.engine import Engine
 from affiant.inference.errors import (
     AbandonedError,
@@ -61,6 +61,9 @@ class ChatLimits:
     """Longest that a request takes, from when it was read."""
     check_bytes: int = 4 * 2**30
     """Memory that the self-checks of all running requests may take together."""
+    windows: int = 64
+    """Most windows of an answer that is released early: each takes a prefill of its
+    own, and leads the grammar through all tokens before it once more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +153,7 @@ class ChatNode:
         Raises:
             ModelUnknownError: another model is asked for.
             ContextExceededError: prompt and answer do not fit.
+            ChatRequestError: more tokens or more windows than this node takes on.
             TextRefusedError: the model's chat template does not take the messages.
             ChatRequestError and others: as `ChatRequest.from_json`.
         """
@@ -171,11 +175,15 @@ class ChatNode:
             raise ContextExceededError(
                 got=len(ids) + (wanted or 1), limit=self.engine.max_context
             )
-        return Asked(
-            request=request,
-            prompt_ids=tuple(ids),
-            max_tokens=wanted or min(room, self.limits.max_tokens),
-        )
+        most = wanted or min(room, self.limits.max_tokens)
+        least_window = -(-most // self.limits.windows)
+        if request.window is not None and request.window < least_window:
+            raise ChatRequestError(
+                f"{EXTENSION}.release",
+                got=f"{request.window} for an answer of up to {most} tokens",
+                expected=f"at least {least_window}, or fewer tokens",
+            )
+        return Asked(request=request, prompt_ids=tuple(ids), max_tokens=most)
 
     def require_room(self) -> None:
         """Refuse when there is no room for another request.

@@ -117,6 +117,12 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str, str | None]] = {
         "invalid_value",
         "max_completion_tokens",
     ),
+    "a prefill for every token": (
+        {"stream": True, "max_tokens": 130, "affiant": {"release": 2}},
+        400,
+        "invalid_value",
+        "affiant.release",
+    ),
     "a long prompt": (
         {"messages": [{"role": "user", "content": "x" * 900_000}]},
         400,

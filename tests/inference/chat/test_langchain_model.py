@@ -181,14 +181,15 @@ def test_structured_output_with_and_without_the_message(
     server: ChatServer, trust: Trust, form: Any
 ) -> None:
     model = model_of(server, temperature=0, max_tokens=120)
-    both = model.with_structured_output(form, include_raw=True).invoke(ASKED)
+    both = model.with_structured_output(form).invoke(ASKED)
     assert both["parsing_error"] is None
     completion = verify_message(both["raw"], trust=trust)
     assert completion.schema is not None
     seen = Seen()
-    parsed = model.with_structured_output(form).invoke(
-        ASKED, config={"callbacks": [seen]}
+    alone = model.with_structured_output(
+        form, include_raw=False, unsafe_drop_receipt=True
     )
+    parsed = alone.invoke(ASKED, config={"callbacks": [seen]})
     assert parsed == both["parsed"]
     assert isinstance(parsed, Step) == (form is Step)
     # Also where only the parsed value is returned, callbacks get the evidence.
@@ -199,7 +200,9 @@ def test_structured_output_with_and_without_the_message(
 def test_half_an_answer_is_not_parsed(server: ChatServer, trust: Trust) -> None:
     model = model_of(server, max_tokens=3)
     with pytest.raises(OutputParserException, match="length"):
-        model.with_structured_output(Step).invoke(ASKED)
+        model.with_structured_output(
+            Step, include_raw=False, unsafe_drop_receipt=True
+        ).invoke(ASKED)
     both = model.with_structured_output(Step, include_raw=True).invoke(ASKED)
     assert both["parsed"] is None
     assert isinstance(both["parsing_error"], OutputParserException)
@@ -332,6 +335,12 @@ def test_refuses_what_is_not_replayed(model: VerifiedChatModel) -> None:
         model.bind_tools([Step])
     with pytest.raises(ValueError, match="json_schema"):
         model.with_structured_output(Step, method="function_calling")
+    # Neither dropping the receipt unasked, nor asking for two things at once.
+    for include_raw, drop in ((False, False), (True, True)):
+        with pytest.raises(ValueError, match="receipt"):
+            model.with_structured_output(
+                Step, include_raw=include_raw, unsafe_drop_receipt=drop
+            )
 
 
 def test_options_of_one_call(model: VerifiedChatModel, trust: Trust) -> None:
