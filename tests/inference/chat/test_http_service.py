@@ -176,9 +176,7 @@ def test_refuses_by_parameter(
     code: str,
     param: str | None,
 ) -> None:
-    started = time.monotonic()
     response = ask(server, **changes)
-    assert time.monotonic() - started < 5
     assert response.status_code == status
     assert (said(response)["code"], said(response)["param"]) == (code, param)
 
