@@ -90,6 +90,7 @@ def decide(
     slot: int,
     serving: Serving,
     phases: Phases | None = None,
+    inferred: Callable[[Inference], None] = lambda _: None,
 ) -> EvidenceBundle:
     """Return the signed decision of `mandate` in `slot`, with its evidence.
 
@@ -104,6 +105,7 @@ def decide(
 
     Args:
         phases: where the time goes is added here; never part of evidence.
+        inferred: told each inference, once its self-check is over.
 
     Raises:
         NotServedError, NotLiveError, SlotRefusedError, PreviousMissingError,
@@ -157,6 +159,7 @@ def decide(
         previous=previous,
         serving=serving,
         phases=phases,
+        inferred=inferred,
     )
     # 6.
     with phases.phase("compile"):
@@ -197,6 +200,7 @@ def _ask(
     previous: PreviousSummary | None,
     serving: Serving,
     phases: Phases,
+    inferred: Callable[[Inference], None],
 ) -> tuple[Said, ...]:
     """Ask every question of the program, and for the plan."""
     said: list[Said] = []
@@ -236,6 +240,7 @@ def _ask(
             )
         for name, seconds in inference.timings.to_json().items():
             phases.add(name, seconds)
+        inferred(inference)
         said.append(Said(asked, inference))
         answers.append(answer_of(inference.text))
     return tuple(said)

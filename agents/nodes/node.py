@@ -19,8 +19,10 @@ from affiant.agents.deciding.attested import KeyAttestation
 from affiant.agents.deciding.decide import Serving, decide
 from affiant.agents.deciding.phases import Phases
 from affiant.agents.errors import DecisionTimeoutError, NodeBusyError, NotServedError
+from affiant.agents.nodes.node_info import ClaimedWorkload, NodeInfo, SelfChecks
 from affiant.agents.programs.program import Program
 from affiant.encoding import Digest, to_hex
+from affiant.inference.infer import Inference
 from affiant.inference.keys import NodeKey
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.evidence import EvidenceBundle
@@ -85,9 +87,26 @@ class Node:
         self._max_waiting = max_waiting
         self._decision_seconds = decision_seconds
         self._waiting = 0
+        self._checks = SelfChecks()
         self._lock = threading.Lock()
         # One thread for the engine's whole life: some engines are bound to theirs.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="affiant-decide")
+
+    @property
+    def info(self) -> NodeInfo:
+        """What the node tells whoever asks."""
+        serving = self.serving
+        by = serving.attestation
+        return NodeInfo(
+            key=serving.key.address,
+            model=serving.model,
+            engine=serving.engine.manifest.hash,
+            programs=tuple(self.programs),
+            attestation=(
+                None if by is None else ClaimedWorkload(by.client.address, by.workload)
+            ),
+            self_checks=self._checks,
+        )
 
     def decide(self, mandate: Mandate, *, slot: int) -> Decided:
         """Return the decision of `mandate` in `slot`, made now or before.
@@ -132,6 +151,13 @@ class Node:
 
     def _decide(self, program: Program, mandate: Mandate, slot: int) -> Decided:
         phases = Phases(time.monotonic)
+
+        def count(inference: Inference) -> None:
+            # Only the worker's thread does.
+            self._checks = self._checks.with_one(
+                prefills=inference.prefills, rollbacks=inference.rollbacks
+            )
+
         bundle = decide(
             program=program,
             book=self.book,
@@ -139,6 +165,7 @@ class Node:
             slot=slot,
             serving=self.serving,
             phases=phases,
+            inferred=count,
         )
         return Decided(bundle, MappingProxyType(phases.seconds))
 

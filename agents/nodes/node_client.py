@@ -18,11 +18,10 @@ from affiant.agents.errors import (
     NodeUnavailableError,
     WrongDecisionError,
 )
+from affiant.agents.nodes.node_info import NodeInfo
 from affiant.agents.nodes.refusal_words import words_of_refusal
 from affiant.encoding import (
-    Digest,
     canonical_json,
-    digest_from_hex,
     parse_json,
     to_hex,
 )
@@ -31,26 +30,13 @@ from affiant.http_exchange import HttpEndpoint
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_check import verify_evidence
 from affiant.onchain.evidence_frame import MAX_PLAIN_BYTES
-from affiant.onchain.mandate import Address, Mandate, object_fields, parse_address
+from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.permitted import may_permit
 
 MAX_SMALL_BYTES = 64 * 1024
 """Largest answer accepted where no bundle is expected, in bytes."""
 
-MAX_PROGRAMS = 256
-"""Most programs that a node may list."""
-
 _TIMING = re.compile(r"([a-z_]{1,32});dur=([0-9]{1,9}(?:\.[0-9]{1,6})?)")
-
-
-@dataclass(frozen=True)
-class NodeInfo:
-    """What a node says about itself (unsworn)."""
-
-    key: Address
-    model: Digest
-    engine: Digest
-    programs: tuple[Digest, ...]
 
 
 @dataclass(frozen=True)
@@ -97,24 +83,7 @@ class NodeClient:
         """
         _, body = self._ask("GET", "/v1/node", limit=MAX_SMALL_BYTES)
         value = parse_json(body, what="node", max_bytes=MAX_SMALL_BYTES)
-        item = object_fields(
-            value, what="node", names=["key", "model", "engine", "programs"]
-        )
-        programs = item["programs"]
-        if not isinstance(programs, list) or len(programs) > MAX_PROGRAMS:
-            raise MalformedError(
-                "node.programs",
-                got=type(programs).__name__,
-                expected=f"a list of at most {MAX_PROGRAMS}",
-            )
-        return NodeInfo(
-            key=parse_address(item["key"], what="node.key"),
-            model=digest_from_hex(item["model"], what="node.model"),
-            engine=digest_from_hex(item["engine"], what="node.engine"),
-            programs=tuple(
-                digest_from_hex(program, what="node.programs") for program in programs
-            ),
-        )
+        return NodeInfo.from_json(value)
 
     def decide(
         self, mandate: Mandate, *, slot: int, chain_id: int, gate: Address

@@ -31,7 +31,7 @@ from affiant.agents.nodes.http_server import (
 )
 from affiant.agents.nodes.key_keeper import KeyKeeper
 from affiant.agents.nodes.node import Node
-from affiant.encoding import JsonValue, canonical_json, parse_json, to_hex
+from affiant.encoding import canonical_json, parse_json
 from affiant.errors import AffiantError, MalformedError, UnavailableError
 from affiant.onchain.mandate import Mandate
 
@@ -85,29 +85,7 @@ def node_service(node: Node, *, body_seconds: float = BODY_SECONDS) -> Service:
         )
 
     def tell(_body: bytes) -> Answered:
-        serving = node.serving
-        by = serving.attestation
-        attested: dict[str, JsonValue] = (
-            {}
-            if by is None
-            else {
-                "attestation": {
-                    "contract": by.client.address,
-                    "workload": to_hex(by.workload),
-                }
-            }
-        )
-        return Answered(
-            canonical_json(
-                {
-                    "key": serving.key.address,
-                    "model": to_hex(serving.model),
-                    "engine": to_hex(serving.engine.manifest.hash),
-                    "programs": [to_hex(program) for program in node.programs],
-                    **attested,
-                }
-            )
-        )
+        return Answered(canonical_json(node.info.to_json()))
 
     return Service(
         what="question",

@@ -37,6 +37,7 @@ from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import NATIVE, Address, Mandate
+from affiant.onchain.permitted import names_key, names_workload
 
 Verdict = Literal["ok", "warning", "refused", "unavailable", "not looked at"]
 """`warning`: a run could begin, but somebody should look at this."""
@@ -222,9 +223,17 @@ def _node(url: str, mandate: Mandate | None) -> Iterator[Check]:
             "refused",
             f"got {len(said.programs)} others, expected {to_hex(mandate.program)}",
         )
-    permitted = [permit.key for permit in mandate.nodes]
-    if said.key not in permitted and not mandate.workloads:
-        detail = f"got {said.key}, expected one of {permitted}"
+    by = said.attestation
+    if not names_key(mandate, said.key) and not (
+        by is not None
+        and names_workload(mandate, contract=by.contract, workload=by.workload)
+    ):
+        claimed = "" if by is None else f", attested for {to_hex(by.workload)}"
+        permitted = [permit.key for permit in mandate.nodes]
+        detail = (
+            f"got {said.key}{claimed}, expected one of {permitted} or of the mandate's "
+            f"{len(mandate.workloads)} workloads"
+        )
         yield Check("key of the node", "refused", detail)
 
 

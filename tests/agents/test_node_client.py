@@ -10,6 +10,7 @@ import pytest
 
 from affiant.agents.errors import NodeRefusedError, NodeUnavailableError
 from affiant.agents.nodes.node_client import MAX_SMALL_BYTES, NodeClient
+from affiant.agents.nodes.node_info import ClaimedWorkload, SelfChecks
 from affiant.encoding import keccak256, to_hex
 from affiant.errors import MalformedError
 
@@ -18,7 +19,10 @@ GOOD = {
     "model": to_hex(keccak256(b"model")),
     "engine": to_hex(keccak256(b"engine")),
     "programs": [to_hex(keccak256(b"program"))],
+    "attestation": None,
+    "selfChecks": {"inferences": 3, "prefills": 4, "rollbacks": 1},
 }
+ATTESTED = {"contract": GOOD["key"], "workload": to_hex(keccak256(b"workload"))}
 
 
 def client(serve: Any, body: bytes, *, status: int = 200) -> NodeClient:
@@ -35,6 +39,14 @@ def test_reads_what_a_node_serves(serve: Any):
     info = client(serve, json.dumps(GOOD).encode()).node()
     assert info.key == GOOD["key"]
     assert info.programs == (keccak256(b"program"),)
+    assert info.self_checks == SelfChecks(inferences=3, prefills=4, rollbacks=1)
+    assert info.attestation is None
+
+
+def test_reads_whose_attestation_a_node_claims(serve: Any):
+    body = json.dumps({**GOOD, "attestation": ATTESTED}).encode()
+    claimed = client(serve, body).node().attestation
+    assert claimed == ClaimedWorkload(GOOD["key"], keccak256(b"workload"))
 
 
 BAD: dict[str, Any] = {
@@ -48,6 +60,17 @@ BAD: dict[str, Any] = {
     "no digest": {**GOOD, "model": 7},
     "programs as text": {**GOOD, "programs": "all"},
     "a program that is none": {**GOOD, "programs": ["0x00"]},
+    "an attestation by nobody": {**GOOD, "attestation": {**ATTESTED, "contract": 1}},
+    "an attestation of nothing": {**GOOD, "attestation": {"contract": GOOD["key"]}},
+    "checks less than none": {
+        **GOOD,
+        "selfChecks": {**GOOD["selfChecks"], "prefills": -1},
+    },
+    "checks beyond counting": {
+        **GOOD,
+        "selfChecks": {**GOOD["selfChecks"], "inferences": 2**53},
+    },
+    "checks uncounted": {**GOOD, "selfChecks": {"inferences": 1}},
     "too many programs": {**GOOD, "programs": GOOD["programs"] * 300},
     "too much": b" " * (MAX_SMALL_BYTES + 1),
 }

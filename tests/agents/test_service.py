@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -143,10 +144,15 @@ def test_there_are_two_endpoints_and_no_more(method: str, path: str, node_url: s
 
 
 def test_says_what_it_serves(world: Any, node_url: str):
-    info = NodeClient(node_url, timeout=5).node()
+    with closing(NodeClient(node_url, timeout=5)) as client:
+        info = client.node()
+        ask(node_url, question(world))
+        checks = client.node().self_checks
     assert info.key == world.key.address
     assert info.programs == (world.program().hash,)
     assert (info.model, info.engine) == (world.mandate.model, world.mandate.engine)
+    assert info.attestation is None and info.self_checks.inferences == 0
+    assert (checks.inferences, checks.rollbacks) == (1, 0) and checks.prefills >= 1
 
 
 def test_a_repeated_question_gets_the_same_bytes_also_after_a_restart(

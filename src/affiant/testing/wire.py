@@ -10,7 +10,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from affiant.encoding import canonical_json, parse_json, to_hex
+from affiant.encoding import canonical_json, parse_json
 from affiant.errors import AffiantError, UnavailableError
 from affiant.onchain.mandate import Mandate, object_fields
 
@@ -46,18 +46,7 @@ class LoopbackNode:
 def _handler(node: Node) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            serving = node.serving
-            self._send(
-                200,
-                canonical_json(
-                    {
-                        "key": serving.key.address,
-                        "model": to_hex(serving.model),
-                        "engine": to_hex(serving.engine.manifest.hash),
-                        "programs": [to_hex(program) for program in node.programs],
-                    }
-                ),
-            )
+            self._send(200, canonical_json(node.info.to_json()))
 
         def do_POST(self) -> None:
             length = int(self.headers.get("content-length", "0"))
