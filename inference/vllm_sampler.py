@@ -8,7 +8,7 @@ would run after or beside the sampler, are refused before they start.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -239,7 +239,8 @@ def _choose(logits: torch.Tensor, draws: list[Draw]) -> NDArray[np.int64]:
     try:
         if logits.device.type == "cpu":
             return choose_tokens(logits.numpy(), draws)
-        return choose_offered(offer_on_device(logits), draws)
+        positions = [draw.position for draw in draws]
+        return choose_offered(offer_on_device(logits, positions=positions), draws)
     except LogitsInvalidError:
         dead = (logits == -torch.inf).all(dim=1)
         if not bool(dead.any()):
@@ -252,7 +253,7 @@ def _choose(logits: torch.Tensor, draws: list[Draw]) -> NDArray[np.int64]:
         return tokens
 
 
-def offer_on_device(logits: torch.Tensor) -> Offered:
+def offer_on_device(logits: torch.Tensor, *, positions: Sequence[int]) -> Offered:
     """Return the candidates of each row of `logits`, (batch, vocab), on an accelerator.
 
     The same as `affiant.inference.sampler.offer`; only what may be a candidate leaves
@@ -265,13 +266,20 @@ def offer_on_device(logits: torch.Tensor) -> Offered:
     scaled = torch.round(logits.to(torch.float32) * UNITS)
     fine = (scaled.abs() < UNITS_LIMIT) | (logits == -torch.inf)
     best = scaled.amax(dim=1)
-    if not bool((fine.all(dim=1) & (best > -torch.inf)).all()):
+    usable = fine.all(dim=1) & (best > -torch.inf)
+    if not bool(usable.all()):
         raise LogitsInvalidError(
-            0, got="NaN, infinite or no logits", expected="a finite logit per row"
+            positions[int(torch.argmin(usable.to(torch.int8)))],
+            got="NaN, infinite or no logits",
+            expected="a finite logit per row",
         )
     # Ties at the last place may make them more than `TOP_K`, never fewer.
     top = torch.topk(scaled, min(TOP_K, scaled.shape[1]), dim=1, sorted=False).values
-    floor = torch.maximum(top.amin(dim=1), best - GAP_UNITS)
+    # Below 2^24 units the gap's end may fall between two float32: the upper one counts.
+    end = best.double() - GAP_UNITS
+    near = end.float()
+    near = torch.where(near < end, torch.nextafter(near, best), near)
+    floor = torch.maximum(top.amin(dim=1), near)
     rows, ids = torch.nonzero(scaled >= floor[:, None], as_tuple=True)
     return keep_largest(
         ids.cpu().numpy(),

@@ -86,7 +86,7 @@ def by_torch(logits: Any, allowed: Any, draw: Draw) -> tuple[list[list[int]], in
     vllm_sampler = pytest.importorskip("affiant.inference.vllm_sampler")
     row = torch.tensor([logits], dtype=torch.float32)
     row[0, ~torch.tensor(allowed)] = -torch.inf
-    offered = vllm_sampler.offer_on_device(row)
+    offered = vllm_sampler.offer_on_device(row, positions=[draw.position])
     (token,) = choose_offered(offered, [draw])
     return [list(pair) for pair in offered.in_order()[0]], int(token)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -483,14 +483,78 @@ def test_candidates_on_a_device_equal_those_in_memory(vllm_engine: Any) -> None:
         logits[draw.random(logits.shape) < 0.3] = -np.inf
         logits[0, 1:] = -np.inf
         logits[0, 0] = 1.0
-        found = offer_on_device(torch.from_numpy(logits))
+        found = offer_on_device(torch.from_numpy(logits), positions=range(40))
         assert found.in_order() == offer(logits).in_order()
     for bad in (np.nan, np.inf, 1e9, -1e9):
         logits[3, 4] = bad
-        with pytest.raises(LogitsInvalidError):
-            offer_on_device(torch.from_numpy(logits))
-    with pytest.raises(LogitsInvalidError):
-        offer_on_device(torch.full((2, 5), -torch.inf))
+        with pytest.raises(LogitsInvalidError, match="position 103"):
+            offer_on_device(torch.from_numpy(logits), positions=range(100, 140))
+    with pytest.raises(LogitsInvalidError, match="position 7"):
+        offer_on_device(torch.full((2, 5), -torch.inf), positions=[7, 8])
+
+
+def test_rows_keep_their_requests_through_removal_addition_moves_and_swaps() -> None:
+    import torch
+    from vllm import SamplingParams
+    from vllm.v1.sample.logits_processor import BatchUpdate, MoveDirectionality
+
+    from affiant.inference.vllm_sampler import (
+        CanonicalLogitsProcessor,
+        RequestSampling,
+    )
+
+    def forcing(token: int) -> Any:
+        """Return parameters of a request that must say `token` next."""
+        request = RequestSampling(sampling=GREEDY, seed=None, prefix=(token,), start=0)
+        return SamplingParams(temperature=0.0, extra_args=request.to_extra_args())
+
+    processor = CanonicalLogitsProcessor(
+        None,
+        torch.device("cpu"),
+        is_pin_memory=False,  # type: ignore[arg-type]
+    )
+
+    def after(
+        size: int,
+        removed: Sequence[int] = (),
+        added: Mapping[int, int] | None = None,
+        moved: Sequence[tuple[int, int, Any]] = (),
+    ) -> list[int]:
+        """Return what the rows say once vLLM changed its batch like this."""
+        rows = [(row, forcing(token), [], []) for row, token in (added or {}).items()]
+        processor.update_state(
+            BatchUpdate(
+                batch_size=size, removed=list(removed), added=rows, moved=list(moved)
+            )
+        )
+        said = processor.apply(torch.zeros(size, 9)).argmax(dim=1)
+        return [int(token) for token in said]
+
+    swap, one_way = MoveDirectionality.SWAP, MoveDirectionality.UNIDIRECTIONAL
+    assert after(3, added={0: 1, 1: 2, 2: 3}) == [1, 2, 3]
+    assert after(3, moved=[(0, 2, swap)]) == [3, 2, 1]
+    # One leaves, the last moves into its place, which another had for a moment.
+    assert after(2, removed=[0], moved=[(2, 0, one_way)]) == [1, 2]
+    assert after(2, removed=[1], added={1: 7}) == [1, 7]
+    assert after(3, added={2: 8}, moved=[(0, 1, swap), (1, 2, swap)]) == [7, 8, 1]
+    with pytest.raises(RuntimeError, match="row 3"):
+        processor.apply(torch.zeros(4, 9))
+
+
+@pytest.mark.parametrize("reset", [{"top_p": 0.5}, {"top_k": 3}, {"min_p": 0.2}])
+def test_what_vllm_puts_back_has_no_effect(reset: dict[str, Any]) -> None:
+    from vllm import SamplingParams
+
+    from affiant.inference.vllm_sampler import RequestSampling
+
+    request = RequestSampling(sampling=GREEDY, seed=None, prefix=(), start=0)
+    extra = request.to_extra_args()
+    params = SamplingParams(temperature=0.0, extra_args=extra, **reset)
+    assert (params.top_p, params.top_k, params.min_p) in [(1.0, 0, 0.0), (1.0, -1, 0.0)]
+    with pytest.raises(SamplingUnsupportedError):
+        RequestSampling.from_params(
+            SamplingParams(temperature=0.7, extra_args=extra, **reset)
+        )
 
 
 def test_manifest_says_what_runs(vllm_engine: Any, engine: TransformersEngine) -> None:
