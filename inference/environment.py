@@ -28,8 +28,10 @@ _HARMLESS = re.compile(
     # what we set ourselves, whatever was there
     "ENABLE_V1_MULTIPROCESSING|USE_V2_MODEL_RUNNER|CPU_KVCACHE_SPACE|"
     "CPU_OMP_THREADS_BIND|"
-    # what it sets itself: streams of experts, and names of its processes
-    "DISABLE_SHARED_EXPERTS_STREAM|DIST_IDENT"
+    # what it sets itself, for later engines and child processes to find: streams of
+    # experts, where a state lies in memory, names of processes and buffers
+    "DISABLE_SHARED_EXPERTS_STREAM|SSM_CONV_STATE_LAYOUT|DIST_IDENT|"
+    "OBJECT_STORAGE_SHM_BUFFER_NAME"
     ")"
 )
 _NUMERIC = re.compile(

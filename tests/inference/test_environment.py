@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,14 @@ def test_no_engine_starts_under_a_switch_that_no_profile_names(
     monkeypatch.setenv(name, "0")
     with pytest.raises(EngineUnavailableError, match=f"got {name} in the environment"):
         engine.load(tmp_path)
+
+
+@pytest.mark.vllm
+def test_what_vllm_sets_itself_does_not_keep_the_next_engine_from_starting(
+    vllm_engine: VllmEngine,
+):
+    assert vllm_engine.manifest.engine == "vllm"
+    assert numeric_switches(os.environ) == ()
 
 
 def test_harmless_switches_are_none_of_them():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -367,6 +368,24 @@ def watch(engine: Any, name: str) -> list[Any]:
     return seen
 
 
+def watch_prompts(engine: Any) -> Counter[str]:
+    """Return a count of prompts that were found in the cache, and cut in chunks."""
+    seen: Counter[str] = Counter()
+    scheduler = engine._loop._scheduler
+    schedule = scheduler.schedule
+
+    def watched(*args: Any, **options: Any) -> Any:
+        step = schedule(*args, **options)
+        for new in step.scheduled_new_reqs:
+            done = new.num_computed_tokens + step.num_scheduled_tokens[new.req_id]
+            seen["cached"] += new.num_computed_tokens > 0
+            seen["chunked"] += done < len(new.prompt_token_ids)
+        return step
+
+    scheduler.schedule = watched
+    return seen
+
+
 @dataclass(frozen=True)
 class Regime:
     """A way in which vLLM may run generations."""
@@ -374,17 +393,21 @@ class Regime:
     id: str
     settings: dict[str, Any]
     preempts: bool = False
+    caches: bool | None = True
+    """None: as it happens."""
+    chunks: bool = False
+    """False: only what a step has no room for is cut."""
 
 
 @pytest.mark.parametrize(
     "regime",
     [
         Regime("batches of 32, shared prefixes", {}),
-        Regime("no shared prefixes", {"prefix_cache": False}),
+        Regime("no shared prefixes", {"prefix_cache": False}, caches=False),
         Regime("two at a time", {"max_batch": 2}),
-        Regime("prompts in chunks of 16", {"prefill_chunk": 16}),
+        Regime("prompts in chunks of 16", {"prefill_chunk": 16}, chunks=True),
         # Blocks of 128 tokens; growing requests throw others out, which start again.
-        Regime("too little memory for all", {"kv_blocks": 6}, preempts=True),
+        Regime("too little memory", {"kv_blocks": 6}, preempts=True, caches=None),
     ],
     ids=lambda regime: regime.id,
 )
@@ -409,6 +432,7 @@ def test_neighbours_change_nothing(
     ]
     loaded = VllmEngine.load(tiny_model, settings=VllmSettings(**regime.settings))
     thrown_out = watch(loaded, "_preempt_request")
+    prompts = watch_prompts(loaded)
     try:
         assert crowd(loaded, schema) == alone
         # Once more: what was cached for the first round changes nothing either.
@@ -418,7 +442,10 @@ def test_neighbours_change_nothing(
             if bool(thrown_out) == regime.preempts:
                 break
             assert crowd(loaded, schema) == alone
+        # Otherwise the comparison above says nothing of what the regime is for.
         assert bool(thrown_out) == regime.preempts
+        assert regime.caches in (None, bool(prompts["cached"]))
+        assert prompts["chunked"] or not regime.chunks
     finally:
         loaded.close()
 
