@@ -103,7 +103,8 @@ class VerifiedAgent:
         """Called after a run that was refused, or stopped by something unavailable."""
 
     def on_waiting(self, result: RunResult) -> None:
-        """Called once when a run begins to wait, for a person's approval perhaps."""
+        """Called once when a run begins to wait: for a person's approval, or in the
+        gate's queue for its rung's delay (`queued`)."""
 
     @classmethod
     def program(cls, *, book: AddressBook, model: Digest, engine: Digest) -> Program:
@@ -451,9 +452,9 @@ class VerifiedAgent:
             self.on_executed(result)
         elif result.outcome == "held":
             self.on_held(result)
-        elif result.outcome != "waiting":
+        elif result.outcome not in ("waiting", "queued"):
             self.on_refused(result)
-        elif result.waits_for == "approval" and self._told_of != result.run:
+        elif result.waits_for not in ("stop", "resume") and self._told_of != result.run:
             self._told_of = result.run
             self.on_waiting(result)
 

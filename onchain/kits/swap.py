@@ -44,8 +44,10 @@ NAME = "swap"
 MAX_SLIPPAGE_BPS = 1_000
 """Greatest slippage that a plan may ask for."""
 
-SWAP_DEADLINE_SECONDS = 600
-"""The router refuses the swap this long after the observation."""
+SWAP_DEADLINE_SECONDS = 7 * 24 * 3600
+"""The router refuses the swap this long after the observation: as long as a decision is
+valid at most. The gate ends it before, at its `validUntil`; a shorter deadline here would
+make every swap useless that waits out a rung's delay."""
 
 
 class SwapParams(KitParams):
@@ -181,7 +183,7 @@ def least_yield(
 
 Swap = Kit(
     name=NAME,
-    version=1,
+    version=2,
     required=(BALANCES, PRICES),
     line='{"action": "swap", "sell": NAME, "buy": NAME, "share_bps": share of the '
     'wallet\'s balance of the sold token, "max_slippage_bps": BPS}',

@@ -292,7 +292,7 @@ def _spot(route: Route, *, context: KitContext) -> Rate:
 
 SwapPath = Kit(
     name="swap_path",
-    version=1,
+    version=2,
     required=(BALANCES, PRICES, POOL_PREFIX),
     line='{"action": "swap_path", "route": "SOLD>...>BOUGHT", "share_bps": share of '
     'the wallet\'s balance of the sold token, "max_slippage_bps": BPS}',
@@ -305,7 +305,7 @@ SwapPath = Kit(
 
 SwapExactOut = Kit(
     name="swap_exact_out",
-    version=1,
+    version=2,
     required=(BALANCES, PRICES, POOL_PREFIX),
     line='{"action": "swap_exact_out", "route": "SOLD>...>BOUGHT", "share_bps": worth '
     "of what is bought, as a share of the sold token's balance, "

@@ -26,6 +26,7 @@ from affiant.onchain.words_proof import dollars, duration
 STYLES = {
     "executed": "green",
     "held": "cyan",
+    "queued": "magenta",
     "refused": "red",
     "unavailable": "yellow",
     "lost": "red",
