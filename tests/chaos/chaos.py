@@ -5,10 +5,11 @@
 A real agent process, a real node, anvil with the real contracts and Uniswap, a real
 journal. One part is a double: the *model*, which says what a script tells it, so that
 most slots call for a transaction, of which those above a value wait out a delay: it
-passes, or they are cancelled, or their time ends. Half of the kills are at named points around every
-write and every sending, in turn; the others at any instant. Meanwhile the endpoint
-drops, delays and garbles, and the chain is reorganised. In the end nobody is killed any
-more, and journal and chain are compared (`agreement.py`). Exit status 1: they differ.
+passes, or they are cancelled, or their time ends. Half of the kills are at named points
+around every write and every sending, in turn; the others at any instant. Meanwhile the
+endpoint drops, delays and garbles, and the chain is reorganised. In the end nobody is
+killed any more, and journal and chain are compared (`agreement.py`). Exit status 1:
+they differ.
 """
 
 from __future__ import annotations
