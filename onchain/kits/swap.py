@@ -46,8 +46,8 @@ MAX_SLIPPAGE_BPS = 1_000
 
 SWAP_DEADLINE_SECONDS = 7 * 24 * 3600
 """The router refuses the swap this long after the observation: as long as a decision is
-valid at most. The gate ends it before, at its `validUntil`; a shorter deadline here would
-make every swap useless that waits out a rung's delay."""
+valid at most. The gate ends it before, at its `validUntil`; a shorter deadline here
+would make every swap useless that waits out a rung's delay."""
 
 
 class SwapParams(KitParams):

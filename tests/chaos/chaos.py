@@ -60,7 +60,7 @@ POINTS: tuple[str, ...] = tuple(
 )
 """Every named point that an executed decision passes, queued or not."""
 
-DIRECT_VALUE = 15_000 * 10**8
+DIRECT_VALUE = 5_000 * 10**8
 """Value, 8 decimals, up to which decisions execute at once; above it they wait."""
 
 SERVE_SHARE, EXPIRE_SHARE, CANCEL_SHARE = 0.7, 0.1, 0.1
@@ -70,7 +70,7 @@ its account cancels it; otherwise it waits on."""
 NAMED_SHARE = 0.5
 """Share of kills that are at a named point."""
 
-SLOT_SECONDS = 15.0
+SLOT_SECONDS = 12.0
 """How long a slot lasts in which no run ends; after one that does, it moves on."""
 
 REORG_SHARE = 0.3
@@ -85,7 +85,7 @@ MIDDLE_SHARE = 0.05
 LOOK_SECONDS = 0.15
 """How often the journal is looked at for that."""
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 8.0
 """How long a process may take to reach its named point before it is killed anyway."""
 
 END_SECONDS = 60.0
@@ -304,7 +304,7 @@ def chaos(
 def _await_death(process: BaseProcess, world: World, *, at: str | None) -> None:
     """Kill a process, or wait until it has killed itself; count where it was."""
     tally = world.tally
-    wait = PATIENCE_SECONDS if at is not None else world.random.uniform(0.05, 2.0)
+    wait = PATIENCE_SECONDS if at is not None else world.random.uniform(0.05, 4.0)
     process.join(wait)
     died_there = process.exitcode == -9
     if process.exitcode is None:

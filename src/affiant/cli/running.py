@@ -68,7 +68,13 @@ def up(
 
 
 def node(
-    chain_url: Annotated[str, typer.Option(help="The node's own chain endpoint.")],
+    chain_url: Annotated[
+        list[str],
+        typer.Option(
+            help="The node's own chain endpoint; may be repeated, the most trusted "
+            "first."
+        ),
+    ],
     chain_id: Annotated[int, typer.Option(help="Chain id that it must answer with.")],
     book: Annotated[Path, typer.Option(help="The address book's JSON.")],
     model: Annotated[str, typer.Option(help="Folder, or OWNER/NAME[@REVISION].")],
