@@ -5,6 +5,7 @@ The chain, the gate and Uniswap are real; the engine is the scripted double.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,11 +13,17 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from rich.console import Console
 
 from affiant.agents import Hold, Supply, Swap, VerifiedAgent, Withdraw
+from affiant.agents.durable.run_history import runs_of
 from affiant.agents.errors import AlreadySentError
+from affiant.agents.observing.logs import fields_of
+from affiant.agents.observing.metrics import ChainFigures, MetricsObserver
+from affiant.agents.observing.status import AgentStatus, read_on_chain
 from affiant.agents.sending.outbox import SendingPolicy
 from affiant.agents.sending.submit import Outgoing
+from affiant.cli.status_view import status_screen
 from affiant.encoding import keccak256
 from affiant.onchain.account import AccountClient
 from affiant.onchain.mandate import NATIVE, Address, Rung
@@ -546,3 +553,46 @@ def test_a_stranger_executes_what_is_queued(world, node_url, tmp_path, settling)
         agent.close()
     node.close()
     open_world.chain.close()
+
+
+# What is shown
+
+
+def test_status_and_metrics_show_what_waits(world, agent):
+    queued = queue(world, agent)
+    found = read_on_chain(world.chain, gate=world.book.gate, mandate=world.mandate)
+    assert found.problem == "", "a wait is no problem"
+    assert found.queued is not None and found.queued.digest == queued.digest
+    status = AgentStatus(world.mandate, found, (), (), (), "")
+    shown = status.to_json()["onChain"]["queued"]
+    assert shown["readyAt"] == found.state.queued_at + HOUR
+    screen = Console(file=io.StringIO(), width=120)
+    screen.print(status_screen(status, title="t", now=0))
+    text = screen.file.getvalue()
+    assert "ready in 1 hour" in text and "can be cancelled" in text
+
+    figures = MetricsObserver(
+        port=0, look=lambda: ChainFigures(found, nonce=0), clock=lambda: 0.0
+    )
+    try:
+        figures.result(queued)
+        value = figures.registry.get_sample_value
+        assert value("affiant_queued_decisions") == 1
+        assert value("affiant_decisions_total", {"outcome": "queued"}) == 1
+        until = value("affiant_queued_until_timestamp_seconds")
+        assert until == found.state.queued_until
+    finally:
+        figures.close()
+
+
+def test_the_journal_tells_when_it_is_ready(world, agent):
+    queue(world, agent)
+    (row,) = (
+        entry
+        for entry in agent.journal.entries(step="confirm")
+        if entry.status == "queued"
+    )
+    fields = fields_of(row)
+    assert fields["readyAt"] == world.gate.state_of(world.mandate.id).queued_at + HOUR
+    (run,) = runs_of(agent.journal.entries())
+    assert run.outcome == "queued"

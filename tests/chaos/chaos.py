@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import random
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -278,8 +280,7 @@ def chaos(
         folder: the agent's; empty.
     """
     started, tried = time.monotonic(), Counter[str]()
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dying_agent"])
+    context = _forkserver()
     with ExitStack() as stack:
         world = World(folder, seed=seed, stack=stack)
         tally = world.tally
@@ -299,6 +300,25 @@ def chaos(
         _compare(world)
     tally.seconds = time.monotonic() - started
     return tally
+
+
+def _forkserver() -> Any:
+    """Return a context whose processes begin with everything imported.
+
+    The server of forks gets no `sys.path` of ours, only the environment, and does not
+    say when it cannot import: then each process spends its short life importing.
+    """
+    folders = [str(HERE), str(HERE.parent / "support")]
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([*folders, *filter(None, [before])])
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["dying_agent"])
+    forkserver.ensure_running()
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+    return context
 
 
 def _await_death(process: BaseProcess, world: World, *, at: str | None) -> None:
