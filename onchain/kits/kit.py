@@ -57,7 +57,7 @@ class KitParams(BaseModel):
 
 
 class SlippageParams(KitParams):
-    """Parameters of an action that trades a share, at prices that may be off a little."""
+    """Parameters of an action that trades a share at a price, or near it."""
 
     share_bps: int = Field(ge=1, le=BPS)
     """Share of what is there, in basis points; the kit says of what."""
