@@ -169,6 +169,8 @@ class World:
         # The grant itself is out of a reorganisation's reach.
         self.inner.scenario.mine(2 * MAX_DEPTH)
         self.tally = Tally(seed)
+        self._treated: set[Digest] = set()
+        """Queued decisions of which it is settled what becomes of them."""
         self.calm = False
         """No more trouble: everything is to come to its end."""
         self._over = threading.Event()
@@ -207,9 +209,12 @@ class World:
     def _pass_time(self) -> None:
         """Do something about a decision that waits, now and then."""
         state = self.inner.gate.state_of(self.inner.mandate.id)
-        if not state.queued_at:
+        if not state.queued_at or state.head in self._treated:
             return
         drawn = 0.0 if self.calm else self.random.random()
+        if drawn < SERVE_SHARE + EXPIRE_SHARE + CANCEL_SHARE:
+            # Once: an hour in each slot would end its validity in the third.
+            self._treated.add(state.head)
         if drawn < SERVE_SHARE:
             self.inner.scenario.warp(DELAY + 1)
         elif drawn < SERVE_SHARE + EXPIRE_SHARE:
