@@ -112,6 +112,8 @@ class Journal:
         self._settled_below: dict[Digest, int] = {}
         """By mandate: entries below this number are settled, and stay so, because the
         journal only grows."""
+        self._ended_below: dict[Digest, int] = {}
+        """The same of decisions that waited."""
 
     def append(self, entry: Entry) -> None:
         """Write `entry`; when this returns it is on disk.
@@ -227,6 +229,7 @@ class Journal:
             sql.select(_entries)
             .where(
                 _entries.c.mandate == to_hex(mandate),
+                _entries.c.id >= self._ended_below.get(mandate, 0),
                 _entries.c.step == "record",
                 _entries.c.status == "queued",
                 ~sql.exists().where(
@@ -237,7 +240,12 @@ class Journal:
             )
             .order_by(_entries.c.id)
         )
-        return tuple(_entry(row) for row in self.database.rows(query))
+        newest = self.newest()
+        rows = self.database.rows(query)
+        # A wait that begins again is another row; one that ended stays so.
+        oldest = min((int(row["id"]) for row in rows), default=newest + 1)
+        self._ended_below[mandate] = min(oldest, newest + 1)
+        return tuple(_entry(row) for row in rows)
 
     def newest(self) -> int:
         """Return the number of the newest entry; 0 where there is none."""

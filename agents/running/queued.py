@@ -31,7 +31,7 @@ from affiant.agents.running.surroundings import Surroundings
 from affiant.agents.sending.attempts import Attempt
 from affiant.agents.sending.submit import Outgoing, place_of_log
 from affiant.encoding import Digest, JsonValue, to_hex
-from affiant.errors import AffiantError, RejectedError
+from affiant.errors import AffiantError, MalformedError, RejectedError
 from affiant.onchain.chain_types import Block, CallRequest
 from affiant.onchain.contract_errors import decode_revert
 from affiant.onchain.errors import CallRevertedError
@@ -196,12 +196,17 @@ class QueuedDecisions:
         """Return what was queued, as the operator signed it: nothing else executes."""
         around = self._around
         queued = signed_call(attempt.raw, signer=around.operator)
+        chain_id, gate = around.book.chain_id, around.book.gate
         submission = decode_submission(
-            queued.data,
-            mandate=around.mandate,
-            chain_id=around.book.chain_id,
-            gate=around.book.gate,
+            queued.data, mandate=around.mandate, chain_id=chain_id, gate=gate
         )
+        digest = submission.decision.digest(chain_id=chain_id, gate=gate)
+        if digest != record.digest:
+            raise MalformedError(
+                "journal, queued decision",
+                got=to_hex(digest),
+                expected=to_hex(_digest(record)),
+            )
         return submission
 
     def _gas(self, call: CallRequest) -> int:
@@ -222,6 +227,12 @@ class QueuedDecisions:
             if entry.status == "sending"
         ]
         queueing = [attempt for attempt in found if attempt.act == "queue"]
+        if not queueing:
+            raise MalformedError(
+                f"journal, run {record.run}",
+                got="a queued decision that was never sent",
+                expected="the transaction that queued it",
+            )
         return queueing[-1]
 
     def _event(self, record: Entry) -> DecisionQueued | None:

@@ -6,6 +6,8 @@ The chain, the gate and Uniswap are real; the engine is the scripted double.
 from __future__ import annotations
 
 import io
+import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +26,7 @@ from affiant.agents.observing.status import AgentStatus, read_on_chain
 from affiant.agents.sending.outbox import SendingPolicy
 from affiant.agents.sending.submit import Outgoing
 from affiant.cli.status_view import status_screen
-from affiant.encoding import keccak256
+from affiant.encoding import Digest, keccak256, to_hex
 from affiant.onchain.account import AccountClient
 from affiant.onchain.mandate import NATIVE, Address, Rung
 from affiant.onchain.observation import ChainView
@@ -596,3 +598,39 @@ def test_the_journal_tells_when_it_is_ready(world, agent):
     assert fields["readyAt"] == world.gate.state_of(world.mandate.id).queued_at + HOUR
     (run,) = runs_of(agent.journal.entries())
     assert run.outcome == "queued"
+
+
+def test_an_edited_journal_releases_nothing_else(world, agent, tmp_path):
+    """Another transaction that the operator signed, in the queueing's place."""
+    queue(world, agent)
+    later(world)
+    other = agent.chain.sign(
+        world.operator,
+        call=world.gate.cancel_call(
+            world.mandate.id,
+            digest=Digest(bytes(32)),
+            sender=Address(world.operator.address),
+        ),
+        nonce=99,
+        gas=10**6,
+        fees=agent.chain.fees(),
+    )
+    with sqlite3.connect(tmp_path / "journal.sqlite") as file:
+        # Append-only by trigger: whoever owns the file can drop that too.
+        for (name,) in file.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            file.execute(f"DROP TRIGGER {name}")
+        ((number, text),) = file.execute(
+            "SELECT id, detail FROM entries WHERE status = 'sending'"
+        ).fetchall()
+        detail = {**json.loads(text), "raw": to_hex(other)}
+        file.execute(
+            "UPDATE entries SET detail = ? WHERE id = ?", (json.dumps(detail), number)
+        )
+    file.close()
+    before, nonce = world.balances(), world.nonce()
+    result = agent.run_once()
+    assert result.outcome == "waiting"
+    assert records(agent)[-1] == ("queued", "MalformedError")
+    assert (world.balances(), world.nonce()) == (before, nonce)
