@@ -23,12 +23,11 @@ from affiant.agents.settings.loading import load_agent_class
 from affiant.agents.settings.preflight import Check, check_agent
 from affiant.cli.status_view import status_screen
 from affiant.encoding import Digest, canonical_json, to_hex
+from affiant.onchain.mandate import Rung
 
 pytestmark = pytest.mark.anvil
 
 VARIABLE, PASSWORD = "AFFIANT_TEST_OPERATOR", "operator's password"
-
-from affiant.onchain.mandate import Rung
 
 AGENT = """
 from affiant.agents import Hold, Supply, Swap, VerifiedAgent, Withdraw
