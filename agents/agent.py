@@ -14,7 +14,6 @@ its own chain endpoint, its configuration and its own disk, and neither node nor
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -32,8 +31,7 @@ from affiant.agents.errors import NotServedError, ProgramDefinitionError
 from affiant.agents.nodes.endorsed import Endorsers
 from affiant.agents.nodes.node_client import NodeClient
 from affiant.agents.nodes.nodes import Nodes
-from affiant.agents.observing.observer import ObservedJournal, Observers
-from affiant.agents.observing.observing import open_observers
+from affiant.agents.observing.observer import Observers
 from affiant.agents.programs.features import Feature
 from affiant.agents.programs.program import Program
 from affiant.agents.programs.questions import Question
@@ -43,15 +41,8 @@ from affiant.agents.running.schedule import POLL_SECONDS, SlotSchedule
 from affiant.agents.running.surroundings import Surroundings
 from affiant.agents.sending.outbox import SendingPolicy
 from affiant.agents.sending.submit import Submitter
-from affiant.agents.settings.config import (
-    load_book,
-    load_config,
-    load_mandate,
-    read_password,
-)
-from affiant.agents.settings.keystore_mode import loose_permissions
+from affiant.agents.settings.parts import open_parts
 from affiant.encoding import Digest, to_hex
-from affiant.inference.keys import unlock_keystore
 from affiant.inference.sampling import GREEDY, Sampling
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
@@ -62,9 +53,6 @@ from affiant.onchain.observation import ChainView
 
 CONFIRM_SECONDS = 120.0
 """Longest wait for a receipt, by default."""
-
-logger = logging.getLogger("affiant.agents.agent")
-"""Told what should be looked at before long."""
 
 
 class VerifiedAgent:
@@ -103,7 +91,8 @@ class VerifiedAgent:
         """Called after a run that was refused, or stopped by something unavailable."""
 
     def on_waiting(self, result: RunResult) -> None:
-        """Called once when a run begins to wait, for a person's approval perhaps."""
+        """Called once when a run begins to wait: for a person's approval, or in the
+        gate's queue for its rung's delay (`queued`)."""
 
     @classmethod
     def program(cls, *, book: AddressBook, model: Digest, engine: Digest) -> Program:
@@ -255,56 +244,7 @@ class VerifiedAgent:
             ChainIdMismatchError, ChainUnavailableError: the endpoint does not serve.
             ProgramDefinitionError, NotServedError: as for the constructor.
         """
-        config = load_config(path)
-        password = read_password(config.operator.password_env).get_secret_value()
-        operator = unlock_keystore(config.operator.keystore, password)
-        mandate, book = load_mandate(config.mandate.file), load_book(config.book.file)
-        chain = Chain.connect(
-            config.chain.endpoints,
-            expected_chain_id=config.chain.id,
-            timeout=config.chain.timeout_seconds,
-            budget=config.chain.operation_seconds,
-            per_second=config.chain.requests_per_second,
-            max_fees=config.transactions.max_fees,
-        )
-        observers = open_observers(
-            config,
-            mandate=mandate,
-            book=book,
-            chain=chain,
-            operator=Address(str(operator.address)),
-            secrets=[password],
-        )
-        loose = loose_permissions(config.operator.keystore)
-        if loose is not None:
-            logger.warning("%s", loose)
-        return cls(
-            mandate=mandate,
-            book=book,
-            chain=chain,
-            node=Nodes(
-                [
-                    NodeClient(url, timeout=config.node.timeout_seconds)
-                    for url in config.node.addresses
-                ]
-            ),
-            store=EvidenceStore(config.evidence.url),
-            journal=ObservedJournal(config.journal.url, observers=observers),
-            operator=operator,
-            tokenizer=_tokenizer(config.node.tokenizer),
-            endorsers=Endorsers.at(
-                config.endorsers.urls,
-                timeout=config.endorsers.timeout_seconds,
-                seconds=config.endorsers.wait_seconds,
-            ),
-            confirm_seconds=config.transactions.confirm_seconds,
-            sending=SendingPolicy(
-                confirmations=config.transactions.confirmations,
-                stuck_seconds=config.transactions.stuck_seconds,
-            ),
-            approve_above=config.approval.value,
-            observers=observers,
-        )
+        return cls(**open_parts(path))
 
     def run_once(self) -> RunResult:
         """Take the newest slot's decision, if it was not taken yet.
@@ -451,17 +391,8 @@ class VerifiedAgent:
             self.on_executed(result)
         elif result.outcome == "held":
             self.on_held(result)
-        elif result.outcome != "waiting":
+        elif result.outcome not in ("waiting", "queued"):
             self.on_refused(result)
-        elif result.waits_for == "approval" and self._told_of != result.run:
+        elif result.waits_for not in ("stop", "resume") and self._told_of != result.run:
             self._told_of = result.run
             self.on_waiting(result)
-
-
-def _tokenizer(folder: str | None) -> Tokenizer | None:
-    """Load the model's tokenizer; only then the `audit` extra is needed."""
-    if folder is None:
-        return None
-    from affiant.inference.tokenizer import ModelTokenizer
-
-    return ModelTokenizer(Path(folder))

@@ -3,6 +3,7 @@
     RejectedError
     ├── NotServedError            the mandate names another program, model, engine, key
     ├── NotLiveError              the gate does not let the mandate act now
+    │   └── HeadWaitsError            a queued decision has the head
     ├── SlotRefusedError          the slot is not the newest, or has acted already
     ├── PreviousMissingError      the evidence behind the head is not to be had
     ├── PlanRefusedError          the model's text is no plan, or cannot be carried out
@@ -16,6 +17,11 @@
     ├── SlotSentError             another decision of this slot was sent before
     ├── SimulatedBoundsError      a simulation succeeded that misses the sworn bounds
     ├── RevertedError             the transaction was mined and reverted
+    ├── NotWaitingError           a decision to be released that waits in no queue
+    ├── QueueCancelledError       a queued decision was cancelled
+    ├── QueueExpiredError         its validity ended before it passed
+    ├── QueueSupersededError      another has taken the head since
+    ├── QueueStoppedError         its mandate was revoked, or has expired
     ├── CancelledError            never mined in time: its nonce was used up instead
     ├── TransactionGoneError      never mined in time, and nobody has it
     ├── ConfigError               the configuration is not what is expected
@@ -88,6 +94,10 @@ class NotLiveError(RejectedError):
         super().__init__(f"mandate {to_hex(mandate)}: got state {state}, expected live")
         self.mandate = mandate
         self.state = state
+
+
+class HeadWaitsError(NotLiveError):
+    """A queued decision has the head: until its wait is over, no other one acts."""
 
 
 class SlotRefusedError(RejectedError):
@@ -252,6 +262,61 @@ class RevertedError(RejectedError):
     def __init__(self, *, transaction: str, reason: str) -> None:
         super().__init__(f"transaction {transaction} reverted: {reason}")
         self.transaction = transaction
+        self.reason = reason
+
+
+class NotWaitingError(RejectedError):
+    """A decision is to be executed after its delay that the journal has in no queue."""
+
+    def __init__(self, digest: Digest) -> None:
+        super().__init__(
+            f"decision {to_hex(digest)}: got one that does not wait, expected a queued"
+        )
+        self.digest = digest
+
+
+class QueueCancelledError(RejectedError):
+    """A queued decision was cancelled by somebody whom its mandate lets do that."""
+
+    def __init__(self, digest: Digest, *, by: str) -> None:
+        super().__init__(f"queued decision {to_hex(digest)}: cancelled by {by}")
+        self.digest = digest
+        self.by = by
+
+
+class QueueExpiredError(RejectedError):
+    """A queued decision was not executed while it was valid."""
+
+    def __init__(
+        self, digest: Digest, *, valid_until: int, now: int, reason: str
+    ) -> None:
+        super().__init__(
+            f"queued decision {to_hex(digest)}: got block time {now}, expected at most "
+            f"{valid_until}; {f'it did not pass: {reason}' if reason else 'not sent'}"
+        )
+        self.digest = digest
+        self.valid_until = valid_until
+        self.reason = reason
+
+
+class QueueSupersededError(RejectedError):
+    """A queued decision's wait was over, and another decision has the head."""
+
+    def __init__(self, digest: Digest, *, head: Digest) -> None:
+        super().__init__(
+            f"queued decision {to_hex(digest)}: never executed, and the head is now "
+            f"{to_hex(head)}"
+        )
+        self.digest = digest
+        self.head = head
+
+
+class QueueStoppedError(RejectedError):
+    """A queued decision's mandate can act no more."""
+
+    def __init__(self, digest: Digest, *, reason: str) -> None:
+        super().__init__(f"queued decision {to_hex(digest)}: {reason}")
+        self.digest = digest
         self.reason = reason
 
 

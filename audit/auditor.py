@@ -264,7 +264,12 @@ def _completeness(
     stopped = history.stopped_slots(
         mandate, slots=done.unexplained, first=past.granted_block, last=upto
     )
-    return account_for_slots(audits, first=first, last=last, stopped=stopped)
+    waiting = history.waiting_slots(
+        mandate, slots=done.unexplained, queued=past.queued, first=past.granted_block
+    )
+    return account_for_slots(
+        audits, first=first, last=last, stopped=stopped, waiting=waiting
+    )
 
 
 def _verdict(

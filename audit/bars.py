@@ -20,6 +20,7 @@ def slot_strip(completeness: Completeness) -> Markup:
         **{slot: ("held", "–") for slot in completeness.held},
         **{slot: ("unused", "×") for slot in completeness.unused},
         **{slot: ("stopped", "■") for slot in completeness.stopped},
+        **{slot: ("waiting", "…") for slot in completeness.waiting},
         **{slot: ("unexplained", "?") for slot in completeness.unexplained},
     }
     names = {
@@ -27,6 +28,7 @@ def slot_strip(completeness: Completeness) -> Markup:
         "held": "held (signed)",
         "unused": "sworn, not executed",
         "stopped": "stopped",
+        "waiting": "a queued decision waited",
         "unexplained": "unexplained",
     }
     cells = [
@@ -50,6 +52,7 @@ def slot_strip(completeness: Completeness) -> Markup:
             ("held", "–"),
             ("unused", "×"),
             ("stopped", "■"),
+            ("waiting", "…"),
             ("unexplained", "?"),
         )
         if sort in present

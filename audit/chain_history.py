@@ -7,6 +7,7 @@ own, with the state of old blocks (an archive node).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
@@ -19,7 +20,11 @@ from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import Block, parse_quantity
 from affiant.onchain.errors import AnchorReorgedError
 from affiant.onchain.gate import GateClient, MandateState
-from affiant.onchain.gate_events import HALTED_TOPIC, WITHDRAWN_TOPIC
+from affiant.onchain.gate_events import (
+    HALTED_TOPIC,
+    WITHDRAWN_TOPIC,
+    DecisionQueued,
+)
 from affiant.onchain.mandate import NATIVE, Address, Mandate
 from affiant.onchain.observation import Observation, ReadMismatch, observation_reread
 from affiant.onchain.reads import LATEST_ROUND_DATA, FeedRound
@@ -201,6 +206,35 @@ class ChainHistory:
                 > self.block(number).timestamp
                 for number in (start, end)
             ):
+                found.append(slot)
+        return tuple(found)
+
+    def waiting_slots(
+        self,
+        mandate: Mandate,
+        *,
+        slots: Sequence[int],
+        queued: Sequence[DecisionQueued],
+        first: int,
+    ) -> tuple[int, ...]:
+        """Return those of `slots` that began while a queued decision had the head.
+
+        Nothing else can act then. The rest of the slot in which the wait ends is
+        nobody's to explain: as with the slot of the grant, it may be a single block.
+
+        Args:
+            queued: what was ever queued under the mandate.
+            first: block of the grant.
+        """
+        found = []
+        for slot in slots:
+            start = mandate.anchor_of(slot)
+            # Only what was queued before it can have had the head.
+            if start < first or not any(event.slot < slot for event in queued):
+                continue
+            block = self.block(start)
+            state = self.standing(mandate.id, block=block)
+            if state.queued_at and block.timestamp <= state.queued_until:
                 found.append(slot)
         return tuple(found)
 

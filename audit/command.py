@@ -36,8 +36,9 @@ REJECTED = 1
 class AuditSettings:
     """What to audit."""
 
-    chain_url: str
-    """The auditor's own endpoint, with the state of old blocks."""
+    chain_url: str | Sequence[str]
+    """The auditor's own endpoint, with the state of old blocks; or several, the most
+    trusted first."""
     chain_id: int
     gate: Address
     mandate: Digest

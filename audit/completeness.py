@@ -23,6 +23,7 @@ def account_for_slots(
     first: int,
     last: int,
     stopped: Collection[int] = (),
+    waiting: Collection[int] = (),
 ) -> Completeness:
     """Sort the slots `first` to `last`, inclusive, by what became of them.
 
@@ -34,6 +35,7 @@ def account_for_slots(
         first: first slot in which the mandate could act.
         last: last slot that is over; `first - 1` where none is.
         stopped: slots in which the mandate was stopped all along.
+        waiting: slots that began while a queued decision had the head.
 
     Raises:
         ValueError: the audits are of different mandates.
@@ -55,6 +57,8 @@ def account_for_slots(
     rest = counted - executed - held - unused
     idle = rest & set(stopped)
     rest -= idle
+    taken = rest & set(waiting)
+    rest -= taken
     return Completeness(
         first=first,
         last=last,
@@ -64,6 +68,7 @@ def account_for_slots(
         stopped=tuple(sorted(idle)),
         unexplained=tuple(sorted(rest)),
         contradictory=_contradictory(audits),
+        waiting=tuple(sorted(taken)),
     )
 
 
@@ -105,7 +110,8 @@ def remarks_on(completeness: Completeness) -> list[str]:
     if completeness.unused:
         slots = slots_in_words(completeness.unused)
         remarks.append(
-            f"Sworn but not executed in {slots}: refused, too late or kept back."
+            f"Sworn but not executed in {slots}: refused, too late, cancelled or kept "
+            "back."
         )
     return remarks
 

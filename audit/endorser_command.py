@@ -46,8 +46,8 @@ ENGINES: tuple[EngineName, ...] = ("vllm", "transformers")
 class SignerSettings:
     """What everything that an endorser signs needs."""
 
-    chain_url: str
-    """The endorser's own endpoint."""
+    chain_url: str | Sequence[str]
+    """The endorser's own endpoint, or several, the most trusted first."""
     chain_id: int
     gate: Address
     model: str

@@ -279,6 +279,8 @@ class Completeness:
     contradictory: tuple[int, ...]
     """Slots with two signed decisions on the same head that would do different things.
     Each is also counted once above."""
+    waiting: tuple[int, ...] = ()
+    """Slots that began while a queued decision had the head: nothing else could act."""
 
     @property
     def total(self) -> int:
@@ -293,6 +295,8 @@ class Completeness:
             parts.append(f"{len(self.unused)} sworn but not executed")
         if self.stopped:
             parts.append(f"{len(self.stopped)} stopped")
+        if self.waiting:
+            parts.append(f"{len(self.waiting)} in which a queued decision waited")
         parts.append(f"{len(self.unexplained)} unexplained")
         noun = "slot" if self.total == 1 else "slots"
         return f"{self.total} {noun}: {', '.join(parts)}"
@@ -307,6 +311,7 @@ class Completeness:
             "held": list(self.held),
             "unused": list(self.unused),
             "stopped": list(self.stopped),
+            "waiting": list(self.waiting),
             "unexplained": list(self.unexplained),
             "contradictory": list(self.contradictory),
             "sentence": self.sentence,

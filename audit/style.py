@@ -126,7 +126,7 @@ line-height:1}
 .cell.executed{background:var(--s0);border-color:var(--s0);color:var(--card)}
 .cell.held{background:var(--card);color:var(--soft)}
 .cell.unused{background:var(--warn-bg);border-color:var(--warn);color:var(--warn)}
-.cell.stopped{background:var(--rule);color:var(--soft)}
+.cell.stopped,.cell.waiting{background:var(--rule);color:var(--soft)}
 .cell.unexplained{background:var(--bad-bg);border-color:var(--bad);color:var(--bad)}
 .bars{display:block;width:100%;height:22px;overflow:visible}
 .bars line{stroke:var(--rule);stroke-width:1}

@@ -506,11 +506,15 @@ class Chain:
         from_block: int,
         to_block: int,
     ) -> tuple[Log, ...]:
-        return self._at.run(
-            lambda at: at.logs(
+        def found(at: EndpointReads) -> tuple[Log, ...]:
+            if len(self._at.names) > 1:
+                # One that lags would leave the newest out, and say nothing.
+                at.block_by_number(to_block)
+            return at.logs(
                 address, topics=topics, from_block=from_block, to_block=to_block
             )
-        )
+
+        return self._at.run(found)
 
     def _found(self, ask: Callable[[EndpointReads], Answer | None]) -> Answer | None:
         """Ask the first endpoint, and the others only where it has nothing."""

@@ -287,7 +287,7 @@ def test_model_prove_takes_a_commitment_that_is_the_folders(tmp_path: Path) -> N
 def test_kits_are_listed_with_the_package_that_brought_them() -> None:
     done = affiant("kits")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("swap 1 (affiant); observes balances, prices\n")
+    assert done.stdout.startswith("swap 2 (affiant); observes balances, prices\n")
     listed = json.loads(affiant("kits", "--json").stdout)
     assert {item["package"] for item in listed} == {"affiant"}
     assert [item["name"] for item in listed][:4] == [

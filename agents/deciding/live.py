@@ -6,7 +6,7 @@ transaction that would be refused. It trusts the chain endpoint that it is given
 
 from __future__ import annotations
 
-from affiant.agents.errors import NotLiveError, SlotRefusedError
+from affiant.agents.errors import HeadWaitsError, NotLiveError, SlotRefusedError
 from affiant.encoding import Digest
 from affiant.onchain.chain_types import Block
 from affiant.onchain.gate import GateClient
@@ -24,6 +24,7 @@ def live_head(
     Raises:
         SlotRefusedError: another slot is the newest, or this one was used.
         NotLiveError: unknown, revoked, stopped, expired or not live yet.
+        HeadWaitsError: a queued decision has the head.
     """
     newest = mandate.slot_of(latest.number)
     if slot != newest:
@@ -39,13 +40,12 @@ def live_head(
             now < state.stopped_until,
             f"stopped until {state.stopped_until}, it is {now}",
         ),
-        (
-            state.queued_at and now <= state.queued_until,
-            f"waiting for a queued decision until {state.queued_until}, it is {now}",
-        ),
     ):
         if stops:
             raise NotLiveError(mandate.id, state=reason)
+    if state.queued_at and now <= state.queued_until:
+        reason = f"waiting for a queued decision until {state.queued_until}"
+        raise HeadWaitsError(mandate.id, state=f"{reason}, it is {now}")
     if slot < state.next_slot:
         raise SlotRefusedError(slot, newest=newest, next_slot=state.next_slot)
     return state.head

@@ -40,18 +40,21 @@ Status = Literal[
     "unavailable",
     "failed",
     "sending",
+    "queued",
+    "freed",
     "lost",
     "abandoned",
 ]
 """What became of a step.
 
-`sending` is written before a transaction leaves; `lost` says that a sent transaction
-was never mined and no longer can be; `failed` is our own bug; `waiting`, that a person
-is asked; `abandoned`, that a run was interrupted before anything was sent, and will not
-go on.
+`sending` is written before a transaction leaves; `queued` says that the decision has
+the head and waits out its rung's delay; `freed`, that the nonce of what was sent was
+used up by an empty transfer; `lost`, that a sent transaction was never mined and no
+longer can be; `failed` is our own bug; `waiting`, that a person is asked; `abandoned`,
+that a run was interrupted before anything was sent, and will not go on.
 """
 
-_SETTLED: tuple[Status, ...] = ("done", "refused", "lost")
+_SETTLED: tuple[Status, ...] = ("done", "refused", "queued", "freed", "lost")
 
 _entries = append_only(
     sql.Table(
@@ -109,6 +112,8 @@ class Journal:
         self._settled_below: dict[Digest, int] = {}
         """By mandate: entries below this number are settled, and stay so, because the
         journal only grows."""
+        self._ended_below: dict[Digest, int] = {}
+        """The same of decisions that waited."""
 
     def append(self, entry: Entry) -> None:
         """Write `entry`; when this returns it is on disk.
@@ -217,20 +222,45 @@ class Journal:
         )
         return tuple(_entry(row) for row in self.database.rows(query))
 
+    def queued(self, mandate: Digest) -> tuple[Entry, ...]:
+        """Return the newest record of every run whose decision waits out its delay."""
+        later = _entries.alias("later")
+        query = (
+            sql.select(_entries)
+            .where(
+                _entries.c.mandate == to_hex(mandate),
+                _entries.c.id >= self._ended_below.get(mandate, 0),
+                _entries.c.step == "record",
+                _entries.c.status == "queued",
+                ~sql.exists().where(
+                    later.c.run == _entries.c.run,
+                    later.c.id > _entries.c.id,
+                    later.c.step == "record",
+                ),
+            )
+            .order_by(_entries.c.id)
+        )
+        newest = self.newest()
+        rows = self.database.rows(query)
+        # A wait that begins again is another row; one that ended stays so.
+        oldest = min((int(row["id"]) for row in rows), default=newest + 1)
+        self._ended_below[mandate] = min(oldest, newest + 1)
+        return tuple(_entry(row) for row in rows)
+
     def newest(self) -> int:
         """Return the number of the newest entry; 0 where there is none."""
         (row,) = self.database.rows(sql.select(sql.func.max(_entries.c.id).label("id")))
         return int(row["id"] or 0)
 
     def finished(self, *, mandate: Digest, slot: int) -> Entry | None:
-        """Return the record of a run that executed or held in `slot`, if any.
+        """Return the record of a run that executed, queued or held in `slot`, if any.
 
-        An execution that a later record calls lost, because a reorganisation took it
-        off the chain, does not count.
+        What a later record calls lost, because a reorganisation took it off the chain,
+        does not count.
         """
         found = None
         for entry in self.entries(mandate=mandate, slot=slot):
-            if entry.step == "record" and entry.status in ("done", "held"):
+            if entry.step == "record" and entry.status in ("done", "queued", "held"):
                 found = entry
             elif entry.step == "record" and entry.status == "lost":
                 found = None

@@ -34,7 +34,8 @@ from affiant.onchain.registry import NodeRegistryClient
 class NodeSettings:
     """What a node's operator says on the command line."""
 
-    chain_url: str
+    chain_url: str | Sequence[str]
+    """The node's own endpoint, or several, the most trusted first."""
     chain_id: int
     book: Path
     """The address book's JSON."""

@@ -40,7 +40,18 @@ _LEVELS = {
     "lost": logging.WARNING,
     "failed": logging.ERROR,
 }
-_FACTS = ("block", "gas", "nonce", "skipped", "valueAtRisk", "evidence", "node")
+_FACTS = (
+    "act",
+    "block",
+    "gas",
+    "nonce",
+    "skipped",
+    "valueAtRisk",
+    "readyAt",
+    "validUntil",
+    "evidence",
+    "node",
+)
 
 
 class LogObserver:

@@ -119,6 +119,10 @@ class MetricsObserver:
         self._unaudited = gauge("unaudited_value", "Unaudited outflow")
         self._limit = gauge("rung_limit_value", "Limit of the rung; 0 above the ladder")
         self._rung = gauge("rung", "Number of the rung, from 1; 0 above the ladder")
+        self._queued = gauge("queued_decisions", "1 while a decision waits its delay")
+        self._queued_until = gauge(
+            "queued_until_timestamp_seconds", "When its time is over; 0: none waits"
+        )
         self._nonce = gauge("operator_nonce", "The operator's next nonce")
         self._funds = gauge("operator_balance_wei", "What the operator has for gas")
         self._pending = gauge("pending_transactions", "Sent, and not settled")
@@ -179,6 +183,10 @@ class MetricsObserver:
         self._unaudited.set(on_chain.state.unaudited / scale)
         self._limit.set(0 if on_chain.rung is None else on_chain.rung.limit / scale)
         self._rung.set(on_chain.rung_number or 0)
+        state = on_chain.state
+        waits = bool(state.queued_at) and state.block.timestamp <= state.queued_until
+        self._queued.set(waits)
+        self._queued_until.set(state.queued_until if waits else 0)
         self._nonce.set(found.nonce)
         if on_chain.funds is not None:
             self._funds.set(on_chain.funds)

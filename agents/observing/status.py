@@ -14,7 +14,7 @@ from pathlib import Path
 from affiant.agents.deciding.live import live_head
 from affiant.agents.durable.journal import Entry, Journal
 from affiant.agents.durable.run_history import Run, runs_of
-from affiant.agents.errors import NotLiveError, SlotRefusedError
+from affiant.agents.errors import HeadWaitsError, NotLiveError, SlotRefusedError
 from affiant.agents.nodes.reachable import endorser_answers, node_answers
 from affiant.agents.settings.config import AgentConfig, load_book, load_mandate
 from affiant.agents.settings.config_report import hide_addresses
@@ -27,6 +27,8 @@ from affiant.encoding import JsonValue, to_hex
 from affiant.errors import AffiantError
 from affiant.onchain.chain import Chain
 from affiant.onchain.gate import GateClient, MandateState
+from affiant.onchain.gate_events import DecisionQueued
+from affiant.onchain.gate_queue import queued_on
 from affiant.onchain.mandate import NATIVE, Address, Mandate, Rung
 
 LAST_RUNS = 8
@@ -70,6 +72,9 @@ class OnChain:
     """From 1."""
     funds: int | None
     """Wei that the operator has for gas; None where anybody may submit."""
+    queued: DecisionQueued | None = None
+    """The decision that waits out its delay; None where none does, or its event is not
+    told."""
 
     @property
     def room(self) -> int:
@@ -209,8 +214,19 @@ def read_on_chain(chain: Chain, *, gate: Address, mandate: Mandate) -> OnChain:
     slot = mandate.slot_of(latest.number)
     state = client.state_of(mandate.id, block=latest)
     problem = ""
+    queued = None
     try:
         live_head(client, mandate=mandate, slot=slot, latest=latest)
+    except HeadWaitsError:
+        # As it should be, after a decision whose rung has a delay.
+        queued = queued_on(
+            chain,
+            gate=gate,
+            mandate=mandate,
+            digest=state.head,
+            # Whoever took the head used up its slot.
+            slot=state.next_slot - 1,
+        )
     except NotLiveError as error:
         problem = f"the mandate is {error.state}"
     except SlotRefusedError:
@@ -230,6 +246,7 @@ def read_on_chain(chain: Chain, *, gate: Address, mandate: Mandate) -> OnChain:
         rung=rung,
         rung_number=number,
         funds=None if mandate.operator == NATIVE else chain.balance(mandate.operator),
+        queued=queued,
     )
 
 
@@ -258,5 +275,16 @@ def _on_chain(found: OnChain) -> dict[str, JsonValue]:
         "rung": found.rung_number,
         "limit": None if found.rung is None else str(found.rung.limit),
         "queuedUntil": state.queued_until if state.queued_at else None,
+        "queued": None if found.queued is None else _queued(found.queued),
         "funds": None if found.funds is None else str(found.funds),
+    }
+
+
+def _queued(event: DecisionQueued) -> dict[str, JsonValue]:
+    return {
+        "digest": to_hex(event.digest),
+        "slot": event.slot,
+        "valueAtRisk": str(event.value_at_risk),
+        "readyAt": event.ready_at,
+        "validUntil": event.valid_until,
     }

@@ -18,9 +18,12 @@ from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.gate import DecisionExecuted
 from affiant.onchain.mandate import object_fields, parse_integer
 
-Outcome = Literal["executed", "held", "refused", "unavailable", "skipped", "waiting"]
+Outcome = Literal[
+    "executed", "queued", "held", "refused", "unavailable", "skipped", "waiting"
+]
 """How a run ended.
 
+`queued`: its decision has the head, and waits out its rung's delay; it ends once more;
 `refused`: the rules or somebody's wrong answer stopped it; `unavailable`: something did
 not answer, the next run may do better; `skipped`: this slot already has its decision;
 `waiting`: it has not ended, and goes on when what it waits for has come.
@@ -102,6 +105,8 @@ class Progress:
     """After simulate."""
     value_at_risk: int | None = None
     """After simulate: 8 decimals, as the gate itself measured it there."""
+    queues: bool = False
+    """After simulate: its rung asks for a delay, so that it is queued, not executed."""
     transaction: str | None = None
     """After submit."""
     executed: DecisionExecuted | None = None
@@ -111,7 +116,8 @@ class Progress:
     outcome: Outcome | None = None
     """Set by the step that ends the run."""
     waits_for: str | None = None
-    """Set by a step that did nothing yet: `approval`; `stop` where it was stopped."""
+    """Set by a step that did nothing yet: `approval`; `stop` where it was stopped.
+    `delay` where a queued decision waits."""
     decided: Digest | None = None
     """The decision's digest, where its bundle is not at hand any more."""
     error: AffiantError | None = None
@@ -160,12 +166,14 @@ class RunResult:
     seconds: Mapping[str, float]
     """Time per step in seconds."""
     waits_for: str | None = None
-    """`approval`, `stop` or `resume`, where the outcome is `waiting`."""
+    """`approval`, `delay`, `stop` or `resume`, where the outcome is `waiting`."""
+    decided: Digest | None = None
+    """The decision's digest, where its bundle is not at hand any more."""
 
     @property
     def digest(self) -> Digest | None:
         """The decision's digest, where there is a decision."""
-        return None if self.bundle is None else self.bundle.digest
+        return self.decided if self.bundle is None else self.bundle.digest
 
     @classmethod
     def of(cls, progress: Progress) -> RunResult:
@@ -192,4 +200,5 @@ class RunResult:
             failed_step=progress.failed_step,
             seconds=progress.seconds,
             waits_for=progress.waits_for,
+            decided=progress.decided,
         )

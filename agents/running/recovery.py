@@ -21,6 +21,7 @@ from affiant.onchain.mandate import Mandate
 
 _ENDS: tuple[tuple[Step, Status], ...] = (
     ("confirm", "done"),
+    ("confirm", "queued"),
     ("check", "held"),
     ("confirm", "refused"),
     ("confirm", "lost"),
@@ -114,12 +115,17 @@ class Recovery:
     def _end(self, last: Entry, reason: str, *, over: bool) -> None:
         """Write the record that a run lacks: what the journal knows, or `abandoned`."""
         known: set[tuple[Step, Status]] = set()
+        queued = False
         for entry in self.journal.entries(run=last.run):
             # What came before an earlier record is in it already.
-            known = set() if entry.step == "record" else known
+            if entry.step == "record":
+                known, queued = set(), entry.status == "queued"
             known.add((entry.step, entry.status))
         ended = [status for step, status in _ENDS if (step, status) in known]
         status: Status = ended[0] if ended else "abandoned"
+        if queued and status != "done":
+            # A release that came to nothing: only the gate ends a wait.
+            status = "queued"
         self.journal.append(
             replace(
                 last,

@@ -17,6 +17,7 @@ from affiant.agents.nodes.node_client import check_asked
 from affiant.agents.running.check import check_decision
 from affiant.agents.running.progress import Outcome, Progress, Saved
 from affiant.agents.running.surroundings import Surroundings
+from affiant.agents.sending.attempts import Attempt
 from affiant.encoding import Digest, digest_from_hex
 from affiant.errors import AffiantError, RejectedError, UnavailableError
 from affiant.onchain.gate import GateClient
@@ -80,14 +81,17 @@ def restored_submission(
         return None
     open_ = {entry.digest for entry in around.journal.unsettled(around.mandate.id)}
     known = around.journal.entries(digest=digest)
-    done = any((e.step, e.status) == ("confirm", "done") for e in known)
+    done = any(e.step == "confirm" and e.status in ("done", "queued") for e in known)
     if digest not in open_ and not done:
         raise RunRefusedError(_words(known[-1]))
     if digest not in open_:
         # Found mined, and settled; whoever owns the nonce looks for it no more.
         return outcome_of(before, around.journal)
     return replace(
-        before, bundle=around.store.get(digest), transaction=sent.transaction
+        before,
+        bundle=around.store.get(digest),
+        transaction=sent.transaction,
+        queues=Attempt.of(sent).act == "queue",
     )
 
 
@@ -127,14 +131,17 @@ def settled_progress(sending: Entry, *, around: Surroundings) -> Progress:
     records = [e for e in around.journal.entries(run=sending.run) if e.step == "record"]
     last = records[-1] if records else sending
     executed = last.status == "done"
+    outcome: Outcome = "executed" if executed else "refused"
+    outcome = "queued" if last.status == "queued" else outcome
+    refused = outcome == "refused"
     progress = Progress(
         run=sending.run,
         slot=sending.slot,
         decided=sending.digest,
         transaction=last.transaction,
-        outcome="executed" if executed else "refused",
-        error=None if executed else RunRefusedError(_words(last)),
-        failed_step=None if executed else "confirm",
+        outcome=outcome,
+        error=RunRefusedError(_words(last)) if refused else None,
+        failed_step="confirm" if refused else None,
     )
     if sending.digest is None or last.transaction is None:
         return progress
@@ -156,6 +163,8 @@ def settled_progress(sending: Entry, *, around: Surroundings) -> Progress:
 def _outcome(entry: Entry) -> Outcome | None:
     if (entry.step, entry.status) == ("confirm", "done"):
         return "executed"
+    if (entry.step, entry.status) == ("confirm", "queued"):
+        return "queued"
     if (entry.step, entry.status) == ("check", "held"):
         return "held"
     if entry.status == "refused":

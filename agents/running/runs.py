@@ -1,6 +1,7 @@
 """One run after another: what is done at each look at the chain, and in which order.
 
-    lock ─> settle what was sent ─> end what was interrupted ─> go on, or begin, or wait
+    lock ─> settle what was sent ─> end what was interrupted
+         ─> look after what is queued ─> go on, or begin, or wait
 
 It decides whether a new run is begun: only in a slot without a decision, with nothing
 of this slot on its way, and unless the agent's operator has said otherwise. It trusts
@@ -19,10 +20,13 @@ from affiant.agents.errors import described
 from affiant.agents.running.approve import still_open
 from affiant.agents.running.graph import AgentGraph
 from affiant.agents.running.progress import Progress, RunResult
+from affiant.agents.running.queued import QueuedDecisions
 from affiant.agents.running.recovery import Recovery
 from affiant.agents.running.restore import settled_progress
 from affiant.agents.running.steps import AgentSteps
 from affiant.agents.running.surroundings import Surroundings
+from affiant.agents.sending.attempts import Attempt
+from affiant.encoding import Digest
 from affiant.errors import AffiantError, UnavailableError
 
 NO_SLOT = -1
@@ -55,6 +59,8 @@ class Runs:
         self._turn = threading.RLock()
         self._checkpoints = Checkpoints.beside(around.journal.database)
         self._graph = AgentGraph(AgentSteps(around), checkpoints=self._checkpoints)
+        self._queued = QueuedDecisions(around)
+        self._told_to_wait: Digest | None = None
         self._recovery = Recovery(
             journal=around.journal,
             submitter=around.submitter,
@@ -68,8 +74,9 @@ class Runs:
     def once(self) -> RunResult:
         """Take the newest slot's decision, if it was not taken yet.
 
-        1. be the only process; 2. ask the chain; 3. end what was interrupted;
-        4. go on with this slot's run; 5. or begin one.
+        1. be the only process; 2. ask the chain; 3. end what was interrupted; 4. look
+        after what waits in the gate's queue: while it does, nothing else acts; 5. go on
+        with this slot's run; 6. or begin one.
 
         Raises:
             AgentLockedError: another process runs this agent.
@@ -91,13 +98,17 @@ class Runs:
             slot = around.mandate.slot_of(around.chain.block_number())
             # 3.
             left = self._recovery.look(slot)
+            for entry in left.settled:
+                self._tell_settled(entry)
+            # 4.
+            queued = self._queued.look(slot=slot, waiting=left.waiting)
         except (JournalError, CheckpointError):
             raise
         except AffiantError as error:
             return self._ended_early(run, slot=slot, error=error)
-        for entry in left.settled:
-            self._tell(RunResult.of(settled_progress(entry, around=around)))
-        # 4.
+        if queued is not None:
+            return self._tell_queued(queued)
+        # 5.
         if left.resumable is not None:
             return self._go_on(left.resumable, slot=slot)
         pending = [entry for entry in left.waiting if entry.slot == slot]
@@ -109,7 +120,7 @@ class Runs:
                 transaction=pending[0].transaction if pending else None,
             )
             return RunResult.of(skipped)
-        # 5.
+        # 6.
         if self._idle():
             return RunResult.of(Progress(run=run, slot=slot, waits_for="resume"))
         return self._begin(run, slot=slot)
@@ -159,6 +170,22 @@ class Runs:
                 progress = Progress(run=saved.run, slot=slot, waits_for="approval")
                 return RunResult.of(progress)
         return self._ended(self._graph.resume(thread))
+
+    def _tell_settled(self, entry: Entry) -> None:
+        """Tell of a run whose transaction was settled just now."""
+        progress = settled_progress(entry, around=self._around)
+        released = Attempt.of(entry).act == "release"
+        if released and progress.outcome == "queued":
+            return  # It came to nothing: the decision waits as before.
+        self._tell(RunResult.of(progress))
+
+    def _tell_queued(self, result: RunResult) -> RunResult:
+        """Tell of a queued decision: once that it waits, and how that ended."""
+        waits = result.outcome == "waiting"
+        if not waits or self._told_to_wait != result.digest:
+            self._tell(result)
+        self._told_to_wait = result.digest if waits else None
+        return result
 
     def _ended(self, progress: Progress) -> RunResult:
         """Tell of a run, and delete its checkpoints once it has ended."""

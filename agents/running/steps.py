@@ -13,7 +13,7 @@ from dataclasses import replace
 from affiant.agents.deciding.live import live_head
 from affiant.agents.deciding.phases import Phases
 from affiant.agents.durable.journal import Entry, Status, Step
-from affiant.agents.errors import SimulatedBoundsError, described
+from affiant.agents.errors import described
 from affiant.agents.programs.refused_plan import plan_section
 from affiant.agents.running.approve import ask_for_approval
 from affiant.agents.running.check import check_decision
@@ -23,19 +23,22 @@ from affiant.agents.running.restore import (
     restored_bundle,
     restored_submission,
 )
+from affiant.agents.running.simulated import require_bounds, simulated
 from affiant.agents.running.surroundings import Surroundings
 from affiant.agents.sending.submit import Outgoing, place_of
 from affiant.encoding import JsonValue, to_hex
 from affiant.errors import AffiantError, UnavailableError
-from affiant.onchain.chain_types import CallRequest
+from affiant.onchain.chain_types import CallRequest, TransactionReceipt
 from affiant.onchain.contract_errors import (
+    GateDelayNotServedError,
     GateEndorsementsMissingError,
     decode_revert,
 )
 from affiant.onchain.errors import CallRevertedError
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.gate import GateClient, Submission
-from affiant.onchain.simulate import Simulation, simulate_execution
+from affiant.onchain.gate_queue import queued_among
+from affiant.onchain.simulate import Simulation
 
 
 class AgentSteps:
@@ -200,33 +203,42 @@ class AgentSteps:
         """Run it on the newest state, without sending it; have it endorsed if it must.
 
         First complete, so that a refusal names what differs; then, where the rung asks
-        for endorsements, with them; then, for the gas, the very calldata that is sent.
+        for endorsements, with them; where it asks for a delay, what queues it; then,
+        for the gas, the very calldata that is sent.
         """
         after, simulation = progress, self._simulated(progress)
         endorsers: list[JsonValue] = []
         if not simulation.succeeded:
             refusal = decode_revert(simulation.revert_data)
-            if not isinstance(refusal, GateEndorsementsMissingError):
+            if isinstance(refusal, GateEndorsementsMissingError):
+                if not self._with.endorsers.clients:
+                    raise refusal
+                found = self._with.endorsers.endorse(
+                    _bundle(progress), needed=refusal.needed
+                )
+                endorsers = [item.endorser for item in found]
+                joined = b"".join(item.signature for item in found)
+                after = replace(after, endorsements=joined)
+                simulation = self._simulated(after)
+        if not simulation.succeeded:
+            refusal = decode_revert(simulation.revert_data)
+            if not isinstance(refusal, GateDelayNotServedError):
                 raise refusal
-            if not self._with.endorsers.clients:
-                raise refusal
-            found = self._with.endorsers.endorse(
-                _bundle(progress), needed=refusal.needed
-            )
-            endorsers = [item.endorser for item in found]
-            joined = b"".join(item.signature for item in found)
-            after = replace(after, endorsements=joined)
+            after = replace(after, queues=True)
             simulation = self._simulated(after)
             if not simulation.succeeded:
                 raise decode_revert(simulation.revert_data)
-        self._require_bounds(_bundle(after), simulation)
+        if not after.queues:
+            require_bounds(
+                simulation,
+                tracked=self._with.mandate.tracked,
+                bounds=_bundle(after).bounds,
+            )
         try:
             gas = self._with.chain.estimate_gas(self._call(after, blank=True))
         except CallRevertedError as error:
             raise decode_revert(error.data) from error
-        value = self._gate.executed_among(
-            simulation.events, digest=_bundle(after).digest, where="simulation"
-        ).value_at_risk
+        value = self._value_at_risk(after, simulation)
         after = replace(after, gas_estimate=gas, value_at_risk=value)
         self._note(
             "simulate",
@@ -243,28 +255,21 @@ class AgentSteps:
         return after
 
     def _simulated(self, progress: Progress) -> Simulation:
-        call = self._call(progress, blank=False)
-        return simulate_execution(
-            self._with.chain,
-            sender=self._with.operator,
-            gate=call.target,
-            calldata=call.data,
-            account=self._with.mandate.account,
-            tracked=self._with.mandate.tracked,
-        )
+        return simulated(self._call(progress, blank=False), around=self._with)
 
-    def _require_bounds(self, bundle: EvidenceBundle, simulation: Simulation) -> None:
-        """Refuse a simulated success that the gate could not have let pass.
-
-        Bounds are on what the gate measures, and so are simulated changes: a success
-        below a bound is a lie, or a token that shows its balance to callers it likes.
-        """
-        tracked = self._with.mandate.tracked
-        for entry, got, bound in zip(
-            tracked, simulation.changes, bundle.bounds, strict=True
-        ):
-            if got < bound:
-                raise SimulatedBoundsError(entry.token, got=got, bound=bound)
+    def _value_at_risk(self, progress: Progress, simulation: Simulation) -> int:
+        """Return the value that the gate itself measured, with 8 decimals."""
+        digest = _bundle(progress).digest
+        if progress.queues:
+            return queued_among(
+                simulation.events,
+                gate=self._gate.address,
+                digest=digest,
+                where="simulation",
+            ).value_at_risk
+        return self._gate.executed_among(
+            simulation.events, digest=digest, where="simulation"
+        ).value_at_risk
 
     def _approve(self, progress: Progress) -> Progress:
         """Ask a person where the owner wants that; until then the run waits."""
@@ -297,6 +302,7 @@ class AgentSteps:
                 gas=progress.gas_estimate,
                 previous=bundle.decision.previous,
                 valid_until=bundle.decision.valid_until,
+                act="queue" if progress.queues else "execute",
             )
         )
         after = replace(progress, transaction=sent.entry.transaction)
@@ -310,6 +316,8 @@ class AgentSteps:
         receipt = self._with.submitter.confirm(
             str(progress.transaction), timeout=self._with.confirm_seconds
         )
+        if progress.queues:
+            return self._queued(progress, receipt)
         event = self._gate.executed_in(receipt, digest=bundle.digest)
         after = replace(
             progress,
@@ -333,10 +341,40 @@ class AgentSteps:
         )
         return after
 
+    def _queued(self, progress: Progress, receipt: TransactionReceipt) -> Progress:
+        """Find the gate's event that the decision has the head and waits."""
+        after = replace(
+            progress,
+            gas_used=receipt.gas_used,
+            transaction=to_hex(receipt.transaction_hash),
+            outcome="queued",
+        )
+        event = queued_among(
+            receipt.logs,
+            gate=self._gate.address,
+            digest=_bundle(progress).digest,
+            where=f"transaction {after.transaction}",
+        )
+        self._note(
+            "confirm",
+            after,
+            status="queued",
+            detail={
+                **place_of(receipt),
+                "gas": receipt.gas_used,
+                "skipped": event.skipped,
+                "valueAtRisk": str(event.value_at_risk),
+                "readyAt": event.ready_at,
+                "validUntil": event.valid_until,
+            },
+        )
+        return after
+
     def _record(self, progress: Progress) -> Progress:
         """Write down how the run ended."""
         statuses: dict[str, Status] = {
             "executed": "done",
+            "queued": "queued",
             "held": "held",
             "refused": "refused",
             "unavailable": "unavailable",
@@ -369,9 +407,11 @@ class AgentSteps:
         submission = Submission.of(
             _bundle(progress), endorsements=progress.endorsements
         )
-        return self._gate.execute_call(
-            submission, sender=self._with.operator, blank=blank
-        )
+        sender = self._with.operator
+        if progress.queues:
+            # Complete: after its delay, the very same arguments are executed.
+            return self._gate.queue_call(submission, sender=sender)
+        return self._gate.execute_call(submission, sender=sender, blank=blank)
 
     def _note(
         self, step: Step, progress: Progress, *, status: Status, detail: JsonValue

@@ -20,6 +20,13 @@ Kind = Literal["execute", "replace", "cancel"]
 """Why a transaction was signed: to execute a decision; to do so for higher fees; or to
 use up the nonce of a decision that can no longer execute."""
 
+Act = Literal["execute", "queue", "release"]
+"""What its decision's call does: execute it, let it wait out its rung's delay, or
+execute it after that."""
+
+ACTS: tuple[Act, ...] = ("execute", "queue", "release")
+"""Every act."""
+
 KINDS: tuple[Kind, ...] = ("execute", "replace", "cancel")
 """Every kind."""
 
@@ -40,6 +47,7 @@ class Attempt:
     """The head that the decision follows."""
     valid_until: int
     """Unix seconds, inclusive, until which the decision executes."""
+    act: Act = "execute"
 
     @property
     def transaction(self) -> str:
@@ -55,6 +63,7 @@ class Attempt:
         """Return what the journal keeps of it."""
         return {
             "kind": self.kind,
+            "act": self.act,
             "nonce": self.nonce,
             "gas": self.gas,
             "maxFee": self.fees.max_fee,
@@ -79,6 +88,13 @@ class Attempt:
                 expected=f"an object with a kind of {KINDS}",
             )
 
+        # Journals of before there were delays have none.
+        act = told.get("act", "execute")
+        if act not in ACTS:
+            raise MalformedError(
+                "journal.act", got=repr(act)[:120], expected=f"one of {ACTS}"
+            )
+
         def number(name: str, bits: int) -> int:
             what = f"journal.{name}"
             return parse_integer(told.get(name), what=what, bits=bits)
@@ -92,6 +108,7 @@ class Attempt:
             raw=from_hex(told.get("raw"), what="journal.raw"),
             previous=digest_from_hex(told.get("previous"), what="journal.previous"),
             valid_until=number("validUntil", 64),
+            act=act,
         )
 
 

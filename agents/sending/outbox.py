@@ -42,6 +42,7 @@ from affiant.onchain.errors import (
 )
 from affiant.onchain.fees import raised
 from affiant.onchain.gate import GateClient
+from affiant.onchain.gate_queue import end_of_queued
 from affiant.onchain.mandate import Address, Mandate
 from affiant.onchain.transactions import signed_call
 
@@ -175,7 +176,7 @@ class Outbox:
         if self._seen(pending, latest):
             return None
         standing = self._standing(pending.newest, latest=latest)
-        if standing == "executed":
+        if standing == "mined":
             return None  # its receipt follows
         known = any(self._known(attempt) for attempt in pending.attempts)
         if standing == "executable":
@@ -198,11 +199,27 @@ class Outbox:
     def reopen(self, entry: Entry) -> None:
         """Write down that what counted as mined is no longer on the chain."""
         why = {"why": "a reorganisation took it off the chain"}
-        self.note(entry, step="record", status="lost", detail=why)
+        # A release that is gone leaves a decision that waits, if its queueing stands.
+        waits = entry.status == "done" and self.waits(entry.run)
+        status: Status = "queued" if waits else "lost"
+        self.note(entry, step="record", status=status, detail=why)
         for sent in self._journal.entries(mandate=self._mandate.id, run=entry.run):
             if sent.status == "sending" and sent.transaction == entry.transaction:
                 self.note(sent, step="submit", status="sending", detail=sent.detail)
                 return
+
+    def waits(self, run: str) -> bool:
+        """Say whether the journal has a run's decision in the gate's queue.
+
+        Its queueing counts as mined, and was not sent anew since.
+        """
+        found = False
+        for entry in self._journal.entries(run=run):
+            if entry.step == "confirm" and entry.status == "queued":
+                found = True
+            elif entry.status == "sending" and Attempt.of(entry).act == "queue":
+                found = False
+        return found
 
     def note(
         self,
@@ -268,10 +285,12 @@ class Outbox:
         return False
 
     def _standing(self, attempt: Attempt, *, latest: Block) -> str:
-        """Return "executed", "executable", or why the decision no longer executes."""
+        """Return "mined", "executable", or why the decision no longer executes."""
+        if attempt.act == "release":
+            return self._release_standing(attempt, latest=latest)
         head = self._gate.head_of(self._mandate.id, block_hash=latest.hash)
         if head == attempt.entry.digest:
-            return "executed"
+            return "mined"
         if latest.timestamp > attempt.valid_until:
             return f"its validity ended at {attempt.valid_until}"
         try:
@@ -284,6 +303,30 @@ class Outbox:
         except (NotLiveError, SlotRefusedError) as error:
             return str(error)
         return "executable" if head == attempt.previous else "the head has moved"
+
+    def _release_standing(self, attempt: Attempt, *, latest: Block) -> str:
+        """The same, of a decision that waits in the gate's queue."""
+        state = self._gate.state_of(self._mandate.id, block=latest)
+        if state.head != attempt.entry.digest:
+            return "the decision is not in the queue"
+        if state.queued_at:
+            if state.waiting or state.revoked:
+                return "the mandate is stopped"
+            if latest.timestamp > attempt.valid_until:
+                return f"its validity ended at {attempt.valid_until}"
+            return "executable"
+        end = end_of_queued(
+            self._chain,
+            gate=self._gate.address,
+            mandate=self._mandate,
+            digest=state.head,
+            slot=attempt.entry.slot,
+        )
+        if end is None:
+            return "the decision is not in the queue"
+        if to_hex(end.log.transaction_hash) == attempt.transaction:
+            return "mined"
+        return f"{end.how} by another transaction"
 
     def _known(self, attempt: Attempt) -> bool:
         return self._chain.transaction(attempt.digest) is not None

@@ -20,11 +20,12 @@ from affiant.agents.durable.journal import Entry, Journal, Status
 from affiant.agents.errors import (
     AlreadySentError,
     CancelledError,
+    NotWaitingError,
     RevertedError,
     SlotSentError,
     TransactionGoneError,
 )
-from affiant.agents.sending.attempts import Attempt, Pending, pending_in
+from affiant.agents.sending.attempts import Act, Attempt, Pending, pending_in
 from affiant.agents.sending.outbox import Fate, Outbox, SendingPolicy, Sent
 from affiant.encoding import Digest, JsonValue, digest_from_hex, to_hex
 from affiant.errors import AffiantError
@@ -34,7 +35,7 @@ from affiant.onchain.chain import (
     Chain,
     pauses,
 )
-from affiant.onchain.chain_types import CallRequest, TransactionReceipt
+from affiant.onchain.chain_types import CallRequest, Log, TransactionReceipt
 from affiant.onchain.errors import AnchorReorgedError, ReceiptTimeoutError
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import Address, Mandate, parse_integer
@@ -46,6 +47,10 @@ and the gate's own anchors reach no further where EIP-2935 is missing."""
 
 WATCHED = 32
 """Most executions that are looked for again."""
+
+
+_MINED: dict[Act, Status] = {"execute": "done", "queue": "queued", "release": "done"}
+"""What a row `confirm` says of a call that was mined and succeeded."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Outgoing:
     """The head that the decision follows."""
     valid_until: int
     """Unix seconds, inclusive, until which it executes."""
+    act: Act = "execute"
 
 
 class Submitter:
@@ -111,6 +117,7 @@ class Submitter:
 
         Raises:
             AlreadySentError: the journal knows this decision as sent.
+            NotWaitingError: it is to be released, and does not wait.
             SlotSentError: it knows another decision of the slot as sent.
             JournalError: it cannot be written down; nothing was sent.
             FeeTooHighError: the fee would be above the limits; nothing was signed.
@@ -118,17 +125,11 @@ class Submitter:
             ChainUnavailableError: whether it was sent is unknown; `settle` finds out.
         """
         # 1.
-        earlier = self._journal.sent(outgoing.digest)
-        if earlier is not None:
-            raise AlreadySentError(
-                outgoing.digest, transaction=str(earlier.transaction)
-            )
         mandate, slot = self._mandate.id, outgoing.slot
-        for entry in self._journal.entries(mandate=mandate, slot=slot):
-            if entry.status == "sending" and entry.digest is not None:
-                raise SlotSentError(
-                    slot, digest=entry.digest, transaction=str(entry.transaction)
-                )
+        if outgoing.act == "release":
+            self._refuse_second_release(outgoing)
+        else:
+            self._refuse_second(outgoing)
         # 2.
         nonce = self._chain.nonce(self._sender)
         for open_ in self._open():
@@ -153,8 +154,48 @@ class Submitter:
             raw=b"",
             previous=outgoing.previous,
             valid_until=outgoing.valid_until,
+            act=outgoing.act,
         )
         return self._outbox.sign_and_send(entry, call=outgoing.call, attempt=attempt)
+
+    def _refuse_second(self, outgoing: Outgoing) -> None:
+        earlier = self._journal.sent(outgoing.digest)
+        if earlier is not None:
+            raise AlreadySentError(
+                outgoing.digest, transaction=str(earlier.transaction)
+            )
+        slot = outgoing.slot
+        for entry in self._journal.entries(mandate=self._mandate.id, slot=slot):
+            if entry.status == "sending" and entry.digest is not None:
+                raise SlotSentError(
+                    slot, digest=entry.digest, transaction=str(entry.transaction)
+                )
+
+    def _refuse_second_release(self, outgoing: Outgoing) -> None:
+        """Refuse a release beside another; one that reverted may be tried again."""
+        for one in self._open():
+            for attempt in one.attempts:
+                if attempt.entry.digest == outgoing.digest:
+                    raise AlreadySentError(
+                        outgoing.digest, transaction=attempt.transaction
+                    )
+        waiting = self._journal.queued(self._mandate.id)
+        if outgoing.digest not in [entry.digest for entry in waiting]:
+            raise NotWaitingError(outgoing.digest)
+
+    def settled(self, transaction: str, *, timeout: float) -> None:
+        """Look after what is open until `transaction` has its fate, or time is over.
+
+        Raises:
+            ChainUnavailableError: the chain cannot be asked.
+        """
+        deadline = time.monotonic() + timeout
+        for pause in pauses(FIRST_POLL_SECONDS):
+            if transaction not in [entry.transaction for entry in self.settle()]:
+                return
+            if time.monotonic() + pause > deadline:
+                return
+            time.sleep(pause)
 
     def settle(self) -> tuple[Entry, ...]:
         """Look after everything whose fate is unknown, and write down what is known.
@@ -265,8 +306,13 @@ class Submitter:
         if fate.attempt is not None and fate.kind == "executed":
             entry, status = fate.attempt.entry, "done"
             why = "mined; found out later"
+            if fate.attempt.act == "queue":
+                status = "queued"
         if fate.receipt is not None and fate.kind == "reverted":
             status, why = "refused", f"reverted: {self._reason(fate.receipt)}"
+        if pending.newest.act == "release" and status != "done":
+            # Only the gate ends a wait; whoever looks after the queue asks it.
+            status = "queued" if self._outbox.waits(entry.run) else "lost"
         self._outbox.note(entry, step="record", status=status, detail={"why": why})
 
     def _close(self, pending: Pending, fate: Fate, *, mined: bool) -> None:
@@ -283,7 +329,9 @@ class Submitter:
                 if attempt.transaction == fate.attempt.transaction:
                     if not mined:
                         continue
-                    status = "refused" if fate.kind == "reverted" else "done"
+                    status = _MINED[attempt.act]
+                    if fate.kind != "executed":
+                        status = "refused" if fate.kind == "reverted" else "freed"
                     detail = {"why": fate.kind, **place_of(fate.receipt)}
             self._outbox.note(
                 attempt.entry, step="confirm", status=status, detail=detail
@@ -303,10 +351,15 @@ def place_of(receipt: TransactionReceipt | None) -> dict[str, JsonValue]:
     return {"block": receipt.block_number, "blockHash": to_hex(receipt.block_hash)}
 
 
+def place_of_log(log: Log) -> dict[str, JsonValue]:
+    """Return where an event is, in the same words."""
+    return {"block": log.block_number, "blockHash": to_hex(log.block_hash)}
+
+
 def _place(entry: Entry) -> tuple[int, Digest] | None:
     """Return where the journal says that an execution was mined; None: it does not."""
     detail = entry.detail
-    if entry.status != "done" or entry.digest is None:
+    if entry.status not in ("done", "queued", "freed") or entry.digest is None:
         return None
     if not isinstance(detail, dict) or "blockHash" not in detail:
         return None

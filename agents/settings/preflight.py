@@ -17,8 +17,10 @@ from typing import Any, Literal, TypeVar
 
 from affiant.agents.deciding.live import live_head
 from affiant.agents.durable.journal import Journal
+from affiant.agents.errors import HeadWaitsError
 from affiant.agents.nodes.node_client import NodeClient
 from affiant.agents.nodes.reachable import endorser_answers
+from affiant.agents.programs.program import Program
 from affiant.agents.settings.config import (
     AgentConfig,
     load_book,
@@ -157,15 +159,26 @@ def _program(
     if mandate is None or book is None:
         return Check("program", "not looked at", "it takes mandate and address book")
     granted, known = mandate, book
-    _, check = _tried(
+    longest = max((rung.delay for rung in granted.ladder), default=0)
+    program, check = _tried(
         "program",
         lambda: _same_program(reference, mandate=granted, book=known),
-        lambda found: f"{to_hex(granted.program)} is {found}, as granted",
+        lambda found: f"{to_hex(granted.program)} is {found[0]}, as granted",
     )
+    if program is not None and program[1].validity_seconds <= longest:
+        return Check(
+            "program",
+            "warning",
+            f"its decisions are valid for {program[1].validity_seconds} s, and a rung "
+            f"asks them to wait {longest} s: on that rung none can ever execute",
+        )
     return check
 
 
-def _same_program(reference: str, *, mandate: Mandate, book: AddressBook) -> str:
+def _same_program(
+    reference: str, *, mandate: Mandate, book: AddressBook
+) -> tuple[str, Program]:
+    """Return the class's name and its program."""
     found = load_agent_class(reference)
     program = found.program(book=book, model=mandate.model, engine=mandate.engine)
     if program.hash != mandate.program:
@@ -173,7 +186,7 @@ def _same_program(reference: str, *, mandate: Mandate, book: AddressBook) -> str
             f"got {to_hex(program.hash)} ({found.__name__} as it is now), expected "
             f"{to_hex(mandate.program)} as granted"
         )
-    return found.__name__
+    return found.__name__, program
 
 
 def _on_chain(
@@ -187,7 +200,10 @@ def _on_chain(
     def live() -> str:
         latest = chain.latest_block()
         slot = granted.slot_of(latest.number)
-        live_head(gate, mandate=granted, slot=slot, latest=latest)
+        try:
+            live_head(gate, mandate=granted, slot=slot, latest=latest)
+        except HeadWaitsError as error:
+            return f"live, {error.state}"
         return f"live in slot {slot}"
 
     yield _tried("mandate on chain", live, lambda found: found)[1]

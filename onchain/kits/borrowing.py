@@ -26,16 +26,15 @@ from affiant.encoding import JsonValue
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.decision import Call
 from affiant.onchain.errors import (
-    PlanAmountZeroError,
     PlanFactMissingError,
     PlanHealthError,
-    PlanOverflowError,
 )
 from affiant.onchain.facts import BALANCES, BORROWING, PRICES, BorrowingFact
 from affiant.onchain.kits import aave_v3
 from affiant.onchain.kits.kit import (
     BPS,
     SHARE_SCHEMA,
+    UINT128_BITS,
     Kit,
     KitContext,
     KitParams,
@@ -43,6 +42,7 @@ from affiant.onchain.kits.kit import (
     fresh_price,
     named_token,
     object_schema,
+    positive_amount,
     require_balance,
 )
 from affiant.onchain.kits.lending import (
@@ -134,16 +134,12 @@ def _compile_borrow(params: BaseModel, *, context: KitContext) -> KitStep:
         * 10 ** (token.decimals + price.decimals)
         // (price.answer * 10**VALUE_DECIMALS)
     )
-    if amount <= 0:
-        raise PlanAmountZeroError(
-            "borrow.share_bps",
-            got=f"{params.share_bps} bps of {left} in Aave's base currency",
-            expected="at least 1 base unit",
-        )
-    if amount >= 2**128:
-        raise PlanOverflowError(
-            "borrow.share_bps", got=str(amount)[:90], expected="uint128"
-        )
+    positive_amount(
+        amount,
+        what="borrow.share_bps",
+        got=f"{params.share_bps} bps of {left} in Aave's base currency",
+        bits=UINT128_BITS,
+    )
     _require_health(standing, taken=taken, value=value, floor=params.min_health_bps)
     call = Call(
         target=market.pool,
@@ -171,13 +167,11 @@ def _compile_repay(params: BaseModel, *, context: KitContext) -> KitStep:
         raise PlanFactMissingError(
             "repay.share_bps", got="no debt", expected="`balances` observed"
         )
-    amount = owed * params.share_bps // BPS
-    if amount <= 0:
-        raise PlanAmountZeroError(
-            "repay.share_bps",
-            got=f"{params.share_bps} bps of {owed} base units",
-            expected="at least 1 base unit",
-        )
+    amount = positive_amount(
+        owed * params.share_bps // BPS,
+        what="repay.share_bps",
+        got=f"{params.share_bps} bps of {owed} base units",
+    )
     require_balance(context, token.address, amount=amount, what="repay.share_bps")
     call = Call(
         target=market.pool,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from affiant.encoding import JsonValue
 from affiant.onchain.address_book import AddressBook, TokenEntry
@@ -24,6 +24,7 @@ from affiant.onchain.errors import (
     PlanBalanceError,
     PlanFactMissingError,
     PlanNameUnknownError,
+    PlanOverflowError,
     PlanPriceStaleError,
 )
 from affiant.onchain.facts import Facts, PriceFact
@@ -31,6 +32,12 @@ from affiant.onchain.mandate import Address, Mandate, Permission
 
 BPS = 10_000
 """Basis points in the whole."""
+
+MAX_SLIPPAGE_BPS = 1_000
+"""Greatest slippage that a plan may ask for."""
+
+INT256_BITS, UINT128_BITS = 255, 128
+"""What bounds and Aave's amounts can hold."""
 
 SHARE_SCHEMA: Mapping[str, JsonValue] = {
     "type": "integer",
@@ -47,6 +54,16 @@ class KitParams(BaseModel):
 
     action: str
     """Name of the kit; subclasses narrow it to one literal."""
+
+
+class SlippageParams(KitParams):
+    """Parameters of an action that trades a share at a price, or near it."""
+
+    share_bps: int = Field(ge=1, le=BPS)
+    """Share of what is there, in basis points; the kit says of what."""
+    max_slippage_bps: int = Field(ge=1, le=MAX_SLIPPAGE_BPS)
+    """Most that what comes out may fall short, or what goes in exceed, in basis points
+    of the price or rate that the kit goes by."""
 
 
 @dataclass(frozen=True)
@@ -198,11 +215,30 @@ def share_of(context: KitContext, holder: Address, *, share_bps: int, what: str)
         raise PlanFactMissingError(
             what, got=f"no balance of {holder}", expected="`balances` observed"
         )
-    amount = balance * share_bps // BPS
+    return positive_amount(
+        balance * share_bps // BPS,
+        what=what,
+        got=f"{share_bps} bps of {balance} base units",
+    )
+
+
+def positive_amount(
+    amount: int, *, what: str, got: str, bits: int = INT256_BITS
+) -> int:
+    """Return `amount`, if it is at least 1 base unit and fits where it goes.
+
+    Args:
+        what: what it is, for the error.
+        got: what came to nothing, for the error.
+        bits: how many it may have.
+
+    Raises:
+        PlanAmountZeroError: it comes to nothing.
+        PlanOverflowError: no balance is that large.
+    """
     if amount <= 0:
-        raise PlanAmountZeroError(
-            what,
-            got=f"{share_bps} bps of {balance} base units",
-            expected="at least 1 base unit",
-        )
+        raise PlanAmountZeroError(what, got=got, expected="at least 1 base unit")
+    if amount >= 2**bits:
+        expected = "int256" if bits == INT256_BITS else f"uint{bits}"
+        raise PlanOverflowError(what, got=str(amount)[:90], expected=expected)
     return amount

@@ -12,27 +12,25 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, model_validator
 
 from affiant.encoding import JsonValue
 from affiant.onchain.address_book import AddressBook, PoolEntry, UniswapEntry
 from affiant.onchain.decision import Call
-from affiant.onchain.errors import (
-    PlanAmountZeroError,
-    PlanNameUnknownError,
-    PlanOverflowError,
-)
+from affiant.onchain.errors import PlanNameUnknownError
 from affiant.onchain.facts import BALANCES, PRICES, PriceFact
 from affiant.onchain.kits.kit import (
     BPS,
+    MAX_SLIPPAGE_BPS,
     SHARE_SCHEMA,
     Kit,
     KitContext,
-    KitParams,
     KitStep,
+    SlippageParams,
     fresh_price,
     named_token,
     object_schema,
+    positive_amount,
     share_of,
 )
 from affiant.onchain.kits.uniswap_v3 import EXACT_INPUT_SINGLE, exact_input_single
@@ -41,14 +39,13 @@ from affiant.onchain.mandate import Permission
 NAME = "swap"
 """The plan's `action`."""
 
-MAX_SLIPPAGE_BPS = 1_000
-"""Greatest slippage that a plan may ask for."""
+SWAP_DEADLINE_SECONDS = 7 * 24 * 3600
+"""The router refuses the swap this long after the observation: as long as a decision is
+valid at most. The gate ends it before, at its `validUntil`; a shorter deadline here
+would make every swap useless that waits out a rung's delay."""
 
-SWAP_DEADLINE_SECONDS = 600
-"""The router refuses the swap this long after the observation."""
 
-
-class SwapParams(KitParams):
+class SwapParams(SlippageParams):
     """Sell a share of the wallet's balance of one token for another."""
 
     action: Literal["swap"]
@@ -56,10 +53,6 @@ class SwapParams(KitParams):
     """Token name."""
     buy: str
     """Token name."""
-    share_bps: int = Field(ge=1, le=BPS)
-    """Share of the wallet's balance of `sell`, in basis points."""
-    max_slippage_bps: int = Field(ge=1, le=MAX_SLIPPAGE_BPS)
-    """Most that the yield may fall short of the feeds' price, in basis points."""
 
     @model_validator(mode="after")
     def _two_tokens(self) -> Self:
@@ -166,22 +159,14 @@ def least_yield(
     )
     denominator = buy.answer * 10 ** (sell.decimals + sell_decimals) * BPS
     amount: int = numerator // denominator
-    if amount <= 0:
-        raise PlanAmountZeroError(
-            "swap's least yield",
-            got=f"0 base units for {amount_in}",
-            expected="at least 1 base unit",
-        )
-    if amount >= 2**255:
-        raise PlanOverflowError(
-            "swap's least yield", got=str(amount)[:90], expected="int256"
-        )
-    return amount
+    return positive_amount(
+        amount, what="swap's least yield", got=f"0 base units for {amount_in}"
+    )
 
 
 Swap = Kit(
     name=NAME,
-    version=1,
+    version=2,
     required=(BALANCES, PRICES),
     line='{"action": "swap", "sell": NAME, "buy": NAME, "share_bps": share of the '
     'wallet\'s balance of the sold token, "max_slippage_bps": BPS}',

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from affiant.encoding import JsonValue
 from affiant.onchain.address_book import AddressBook, PoolEntry, TokenEntry
@@ -32,21 +32,18 @@ from affiant.onchain.facts import BALANCES, POOL_PREFIX, PRICES
 from affiant.onchain.kits import uniswap_v3
 from affiant.onchain.kits.kit import (
     BPS,
+    MAX_SLIPPAGE_BPS,
     SHARE_SCHEMA,
     Kit,
     KitContext,
-    KitParams,
     KitStep,
+    SlippageParams,
     fresh_price,
     object_schema,
     require_balance,
     share_of,
 )
-from affiant.onchain.kits.swap import (
-    MAX_SLIPPAGE_BPS,
-    SWAP_DEADLINE_SECONDS,
-    least_yield,
-)
+from affiant.onchain.kits.swap import SWAP_DEADLINE_SECONDS, least_yield
 from affiant.onchain.mandate import Address, Permission
 
 ARROW = ">"
@@ -62,28 +59,20 @@ FEE_UNITS = 10**6
 """Uniswap's fees are hundredths of a basis point."""
 
 
-class SwapPathParams(KitParams):
+class SwapPathParams(SlippageParams):
     """Sell a share of the wallet's balance along a route."""
 
     action: Literal["swap_path"]
     route: str
     """Token names, sold first, bought last."""
-    share_bps: int = Field(ge=1, le=BPS)
-    """Share of the wallet's balance of the sold token, in basis points."""
-    max_slippage_bps: int = Field(ge=1, le=MAX_SLIPPAGE_BPS)
-    """Most that the yield may fall short of the feeds' price, in basis points."""
 
 
-class SwapExactOutParams(KitParams):
+class SwapExactOutParams(SlippageParams):
     """Buy an exact amount along a route."""
 
     action: Literal["swap_exact_out"]
     route: str
     """Token names, sold first, bought last."""
-    share_bps: int = Field(ge=1, le=BPS)
-    """What is bought is worth this share of the wallet's balance of the sold token."""
-    max_slippage_bps: int = Field(ge=1, le=MAX_SLIPPAGE_BPS)
-    """Most that may be paid beyond the feeds' price, in basis points."""
 
 
 @dataclass(frozen=True)
@@ -292,7 +281,7 @@ def _spot(route: Route, *, context: KitContext) -> Rate:
 
 SwapPath = Kit(
     name="swap_path",
-    version=1,
+    version=2,
     required=(BALANCES, PRICES, POOL_PREFIX),
     line='{"action": "swap_path", "route": "SOLD>...>BOUGHT", "share_bps": share of '
     'the wallet\'s balance of the sold token, "max_slippage_bps": BPS}',
@@ -305,7 +294,7 @@ SwapPath = Kit(
 
 SwapExactOut = Kit(
     name="swap_exact_out",
-    version=1,
+    version=2,
     required=(BALANCES, PRICES, POOL_PREFIX),
     line='{"action": "swap_exact_out", "route": "SOLD>...>BOUGHT", "share_bps": worth '
     "of what is bought, as a share of the sold token's balance, "

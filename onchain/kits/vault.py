@@ -15,32 +15,31 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from affiant.encoding import JsonValue
 from affiant.onchain.abi import encode_call, selector
 from affiant.onchain.address_book import AddressBook, Vault
 from affiant.onchain.decision import Call
 from affiant.onchain.errors import (
-    PlanAmountZeroError,
     PlanFactMissingError,
     PlanNameUnknownError,
-    PlanOverflowError,
     PlanPriceOffError,
 )
 from affiant.onchain.facts import BALANCES, PRICES, VAULT_PREFIX
 from affiant.onchain.kits.kit import (
     BPS,
+    MAX_SLIPPAGE_BPS,
     SHARE_SCHEMA,
     Kit,
     KitContext,
-    KitParams,
     KitStep,
+    SlippageParams,
     fresh_price,
     object_schema,
+    positive_amount,
     share_of,
 )
-from affiant.onchain.kits.swap import MAX_SLIPPAGE_BPS
 from affiant.onchain.mandate import NATIVE, Permission
 
 DEPOSIT = selector("deposit(uint256,address)")
@@ -50,28 +49,20 @@ REDEEM = selector("redeem(uint256,address,address)")
 """Selector."""
 
 
-class DepositParams(KitParams):
+class DepositParams(SlippageParams):
     """Deposit a share of the wallet's balance of a vault's asset."""
 
     action: Literal["deposit"]
     vault: str
     """Name of the vault's share token."""
-    share_bps: int = Field(ge=1, le=BPS)
-    """Share of the wallet's balance of the asset, in basis points."""
-    max_slippage_bps: int = Field(ge=1, le=MAX_SLIPPAGE_BPS)
-    """Most that the shares may fall short of the observed rate, in basis points."""
 
 
-class RedeemParams(KitParams):
+class RedeemParams(SlippageParams):
     """Redeem a share of the wallet's shares of a vault."""
 
     action: Literal["redeem"]
     vault: str
     """Name of the vault's share token."""
-    share_bps: int = Field(ge=1, le=BPS)
-    """Share of the wallet's share tokens, in basis points."""
-    max_slippage_bps: int = Field(ge=1, le=MAX_SLIPPAGE_BPS)
-    """Most that the assets may fall short of the observed rate, in basis points."""
 
 
 def _deposit_schema(book: AddressBook) -> dict[str, JsonValue]:
@@ -122,12 +113,13 @@ def _compile_deposit(params: BaseModel, *, context: KitContext) -> KitStep:
         share_bps=params.share_bps,
         what="deposit.share_bps",
     )
-    least = _positive(
+    least = positive_amount(
         assets
         * 10**vault.share.decimals
         * (BPS - params.max_slippage_bps)
         // (rate * BPS),
         what="deposit's least shares",
+        got="0 base units",
     )
     call = Call(
         target=vault.share.address,
@@ -153,12 +145,13 @@ def _compile_redeem(params: BaseModel, *, context: KitContext) -> KitStep:
         share_bps=params.share_bps,
         what="redeem.share_bps",
     )
-    least = _positive(
+    least = positive_amount(
         shares
         * rate
         * (BPS - params.max_slippage_bps)
         // (10**vault.share.decimals * BPS),
         what="redeem's least assets",
+        got="0 base units",
     )
     data = encode_call(
         "redeem(uint256,address,address)", [shares, context.account, context.account]
@@ -203,16 +196,6 @@ def _rate(vault: Vault, *, context: KitContext, slippage: int) -> int:
             expected=f"at most {slippage} bps",
         )
     return fact.assets_per_share
-
-
-def _positive(amount: int, *, what: str) -> int:
-    if amount <= 0:
-        raise PlanAmountZeroError(
-            what, got="0 base units", expected="at least 1 base unit"
-        )
-    if amount >= 2**255:
-        raise PlanOverflowError(what, got=str(amount)[:90], expected="int256")
-    return amount
 
 
 Deposit = Kit(

@@ -7,15 +7,13 @@ steer plans. Everything else here is the real thing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -24,16 +22,9 @@ from affiant.agents import Hold, Supply, Swap, VerifiedAgent, Withdraw
 from affiant.agents.deciding.answered import AnsweredSlots
 from affiant.agents.durable.journal import Journal
 from affiant.agents.nodes.node_client import NodeClient
-from affiant.encoding import Digest, JsonValue, keccak256, to_hex
-from affiant.inference.engine import Prefill, PrefillJob
+from affiant.encoding import Digest, keccak256, to_hex
 from affiant.inference.keys import NodeKey
-from affiant.inference.manifest import (
-    EngineManifest,
-    FingerprintManifest,
-    GrammarManifest,
-    SamplerManifest,
-)
-from affiant.inference.sampling import Sampling
+from affiant.inference.manifest import EngineManifest, SamplerManifest
 from affiant.onchain.account import AccountClient
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
@@ -53,6 +44,7 @@ from affiant.onchain.mandate import (
 )
 from affiant.onchain.observation import ChainView
 from affiant.onchain.registry import NodeRegistryClient
+from affiant.testing import scripted_engine
 
 HOLD = '{"why":"within the band","actions":[{"action":"hold"}]}'
 SWAP = (
@@ -64,87 +56,43 @@ SUPPLY = (
 )
 VALUE = 10**8
 """One dollar."""
-EOS = 256
+EOS = scripted_engine.EOS
 MODEL = keccak256(b"the scripted engine's model")
 
 
-class AnyToken:
-    """A grammar that allows everything: the scripted engine has no real grammar."""
-
-    def masks(self, output_ids: Sequence[int]) -> SimpleNamespace:
-        allowed = np.ones((len(output_ids), EOS + 1), dtype=np.bool_)
-        return SimpleNamespace(allowed=allowed, violation=None, complete=True)
-
-
 @dataclass
-class ScriptedEngine:
-    """Says `text`. Token ids are bytes; 256 is the end token."""
+class ScriptedEngine(scripted_engine.ScriptedEngine):
+    """The packaged double, that says `text`, under a manifest that auditors take.
+
+    The packaged one calls itself a test double under every hash, and is refused for it;
+    what these tests are about comes after that.
+    """
 
     text: str = HOLD
-    asked: list[str] = field(default_factory=list)
     during: Callable[[], None] | None = None
     """Called while it generates: for what happens meanwhile."""
-    manifest: EngineManifest = EngineManifest(
+    manifest: EngineManifest = replace(
+        scripted_engine.MANIFEST,
         engine="scripted",
-        engine_version="1",
-        torch_version="none",
         dtype="float32",
         kv_dtype="none",
-        attention="none",
-        tensor_parallel=1,
-        pipeline_parallel=1,
         threads=1,
-        execution="eager",
-        batch_invariant=True,
-        grammar=GrammarManifest(backend="none", version="0", any_whitespace=False),
         sampler=SamplerManifest(
             name="affiant", version=1, grid_bits=10, top_k=64, gap_units=1
         ),
-        fingerprint=FingerprintManifest(name="none", dimensions=0),
         device="cpu",
     )
-    eos_id: int = EOS
-    stop_ids: frozenset[int] = frozenset({EOS})
-    vocab_size: int = EOS + 1
     max_context: int = 65536
 
-    def encode(self, text: str) -> list[int]:
-        return list(text.encode())
+    def __post_init__(self) -> None:
+        super().__init__()
 
-    def decode(self, ids: Sequence[int]) -> str:
-        return bytes(token for token in ids if token < EOS).decode(errors="replace")
-
-    def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int] | None:
-        return None
-
-    def compile_grammar(self, schema: JsonValue) -> Any:
-        return AnyToken()
-
-    def generate(
-        self,
-        prompt_ids: Sequence[int],
-        *,
-        schema: JsonValue | None,
-        max_tokens: int,
-        sampling: Sampling,
-        seed: bytes | None,
-        prefix: Sequence[int] = (),
-    ) -> tuple[int, ...]:
-        self.asked.append(self.decode(prompt_ids))
+    def generate(self, prompt_ids: Sequence[int], **how: Any) -> tuple[int, ...]:
+        self.says(self.text)
+        said = super().generate(prompt_ids, **how)
         if self.during is not None:
             self.during()
-        return (*self.encode(self.text), EOS)
-
-    def prefill(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> Prefill:
-        logits = np.zeros((len(output_ids), self.vocab_size), dtype=np.float32)
-        logits[np.arange(len(output_ids)), list(output_ids)] = 20.0
-        return Prefill(logits=logits, hidden=logits[:, :64] + 1)
-
-    def prefill_many(self, jobs: Sequence[PrefillJob]) -> list[Prefill]:
-        return [self.prefill(job.prompt_ids, job.output_ids) for job in jobs]
-
-    def close(self) -> None:
-        pass
+        return said
 
 
 class Keeper(VerifiedAgent):

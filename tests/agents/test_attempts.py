@@ -14,6 +14,7 @@ from affiant.errors import MalformedError
 
 DETAIL: dict[str, Any] = {
     "kind": "execute",
+    "act": "execute",
     "nonce": 7,
     "gas": 500_000,
     "maxFee": 2_000_000_000,
@@ -44,6 +45,11 @@ def test_an_attempt_is_what_was_written() -> None:
     assert attempt.transaction == to_hex(attempt.digest)
 
 
+def test_a_journal_of_before_there_were_delays_is_read() -> None:
+    old = {name: value for name, value in DETAIL.items() if name != "act"}
+    assert Attempt.of(replace(entry(), detail=old)).act == "execute"
+
+
 def test_what_shares_a_nonce_belongs_together() -> None:
     entries = [
         entry(b"a"),
@@ -65,6 +71,8 @@ def test_what_shares_a_nonce_belongs_together() -> None:
     [
         {"kind": "drain"},
         {"kind": None},
+        {"act": "drain"},
+        {"act": None},
         {"nonce": -1},
         {"nonce": "soon"},
         {"nonce": 2**64},

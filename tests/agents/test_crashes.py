@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sql
-from agreement import disagreements
+from agreement import disagreements, executed_on_chain
 from crash_points import (
     Death,
     DyingChain,
@@ -25,9 +26,14 @@ from crash_points import (
     watch_checkpoints,
 )
 
+from affiant.agents import Hold, Swap, VerifiedAgent
 from affiant.agents.durable.checkpoints import CheckpointError
 from affiant.agents.durable.journal import Entry, JournalError
+from affiant.agents.nodes.service import NodeServer
+from affiant.agents.sending.outbox import SendingPolicy
 from affiant.onchain.errors import ChainUnavailableError
+from affiant.onchain.mandate import Rung
+from affiant.onchain.observation import ChainView
 
 pytestmark = pytest.mark.anvil
 
@@ -153,6 +159,124 @@ def fill_up(journal: Any, *, pages: int) -> None:
 
     sql.event.listen(journal.database.engine, "connect", limit)
     journal.database.engine.dispose()
+
+
+# A rung with a delay: the same, through the gate's queue.
+
+DELAY = 3600
+QUEUED_POINTS: tuple[str, ...] = tuple(
+    json.loads((CHAOS / "queued_points.json").read_text())
+)
+"""Every named point that a decision passes from its first step to its execution after
+the delay; " (2)": where it is met again."""
+
+QUEUE_FAST = {
+    "after journal confirm/queued",
+    "after journal record/queued",
+    "before sending (2)",
+    "after sending (2)",
+    "after journal submit/sending (2)",
+    "after journal confirm/done",
+}
+
+
+class Patient(VerifiedAgent):
+    """The tests' agent, with decisions that outlive the delay."""
+
+    objective = "Keep WETH between 55 % and 65 % of the portfolio."
+    actions = (Swap, Hold)
+    max_tokens = 512
+    validity_seconds = 3 * DELAY
+
+    def observe(self, view: ChainView) -> None:
+        view.balances()
+        view.prices()
+        view.pool("WETH/USDC")
+
+
+@pytest.fixture(scope="module")
+def _delayed(settling: Any) -> Iterator[Any]:
+    ladder = (Rung(100_000 * 10**8, 0, 0, DELAY),)
+    world = settling(keeper=Patient, ladder=ladder)
+    yield world
+    world.chain.close()
+
+
+@pytest.fixture
+def delayed(_delayed: Any, tmp_path: Path) -> Iterator[Any]:
+    """A world whose every decision waits an hour, and a node in it."""
+    rpc = _delayed.devnet.rpc
+    snapshot = rpc.request("evm_snapshot")
+    _delayed.engine.text = _delayed.swap
+    _delayed.scenario.next_slot(_delayed.mandate.cadence)
+    node = _delayed.node(tmp_path)
+    with NodeServer(node) as server:
+        _delayed.url = server.url
+        yield _delayed
+        while _delayed.opened:
+            _delayed.opened.pop().close()
+    node.close()
+    rpc.request("evm_revert", snapshot)
+
+
+def serve_the_delay(world: Any) -> None:
+    world.scenario.warp(DELAY + 1)
+    world.scenario.refresh_feeds()
+    world.scenario.next_slot(world.mandate.cadence)
+
+
+def test_every_point_of_the_queue_is_among_those_that_are_tried(delayed, tmp_path):
+    agent, death = dying_agent(delayed, tmp_path, url=delayed.url, at=None)
+    assert agent.run_once().outcome == "queued"
+    serve_the_delay(delayed)
+    assert agent.run_once().outcome == "executed"
+    assert sorted(death.met) == sorted(QUEUED_POINTS)
+    assert checkpoints_left(tmp_path) == 0
+
+
+def queued_fast_and_slow() -> list[Any]:
+    slow = [at for at in QUEUED_POINTS if at not in QUEUE_FAST]
+    return [
+        *sorted(QUEUE_FAST),
+        *(pytest.param(at, marks=pytest.mark.slow) for at in slow),
+    ]
+
+
+@pytest.mark.parametrize("at", queued_fast_and_slow())
+def test_a_crash_around_the_queue_executes_once_or_says_why_not(
+    delayed, tmp_path, at: str
+):
+    world, nonce = delayed, delayed.nonce()
+    first, death = dying_agent(world, tmp_path, url=world.url, at=at)
+    with pytest.raises(Killed):
+        first.run_once()
+        serve_the_delay(world)
+        first.run_once()
+    assert death.dead
+    # What would be another process; in the same slot first.
+    again = world.agent(
+        tmp_path,
+        url=world.url,
+        confirm_seconds=0.3,
+        sending=SendingPolicy(resend_seconds=0),
+    )
+    world.engine.text = world.hold
+    for _ in range(2):
+        again.run_once()
+    assert disagreements(world, again.journal) == []
+    serve_the_delay(world)
+    for _ in range(3):
+        again.run_once()
+        world.scenario.next_slot(world.mandate.cadence)
+    assert disagreements(world, again.journal) == []
+    assert again.journal.open_runs(world.mandate.id) == ()
+    assert again.journal.queued(world.mandate.id) == ()
+    assert checkpoints_left(tmp_path) == 0
+    executed = executed_on_chain(world)
+    assert len(executed) <= 1
+    assert world.nonce() <= nonce + 2, "sent twice"
+    if world.gate.head_of(world.mandate.id) != world.mandate.id:
+        assert len(executed) == 1, "it was queued, and forgotten"
 
 
 @pytest.mark.parametrize("full", ["journal", "checkpoints"])

@@ -23,6 +23,7 @@ from affiant.agents.settings.loading import load_agent_class
 from affiant.agents.settings.preflight import Check, check_agent
 from affiant.cli.status_view import status_screen
 from affiant.encoding import Digest, canonical_json, to_hex
+from affiant.onchain.mandate import Rung
 
 pytestmark = pytest.mark.anvil
 
@@ -122,6 +123,15 @@ def test_a_program_that_was_changed_is_not_the_one_granted(configured, tmp_path:
     checks = check_agent(path)
     assert verdicts(checks)["program"] == "refused"
     assert "as granted" in detail(checks, "program")
+
+
+def test_a_delay_that_outlives_every_decision_is_told(world, configured):
+    """Of that rung nothing could ever execute; the gate would say so one at a time."""
+    hour = Rung(10**16, 0, 0, 3600)
+    other = replace(world.mandate, ladder=(*world.mandate.ladder, hour))
+    checks = check_agent(configured(other))
+    assert verdicts(checks)["program"] == "warning"
+    assert "wait 3600 s" in detail(checks, "program")
 
 
 def test_a_wrong_chain_and_a_wrong_password_are_named(configured, monkeypatch):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agreement import disagreements
 from eth_account import Account
 
 from affiant.agents.errors import SlotSentError
@@ -236,7 +237,7 @@ def test_what_can_no_longer_execute_is_cancelled_and_frees_its_nonce(
     fates = {
         e.transaction: e.status for e in agent.journal.entries() if e.step == "confirm"
     }
-    assert fates == {late.transaction: "lost", cancel.transaction: "done"}
+    assert fates == {late.transaction: "lost", cancel.transaction: "freed"}
     records = [e for e in agent.journal.entries() if e.step == "record"]
     assert records[-1].status != "done" and late.slot not in {
         e.slot for e in records if e.status == "done"
@@ -246,6 +247,37 @@ def test_what_can_no_longer_execute_is_cancelled_and_frees_its_nonce(
     world.scenario.next_slot(world.mandate.cadence)
     world.engine.text = world.swap
     assert patient(agent).run_once().outcome == "executed"
+
+
+@pytest.mark.parametrize("dies_at", ["confirm/freed", "confirm/lost"])
+def test_a_crash_after_a_cancellation_does_not_call_it_executed(
+    world, rpc, make_agent, dies_at
+):
+    """The last row tells that the nonce was used; by whom decides how the run ended."""
+    agent = make_agent()
+    late = leaves_it_pending(agent)
+    rpc("anvil_dropTransaction", late.transaction)
+    world.scenario.next_slot(world.mandate.cadence)
+    rpc("eth_sendRawTransaction", sendings(agent)[0].detail["raw"])
+    world.engine.text = world.hold
+    agent.run_once()
+    rpc("evm_mine")
+    append = agent.journal.append
+
+    def dies(entry: Any) -> None:
+        append(entry)
+        if f"{entry.step}/{entry.status}" == dies_at:
+            raise KeyboardInterrupt
+
+    agent.journal.append = dies
+    with pytest.raises(KeyboardInterrupt):
+        agent.run_once()
+    again = make_agent()
+    again.run_once()
+    statuses = [e.status for e in again.journal.entries(run=late.run, step="record")]
+    assert "done" not in statuses, statuses
+    assert world.gate.head_of(world.mandate.id) == world.mandate.id
+    assert disagreements(world, again.journal) == []
 
 
 def test_a_late_execution_that_is_mined_all_the_same_is_refused_and_explained(

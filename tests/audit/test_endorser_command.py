@@ -196,6 +196,8 @@ def test_the_server_says_what_it_serves_and_stops_when_told(office: Office) -> N
 
     process = subprocess.Popen(
         [sys.executable, "-m", "affiant.cli", "endorser", "--json"]
+        # The first endpoint is dead: the other serves.
+        + ["--chain-url", "http://127.0.0.1:9"]
         + office.options(
             engine="transformers", mandate=to_hex(office.world.mandate.id)
         ),

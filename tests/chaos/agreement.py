@@ -25,8 +25,8 @@ def disagreements(world: Any, journal: Journal) -> list[str]:
     """Return everything in which journal and chain differ, as sentences.
 
     1. no decision executed twice, nor two in a slot; 2. what was executed is what the
-    journal calls done, and the other way round; 3. every run has one end; 4. nothing
-    is on its way.
+    journal calls done, and the other way round; what waits in the gate's queue is what
+    the journal calls queued; 3. every run has one end; 4. nothing is on its way.
     """
     found: list[str] = []
     events = executed_on_chain(world)
@@ -47,6 +47,15 @@ def disagreements(world: Any, journal: Journal) -> list[str]:
         found.append(f"{to_hex(digest)} is on the chain, and the journal lost it")
     for digest in done - on_chain:
         found.append(f"{to_hex(digest or b'')} is done, and not on the chain")
+    state = world.gate.state_of(world.mandate.id)
+    waits = {state.head} if state.queued_at else set()
+    if state.queued_at and state.block.timestamp > state.queued_until:
+        waits = set()
+    queued = {entry.digest for entry in last.values() if entry.status == "queued"}
+    for digest in waits - queued:
+        found.append(f"{to_hex(digest)} waits in the queue, and the journal lost it")
+    for digest in queued - waits:
+        found.append(f"{to_hex(digest or b'')} is queued, and not in the gate's queue")
     # 3.
     for run in {entry.run for entry in entries} - last.keys():
         found.append(f"run {run} has no end")

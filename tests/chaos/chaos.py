@@ -4,10 +4,12 @@
 
 A real agent process, a real node, anvil with the real contracts and Uniswap, a real
 journal. One part is a double: the *model*, which says what a script tells it, so that
-most slots call for a transaction. Half of the kills are at named points around every
-write and every sending, in turn; the others at any instant. Meanwhile the endpoint
-drops, delays and garbles, and the chain is reorganised. In the end nobody is killed any
-more, and journal and chain are compared (`agreement.py`). Exit status 1: they differ.
+most slots call for a transaction, of which those above a value wait out a delay: it
+passes, or they are cancelled, or their time ends. Half of the kills are at named points
+around every write and every sending, in turn; the others at any instant. Meanwhile the
+endpoint drops, delays and garbles, and the chain is reorganised. In the end nobody is
+killed any more, and journal and chain are compared (`agreement.py`). Exit status 1:
+they differ.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import random
 import sys
 import tempfile
@@ -22,8 +25,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -31,22 +35,44 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 from agreement import disagreements, executed_on_chain  # noqa: E402
-from dying_agent import Orders, live  # noqa: E402
+from dying_agent import DELAY, Keeper, Orders, live  # noqa: E402
 from faulty_proxy import FaultyProxy  # noqa: E402
 from neighbours import neighbour  # noqa: E402
 
 from affiant.agents.durable.journal import Journal  # noqa: E402
-from affiant.encoding import to_hex  # noqa: E402
+from affiant.encoding import Digest, to_hex  # noqa: E402
+from affiant.errors import RejectedError  # noqa: E402
+from affiant.onchain.account import AccountClient  # noqa: E402
 from affiant.onchain.devnet import Devnet  # noqa: E402
-from affiant.onchain.gate_events import EXECUTED_TOPIC  # noqa: E402
+from affiant.onchain.gate_events import (  # noqa: E402
+    CANCELLED_TOPIC,
+    EXECUTED_TOPIC,
+    QUEUED_TOPIC,
+)
+from affiant.onchain.mandate import Rung  # noqa: E402
 
-POINTS: tuple[str, ...] = tuple(json.loads((HERE / "points.json").read_text()))
-"""Every named point that an executed decision passes."""
+POINTS: tuple[str, ...] = tuple(
+    dict.fromkeys(
+        name
+        for file in ("points.json", "queued_points.json")
+        for name in json.loads((HERE / file).read_text())
+        # Met twice only by a process that outlives the delay.
+        if not name.endswith("(2)")
+    )
+)
+"""Every named point that an executed decision passes, queued or not."""
+
+DIRECT_VALUE = 5_000 * 10**8
+"""Value, 8 decimals, up to which decisions execute at once; above it they wait."""
+
+SERVE_SHARE, EXPIRE_SHARE, CANCEL_SHARE = 0.7, 0.1, 0.1
+"""What becomes of a decision that waits, by slot: its delay passes, its validity ends,
+its account cancels it; otherwise it waits on."""
 
 NAMED_SHARE = 0.5
 """Share of kills that are at a named point."""
 
-SLOT_SECONDS = 8.0
+SLOT_SECONDS = 12.0
 """How long a slot lasts in which no run ends; after one that does, it moves on."""
 
 REORG_SHARE = 0.3
@@ -61,7 +87,7 @@ MIDDLE_SHARE = 0.05
 LOOK_SECONDS = 0.15
 """How often the journal is looked at for that."""
 
-PATIENCE_SECONDS = 6.0
+PATIENCE_SECONDS = 8.0
 """How long a process may take to reach its named point before it is killed anyway."""
 
 END_SECONDS = 60.0
@@ -83,6 +109,9 @@ class Tally:
     reorgs: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     executed: int = 0
+    queued: int = 0
+    """Times that a decision took the head to wait out its delay."""
+    cancelled: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     """Runs by how they ended."""
     resumed: int = 0
@@ -105,6 +134,7 @@ class Tally:
         yield f"runs by their end: {dict(sorted(self.ends.items()))}"
         yield f"runs begun by one process and ended by another: {self.resumed}"
         yield f"executed on chain: {self.executed}"
+        yield f"queued on chain: {self.queued}; cancelled there: {self.cancelled}"
         for sentence in self.found:
             yield f"WRONG: {sentence}"
         yield "journal and chain agree" if not self.found else "THEY DIFFER"
@@ -121,7 +151,12 @@ class World:
         self.random = random.Random(seed)
         self.folder = folder
         self.inner: Any = neighbour("agents/conftest.py").settle(
-            stack.enter_context(Devnet.start())
+            stack.enter_context(Devnet.start()),
+            keeper=Keeper,
+            ladder=(
+                Rung(DIRECT_VALUE, 0, 0, 0),
+                Rung(1_000 * DIRECT_VALUE, 0, 0, DELAY),
+            ),
         )
         stack.callback(self.inner.chain.close)
         node = self.inner.node(folder)
@@ -134,6 +169,8 @@ class World:
         # The grant itself is out of a reorganisation's reach.
         self.inner.scenario.mine(2 * MAX_DEPTH)
         self.tally = Tally(seed)
+        self._treated: set[Digest] = set()
+        """Queued decisions of which it is settled what becomes of them."""
         self.calm = False
         """No more trouble: everything is to come to its end."""
         self._over = threading.Event()
@@ -162,11 +199,35 @@ class World:
                 self._wait_for_a_run()
                 self.inner.engine.text = self.random.choice(texts)
                 self._reorganise(depth=self.random.randint(1, MAX_DEPTH))
+                self._pass_time()
                 self.inner.scenario.refresh_feeds()
                 self.inner.scenario.next_slot(self.inner.mandate.cadence)
                 self.tally.slots += 1
         except BaseException as error:  # told to whoever ends the world
             self._failure = error
+
+    def _pass_time(self) -> None:
+        """Do something about a decision that waits, now and then."""
+        state = self.inner.gate.state_of(self.inner.mandate.id)
+        if not state.queued_at or state.head in self._treated:
+            return
+        drawn = 0.0 if self.calm else self.random.random()
+        if drawn < SERVE_SHARE + EXPIRE_SHARE + CANCEL_SHARE:
+            # Once: an hour in each slot would end its validity in the third.
+            self._treated.add(state.head)
+        if drawn < SERVE_SHARE:
+            self.inner.scenario.warp(DELAY + 1)
+        elif drawn < SERVE_SHARE + EXPIRE_SHARE:
+            self.inner.scenario.warp(Keeper.validity_seconds + 1)
+        elif drawn < SERVE_SHARE + EXPIRE_SHARE + CANCEL_SHARE:
+            account = self.inner.mandate.account
+            call = self.inner.gate.cancel_call(
+                self.inner.mandate.id, digest=state.head, sender=account
+            )
+            with suppress(RejectedError):  # It was executed this very moment.
+                AccountClient(self.inner.chain, account).execute(
+                    call, owner=self.inner.owner
+                )
 
     def _reorganise(self, *, depth: int) -> None:
         """Replace the newest blocks, now and then, but none with an execution."""
@@ -193,7 +254,9 @@ class World:
             entries = self.read(
                 lambda j: j.entries(mandate=self.inner.mandate.id, last=1)
             )
-            if entries and entries[0].slot == slot and entries[0].step == "record":
+            queued = entries and entries[0].status == "queued"
+            ended = entries and entries[0].slot == slot and entries[0].step == "record"
+            if ended or queued:
                 # It may be tried again, or be killed on its way out.
                 self._over.wait(self.random.uniform(0, 0.5))
                 return
@@ -222,8 +285,7 @@ def chaos(
         folder: the agent's; empty.
     """
     started, tried = time.monotonic(), Counter[str]()
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dying_agent"])
+    context = _forkserver()
     with ExitStack() as stack:
         world = World(folder, seed=seed, stack=stack)
         tally = world.tally
@@ -245,10 +307,29 @@ def chaos(
     return tally
 
 
+def _forkserver() -> Any:
+    """Return a context whose processes begin with everything imported.
+
+    The server of forks gets no `sys.path` of ours, only the environment, and does not
+    say when it cannot import: then each process spends its short life importing.
+    """
+    folders = [str(HERE), str(HERE.parent / "support")]
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([*folders, *filter(None, [before])])
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["dying_agent"])
+    forkserver.ensure_running()
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+    return context
+
+
 def _await_death(process: BaseProcess, world: World, *, at: str | None) -> None:
     """Kill a process, or wait until it has killed itself; count where it was."""
     tally = world.tally
-    wait = PATIENCE_SECONDS if at is not None else world.random.uniform(0.05, 2.0)
+    wait = PATIENCE_SECONDS if at is not None else world.random.uniform(0.05, 4.0)
     process.join(wait)
     died_there = process.exitcode == -9
     if process.exitcode is None:
@@ -299,7 +380,9 @@ def _open(world: World) -> list[str]:
     newest = mandate.slot_of(world.inner.chain.block_number())
     waiting = world.read(lambda journal: journal.unsettled(mandate.id))
     runs = world.read(lambda journal: journal.open_runs(mandate.id))
+    queued = world.read(lambda journal: journal.queued(mandate.id))
     return [
+        *(entry.run for entry in queued),
         *(str(entry.transaction) for entry in waiting if entry.slot < newest),
         *(entry.run for entry in runs if entry.slot < newest),
     ]
@@ -315,6 +398,14 @@ def _compare(world: World) -> None:
     world.inner.scenario.next_slot(world.inner.mandate.cadence)
     world.inner.engine.text = world.inner.hold
     result = last.run_once()
+    for _ in range(4):
+        if result.outcome == "held":
+            break
+        # What was queued last is waited for.
+        world.inner.scenario.warp(DELAY + 1)
+        world.inner.scenario.refresh_feeds()
+        world.inner.scenario.next_slot(world.inner.mandate.cadence)
+        result = last.run_once()
     if result.outcome != "held":
         tally.found.append(f"stuck: the last look was {result.outcome}: {result.error}")
     entries = last.journal.entries(mandate=world.inner.mandate.id)
@@ -322,11 +413,24 @@ def _compare(world: World) -> None:
     tally.ends = Counter(ends.values())
     tally.resumed = _resumed(entries)
     tally.executed = len(executed_on_chain(world.inner))
+    tally.queued = _events(world, QUEUED_TOPIC)
+    tally.cancelled = _events(world, CANCELLED_TOPIC)
     tally.found += disagreements(world.inner, last.journal)
     if not tally.executed:
         tally.found.append("nothing was ever executed: nothing is shown")
     while world.inner.opened:
         world.inner.opened.pop().close()
+
+
+def _events(world: World, topic: Digest) -> int:
+    return len(
+        world.inner.chain.logs(
+            world.inner.book.gate,
+            topics=[topic, world.inner.mandate.id],
+            from_block=0,
+            to_block=world.inner.chain.block_number(),
+        )
+    )
 
 
 def _resumed(entries: Any) -> int:

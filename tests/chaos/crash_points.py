@@ -39,7 +39,7 @@ class Death:
     """Where to die, and how. Once dead, nothing is done any more."""
 
     at: str | None = None
-    """Name of the point; None: nowhere."""
+    """Name of the point; None: nowhere. With " (2)" after it: where it is met again."""
     how: Callable[[], None] = raise_killed
     met: list[str] = field(default_factory=list)
     """Names of the points met so far."""
@@ -48,6 +48,8 @@ class Death:
 
     def meet(self, name: str) -> None:
         """Die here, if this is the place."""
+        again = self.met.count(name) + self.met.count(f"{name} (2)")
+        name = f"{name} (2)" if again else name
         self.met.append(name)
         if self.dead or name == self.at:
             self.dead = True

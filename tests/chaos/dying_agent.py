@@ -50,13 +50,17 @@ class Orders:
     confirm_seconds: float = 2.0
 
 
+DELAY = 3600
+"""Delay of the upper rung, in seconds of the chain's time."""
+
+
 class Keeper(VerifiedAgent):
-    """The same program as the tests' agent."""
+    """An agent whose decisions outlive the delay of a rung."""
 
     objective = "Keep WETH between 55 % and 65 % of the portfolio."
     actions = (Swap, Supply, Withdraw, Hold)
     max_tokens = 512
-    validity_seconds = 3600
+    validity_seconds = 3 * DELAY
 
     def observe(self, view: ChainView) -> None:
         """Read what a swap needs."""

@@ -184,12 +184,12 @@ def test_what_is_no_kit_is_refused(
 
 
 def test_a_missing_kit_or_version_is_named() -> None:
-    with pytest.raises(KitMissingError, match=r"'brew' version 1.*swap 1, supply 1"):
+    with pytest.raises(KitMissingError, match=r"'brew' version 1.*swap 2, supply 1"):
         find_kit("brew", version=1)
     with pytest.raises(KitMissingError) as caught:
-        find_kit("swap", version=2)
-    assert caught.value.got == "`swap` version 2"
-    assert caught.value.expected == "version 1, which `affiant` has"
+        find_kit("swap", version=1)
+    assert caught.value.got == "`swap` version 1"
+    assert caught.value.expected == "version 2, which `affiant` has"
 
 
 def test_every_kit_has_what_a_program_and_a_model_need() -> None:

@@ -42,6 +42,7 @@ from affiant.onchain.kits import (
     compile_plan,
 )
 from affiant.onchain.kits.lending import ROUNDING
+from affiant.onchain.kits.swap import SWAP_DEADLINE_SECONDS
 from affiant.onchain.mandate import NATIVE, Mandate, Permission
 
 HOLD = HoldParams(action="hold")
@@ -99,7 +100,7 @@ def test_swap_sells_the_share_for_the_feeds_price_less_slippage(
         small_book.tokens["USDC"].address.lower(),
         500,
         small_mandate.account.lower(),
-        small_facts.timestamp + 600,
+        small_facts.timestamp + SWAP_DEADLINE_SECONDS,
         10**18,
         2487_500000,
         0,
@@ -440,10 +441,17 @@ def test_schemas_name_only_what_can_be_done(small_book: AddressBook) -> None:
         }
 
 
-def test_what_a_committed_model_was_trained_on_is_still_version_one() -> None:
+def test_a_committed_model_is_told_what_it_was_trained_on() -> None:
     versions = {name: kit.version for name, kit in KITS.items()}
     assert [*versions][:4] == ["swap", "supply", "withdraw", "hold"]
-    assert set(versions.values()) == {1}
+    # Their second version has other deadlines in its calls, and no other words.
+    second = {"swap", "swap_path", "swap_exact_out"}
+    assert {name for name, version in versions.items() if version == 2} == second
+    assert set(versions.values()) == {1, 2}
+    assert Swap.line == (
+        '{"action": "swap", "sell": NAME, "buy": NAME, "share_bps": share of the '
+        'wallet\'s balance of the sold token, "max_slippage_bps": BPS}'
+    )
     for kit in (Swap, Supply, Withdraw, Hold):
         assert KITS[kit.name] is kit
 

@@ -46,6 +46,7 @@ from affiant.onchain.facts import (
     planned_reads,
 )
 from affiant.onchain.kits import KITS, Compiled, Hold, compile_plan
+from affiant.onchain.kits.swap import SWAP_DEADLINE_SECONDS
 from affiant.onchain.kits.swap_path import routes
 from affiant.onchain.kits.uniswap_v3 import unpacked
 from affiant.onchain.mandate import (
@@ -324,7 +325,7 @@ def test_a_route_is_packed_in_the_order_of_trading(
     )
     assert path == weth + bytes([0, 1, 244]) + usdc + bytes([0, 11, 184]) + wbtc
     assert unpacked(path) == [weth, usdc, wbtc]
-    assert (to, deadline) == (address(0xACC).lower(), NOW + 600)
+    assert (to, deadline) == (address(0xACC).lower(), NOW + SWAP_DEADLINE_SECONDS)
     # One ether, 2500 dollars: 0.0416 bitcoin less a percent.
     assert (amount, least) == (10**18, 2500 * 10**8 * 99 // (60_000 * 100))
     assert bounds(compiled) == {"WETH": -amount, "WBTC": least}

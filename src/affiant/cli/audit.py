@@ -19,7 +19,11 @@ def audit(
         typer.Argument(help="Evidence files to check offline, without a chain."),
     ] = None,
     chain_url: Annotated[
-        str | None, typer.Option(help="The auditor's own chain endpoint.")
+        list[str] | None,
+        typer.Option(
+            help="The auditor's own chain endpoint; may be repeated, the most trusted "
+            "first."
+        ),
     ] = None,
     chain_id: Annotated[
         int | None, typer.Option(help="Chain id that it must answer with.")

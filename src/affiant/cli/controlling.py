@@ -72,7 +72,7 @@ def _ask(config: Path, command: Command, *, told: str) -> None:
 
 
 def agent_pause(config: Config) -> None:
-    """Take no new decision until `resume`; what is in flight goes on."""
+    """Take no new decision until `resume`; what is in flight goes on, queued or not."""
     _ask(config, "pause", told="asked to pause: no new decision until `resume`")
 
 

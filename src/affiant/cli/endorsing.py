@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from affiant.encoding import Digest
     from affiant.onchain.signed_statement import SignedStatement
 
-ChainUrl = Annotated[str, typer.Option(help="The endorser's own chain endpoint.")]
+ChainUrl = Annotated[
+    list[str],
+    typer.Option(
+        help="The endorser's own chain endpoint; may be repeated, the most trusted "
+        "first."
+    ),
+]
 ChainId = Annotated[int, typer.Option(help="Chain id that it must answer with.")]
 Gate = Annotated[str, typer.Option(help="Address of the gate.")]
 Model = Annotated[
@@ -250,7 +256,7 @@ def verdict(
 
 
 def _settings(
-    chain_url: str,
+    chain_url: list[str],
     chain_id: int,
     gate: str,
     model: str,

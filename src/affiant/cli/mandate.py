@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from affiant.cli.drafting import draft
 from affiant.cli.signing import (
     OWNER_PASSWORD,
     Batch,
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     from affiant.onchain.mandate import Mandate
 
 mandate_app = typer.Typer(
-    help="Read, compare, grant and revoke mandates.", no_args_is_help=True
+    help="Draft, read, compare, grant and revoke mandates.", no_args_is_help=True
 )
+mandate_app.command("draft")(draft)
 
 MandateFile = Annotated[Path, typer.Argument(help="The mandate's JSON.")]
 BlockSeconds = Annotated[
@@ -50,7 +52,7 @@ def mandate_show(
     """Say in plain words what a mandate permits, and the most that it can cost."""
     from affiant.agents.settings.config import load_book, load_mandate
 
-    _show(load_mandate(mandate), load_book(book), block_seconds)
+    show(load_mandate(mandate), load_book(book), block_seconds)
 
 
 @mandate_app.command("worst-case")
@@ -135,7 +137,7 @@ def mandate_grant(
         raise GrantRefusedError(
             f"the address book is about chain {known.chain_id}, expected {chain_id}"
         )
-    _show(granted, known, None)
+    show(granted, known, None)
     refusals = grant_refusals(granted)
     if refusals:
         raise GrantRefusedError(f"the gate would refuse it: {'; '.join(refusals)}")
@@ -214,7 +216,8 @@ def _pace(book: AddressBook, block_seconds: float | None) -> float:
     return chain_facts(book.chain_id, block_seconds=block_seconds).block_seconds
 
 
-def _show(granted: Mandate, book: AddressBook, block_seconds: float | None) -> None:
+def show(granted: Mandate, book: AddressBook, block_seconds: float | None) -> None:
+    """Print what a mandate permits, in words."""
     from affiant.onchain.rule_limits import RULE_NAMES, known_rules, rule_limits
     from affiant.onchain.words import mandate_in_words
 

@@ -68,7 +68,13 @@ def up(
 
 
 def node(
-    chain_url: Annotated[str, typer.Option(help="The node's own chain endpoint.")],
+    chain_url: Annotated[
+        list[str],
+        typer.Option(
+            help="The node's own chain endpoint; may be repeated, the most trusted "
+            "first."
+        ),
+    ],
     chain_id: Annotated[int, typer.Option(help="Chain id that it must answer with.")],
     book: Annotated[Path, typer.Option(help="The address book's JSON.")],
     model: Annotated[str, typer.Option(help="Folder, or OWNER/NAME[@REVISION].")],
@@ -193,7 +199,11 @@ def agent_run(
         bool, typer.Option("--once", help="Take the newest slot's decision and stop.")
     ] = False,
 ) -> None:
-    """Run an agent: one decision per slot, until interrupted."""
+    """Run an agent: one decision per slot, until interrupted.
+
+    A decision whose rung has a delay is queued at the gate and executed when the delay
+    is served, by whichever process runs then; meanwhile nothing else is decided.
+    """
     from affiant.agents.settings.config import agent_reference
     from affiant.agents.settings.loading import load_agent_class
 

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from affiant.onchain.chain_types import CallRequest
     from affiant.onchain.mandate import Address
 
-ChainUrl = Annotated[str, typer.Option(help="A chain endpoint's JSON-RPC.")]
+ChainUrl = Annotated[
+    list[str],
+    typer.Option(
+        help="A chain endpoint's JSON-RPC; may be repeated, the most trusted first."
+    ),
+]
 ChainId = Annotated[int, typer.Option(help="Chain id that it must answer with.")]
 Book = Annotated[Path, typer.Option(help="The address book's JSON.")]
 Keystore = Annotated[
@@ -45,7 +50,7 @@ OWNER_PASSWORD = "AFFIANT_OWNER_PASSWORD"
 
 
 @contextmanager
-def connected(url: str, chain_id: int) -> Iterator[Chain]:
+def connected(url: str | Sequence[str], chain_id: int) -> Iterator[Chain]:
     """Hand over a chain, and close it."""
     from affiant.onchain.chain import Chain
 

@@ -26,6 +26,7 @@ from affiant.onchain.words_proof import dollars, duration
 STYLES = {
     "executed": "green",
     "held": "cyan",
+    "queued": "magenta",
     "refused": "red",
     "unavailable": "yellow",
     "lost": "red",
@@ -81,6 +82,8 @@ def _lines(status: AgentStatus) -> Iterator[tuple[str, RenderableType]]:
     if found is not None:
         yield "unaudited", _ladder(status, found)
         yield "head", _head(found)
+        if found.state.queued_at:
+            yield "queued", _queued(found)
         if found.funds is not None:
             style = "" if found.funds else "bold red"
             yield "gas money", Text(f"{found.funds / WEI:.6g}", style=style)
@@ -129,8 +132,22 @@ def _heat(percent: int) -> str:
 def _head(found: OnChain) -> Text:
     text = Text(_short(to_hex(found.state.head)))
     text.append(f"  slot {found.slot}, block {found.state.block.number}", style="dim")
-    if found.state.queued_at:
-        text.append("  queued, waiting for its delay", style="yellow")
+    return text
+
+
+def _queued(found: OnChain) -> Text:
+    """Return since when the head waits, from when it executes, and until when."""
+    now, state, event = found.state.block.timestamp, found.state, found.queued
+    left = state.queued_until - now
+    if left < 0:
+        return Text("its time is over; the next decision takes the head", style="red")
+    text = Text("", style="magenta")
+    if event is not None:
+        wait = event.ready_at - now
+        text.append(f"{dollars(event.value_at_risk)} of slot {event.slot}, ")
+        text.append(f"ready in {duration(wait)}" if wait > 0 else "ready to execute")
+        text.append(", ")
+    text.append(f"can be cancelled; over in {duration(left)}")
     return text
 
 

@@ -69,7 +69,7 @@ def status(
     last: Annotated[int, typer.Option(help="Runs to show.", min=1, max=100)] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Show how an agent stands: mandate, money, last decisions, who answers.
+    """Show how an agent stands: mandate, money, queue, last decisions, who answers.
 
     Exit status 3 where something keeps it from acting now.
     """
