@@ -36,7 +36,7 @@ contract EpochDrawdown is IRule {
 
     /* STORAGE */
 
-    mapping(address gate => mapping(bytes32 mandate => Loss)) private _losses;
+    mapping(address gate => mapping(bytes32 entry => Loss)) private _losses;
 
     /* EXTERNAL */
 
@@ -62,24 +62,33 @@ contract EpochDrawdown is IRule {
         if (valueChange >= 0) return this.afterCalls.selector;
         Terms memory terms = abi.decode(data, (Terms));
         uint64 epoch = uint64(block.timestamp / terms.length);
-        Loss memory loss = _losses[msg.sender][act.mandate];
+        bytes32 entry = _entryOf(act.mandate, data);
+        Loss memory loss = _losses[msg.sender][entry];
         uint256 lost = uint256(-valueChange) + (loss.epoch == epoch ? loss.value : 0);
         if (lost > terms.limit || lost > type(uint192).max) {
             revert DrawdownExceeded(lost, terms.limit);
         }
-        _losses[msg.sender][act.mandate] = Loss(epoch, uint192(lost));
+        _losses[msg.sender][entry] = Loss(epoch, uint192(lost));
         return this.afterCalls.selector;
     }
 
     /* VIEWS */
 
-    /// @notice What a mandate's decisions have lost in the epoch that its latest loss was in.
-    function lossOf(address gate, bytes32 mandate)
+    /// @notice What a mandate's decisions have lost in the epoch that its latest loss was in, by the
+    ///         terms `data`.
+    function lossOf(address gate, bytes32 mandate, bytes calldata data)
         external
         view
         returns (uint64 epoch, uint256 value)
     {
-        Loss memory loss = _losses[gate][mandate];
+        Loss memory loss = _losses[gate][_entryOf(mandate, data)];
         return (loss.epoch, loss.value);
+    }
+
+    /* INTERNAL */
+
+    /// @dev Terms of another length count epochs of their own.
+    function _entryOf(bytes32 mandate, bytes calldata data) private pure returns (bytes32) {
+        return keccak256(abi.encode(mandate, data));
     }
 }

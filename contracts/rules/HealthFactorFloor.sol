@@ -60,7 +60,7 @@ contract HealthFactorFloor is IRule {
     function beforeCalls(Act calldata act, bytes calldata data) external returns (bytes4) {
         Terms memory terms = abi.decode(data, (Terms));
         uint256 health = _health(terms.pool, act.account);
-        bytes32 slot = _slot(act.mandate);
+        bytes32 slot = _slot(act.mandate, data);
         assembly ("memory-safe") {
             tstore(slot, health)
         }
@@ -75,7 +75,7 @@ contract HealthFactorFloor is IRule {
     {
         Terms memory terms = abi.decode(data, (Terms));
         uint256 health = _health(terms.pool, act.account);
-        bytes32 slot = _slot(act.mandate);
+        bytes32 slot = _slot(act.mandate, data);
         uint256 earlier;
         assembly ("memory-safe") {
             earlier := tload(slot)
@@ -92,8 +92,9 @@ contract HealthFactorFloor is IRule {
         (,,,,, health) = IAavePool(pool).getUserAccountData(account);
     }
 
-    /// @dev Of the caller's own: whoever else is called in between cannot lower what was.
-    function _slot(bytes32 mandate) private view returns (bytes32) {
-        return keccak256(abi.encode(msg.sender, mandate));
+    /// @dev Of the caller's own, and of these terms: whoever else is called in between cannot lower
+    ///      what was, nor does another pool's health count.
+    function _slot(bytes32 mandate, bytes calldata data) private view returns (bytes32) {
+        return keccak256(abi.encode(msg.sender, mandate, data));
     }
 }

@@ -11,9 +11,11 @@ import {Call} from "../types/Call.sol";
 ///
 ///         The gate calls it in the order of the mandate: all `beforeCalls`, then the decision's
 ///         calls, then all `afterCalls`, in one transaction, after head and outflow have moved. A
-///         rule that keeps a state keeps it **by gate and mandate**: `msg.sender` is the gate, and
-///         `act.mandate` is what the gate vouches for; whoever else calls it writes into a corner
-///         of his own. What a refused decision wrote is undone.
+///         rule that keeps a state keeps it **by gate, mandate and terms**: `msg.sender` is the
+///         gate, `act.mandate` is what the gate vouches for, and a mandate may list one rule several
+///         times, with other terms, which must not share a state: `keccak256(abi.encode(act.mandate,
+///         data))` is an entry's. Whoever else calls it writes into a corner of his own. What a
+///         refused decision wrote is undone.
 /// Warning: a rule is code that the owner trusts to be there and to let honest decisions pass: one
 ///          that refuses everything stops the mandate (never the owner's exit).
 interface IRule {

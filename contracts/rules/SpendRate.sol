@@ -34,7 +34,7 @@ contract SpendRate is IRule {
 
     /* STORAGE */
 
-    mapping(address gate => mapping(bytes32 mandate => Level)) private _levels;
+    mapping(address gate => mapping(bytes32 entry => Level)) private _levels;
 
     /* EXTERNAL */
 
@@ -50,9 +50,10 @@ contract SpendRate is IRule {
     /// @inheritdoc IRule
     function beforeCalls(Act calldata act, bytes calldata data) external returns (bytes4) {
         Terms memory terms = abi.decode(data, (Terms));
-        uint256 level = levelOf(msg.sender, act.mandate, terms.perDay) + act.valueAtRisk;
+        bytes32 entry = _entryOf(act.mandate, data);
+        uint256 level = _drained(_levels[msg.sender][entry], terms.perDay) + act.valueAtRisk;
         if (level > terms.capacity) revert SpendTooFast(level, terms.capacity);
-        _levels[msg.sender][act.mandate] = Level(uint128(level), uint64(block.timestamp));
+        _levels[msg.sender][entry] = Level(uint128(level), uint64(block.timestamp));
         return this.beforeCalls.selector;
     }
 
@@ -67,9 +68,24 @@ contract SpendRate is IRule {
 
     /* VIEWS */
 
-    /// @notice How full a mandate's bucket is now: a value.
-    function levelOf(address gate, bytes32 mandate, uint256 perDay) public view returns (uint256) {
-        Level memory last = _levels[gate][mandate];
+    /// @notice How full a mandate's bucket for the terms `data` is now: a value.
+    function levelOf(address gate, bytes32 mandate, bytes calldata data)
+        external
+        view
+        returns (uint256)
+    {
+        Terms memory terms = abi.decode(data, (Terms));
+        return _drained(_levels[gate][_entryOf(mandate, data)], terms.perDay);
+    }
+
+    /* INTERNAL */
+
+    /// @dev Every entry has a bucket of its own, which empties by its own terms.
+    function _entryOf(bytes32 mandate, bytes calldata data) private pure returns (bytes32) {
+        return keccak256(abi.encode(mandate, data));
+    }
+
+    function _drained(Level memory last, uint256 perDay) private view returns (uint256) {
         uint256 elapsed = block.timestamp - last.time;
         // So that the product fits: whatever was in it has run out.
         if (perDay != 0 && elapsed > uint256(last.value) * 1 days / perDay) return 0;

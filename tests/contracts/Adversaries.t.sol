@@ -5,16 +5,17 @@ import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
 import {EpochDrawdown} from "../../contracts/rules/EpochDrawdown.sol";
 import {SpendRate} from "../../contracts/rules/SpendRate.sol";
 import {Call} from "../../contracts/types/Call.sol";
-import {Mandate, Rule, Rung} from "../../contracts/types/Mandate.sol";
+import {Checkpoint} from "../../contracts/types/Checkpoint.sol";
+import {Mandate, Rule, Rung, hashMandate} from "../../contracts/types/Mandate.sol";
 import {LadderFixture} from "./LadderFixture.sol";
 import {WorstCase} from "./WorstCase.sol";
 import {Venue} from "./mocks/Venue.sol";
 
 /// @title Adversaries who hold the operator's, the node's and the model's keys, for a day.
-/// @notice The fuzzer picks the mandate's shape (pace, loss limit, ladder, endorsers, rules, one
-///         mandate or two) and every step of the thief: how much he lets a swap lose, by which
-///         means, and when. Whatever he does, the account's value at feed prices falls by at most
-///         what was printed to its owner; what he took is written down, and
+/// @notice The fuzzer picks the mandate's shape (pace, loss limit, ladder, endorsers, up to three
+///         rules, one mandate or two) and every step of the thief: how much he lets a swap lose, by
+///         which means, and when. Whatever he does, the account's value at feed prices falls by at
+///         most what was printed to its owner; what he took is written down, and
 ///         `tests/contracts/adversaries.py` reports the best of them.
 contract AdversariesTest is LadderFixture {
     /// @dev Seconds between blocks: long, so that few slots make a day.
@@ -23,8 +24,8 @@ contract AdversariesTest is LadderFixture {
     /// @dev Where the thefts are written, where the profile is the long one.
     string private constant REPORT = ".cache/forge/adversaries/thefts.txt";
 
-    /// @dev What the endorsers do: there are none; they sign nothing; they sign what reproduces,
-    ///      which a hostile model's decisions do.
+    /// @dev What the endorsers do: there are none; they sign nothing; they endorse and audit what
+    ///      reproduces, which a hostile model's decisions do.
     enum Endorsing {
         Nobody,
         Silent,
@@ -39,6 +40,7 @@ contract AdversariesTest is LadderFixture {
         uint256 bound;
         uint256 unendorsed;
         uint256 executed;
+        uint256 checkpoints;
         bool[2] waits;
         Submission[2] waiting;
     }
@@ -104,20 +106,39 @@ contract AdversariesTest is LadderFixture {
     ///      bound that nobody comes near would say nothing.
     function test_adversary_canTakeNearlyAll() public {
         Mandate memory mandate = _mandate();
+        mandate.ladder[0].limit = 100_000 * DOLLAR;
+        World memory world;
+        _takeAll(world, mandate, 1000 * DOLLAR);
+    }
+
+    /// @dev And so he does far beyond the ladder, where endorsers audit whatever reproduces: what is
+    ///      printed must not count on it.
+    function test_adversary_canTakeNearlyAll_whereTheLadderIsResetEachTime() public {
+        Mandate memory mandate = _laddered();
+        mandate.ladder = new Rung[](2);
+        mandate.ladder[0] = Rung(50 * DOLLAR, 0, 0, 0);
+        mandate.ladder[1] = Rung(100 * DOLLAR, 0, 2, 0);
+        World memory world;
+        world.endorsing = Endorsing.Fooled;
+        _takeAll(world, mandate, 50 * DOLLAR);
+        vm.assertEq(world.checkpoints, 6, "checkpoints");
+    }
+
+    /// @dev Seven times 50 dollars, in sales for `worth` each.
+    function _takeAll(World memory world, Mandate memory mandate, uint256 worth) private {
         mandate.cadence = 240;
         mandate.maxLoss = 50 * DOLLAR;
-        mandate.ladder[0].limit = 100_000 * DOLLAR;
         _grant(mandate);
-        World memory world;
         world.mandates = new Mandate[](1);
         world.mandates[0] = mandate;
         uint256 before = _worth();
         // Begins in the last block of a slot.
         _pass(240 - vm.getBlockNumber() % 240 - 1 + 240);
         uint256 end = vm.getBlockTimestamp() + 1 days;
-        for (uint256 slots = 0; vm.getBlockTimestamp() < end; slots++) {
+        while (vm.getBlockTimestamp() < end) {
+            _audit(world, mandate);
             Submission memory s = _next(mandate);
-            _lossySale(s, 50 * DOLLAR, 1000 * DOLLAR);
+            _lossySale(s, 50 * DOLLAR, worth);
             _prove(world, s);
             vm.assertTrue(_submit(world, s), "greedy");
             _pass(_untilNextSlot(240));
@@ -144,7 +165,7 @@ contract AdversariesTest is LadderFixture {
                 mandate.endorsers = endorsers;
                 mandate.quorum = 2;
             }
-            uint256 ruleDaily = _addRule(world, mandate);
+            uint256 ruleDaily = _addRules(world, mandate);
             _grant(mandate);
             world.mandates[i] = mandate;
             WorstCase.Bound memory bound = WorstCase.bounding(mandate, BLOCK_SECONDS, ruleDaily);
@@ -164,23 +185,32 @@ contract AdversariesTest is LadderFixture {
         }
     }
 
-    function _addRule(World memory world, Mandate memory mandate)
+    /// @dev In half of the mandates none; else up to three, often two of a kind. The least of what
+    ///      they bound is what is printed.
+    function _addRules(World memory world, Mandate memory mandate)
         private
         view
         returns (uint256 daily)
     {
-        uint256 kind = _draw(world, 4);
-        if (kind > 1) return type(uint256).max;
+        daily = type(uint256).max;
+        if (_draw(world, 2) == 0) return daily;
+        mandate.rules = new Rule[](1 + _draw(world, 3));
+        for (uint256 i = 0; i < mandate.rules.length; i++) {
+            uint256 bounded;
+            (mandate.rules[i], bounded) = _rule(world);
+            if (bounded < daily) daily = bounded;
+        }
+    }
+
+    function _rule(World memory world) private view returns (Rule memory, uint256 daily) {
         uint256 a = (10 + _draw(world, 3000)) * DOLLAR;
-        uint256 b = _draw(world, 1000) * DOLLAR;
-        mandate.rules = new Rule[](1);
-        if (kind == 0) {
-            mandate.rules[0] = Rule(spendRate, abi.encode(SpendRate.Terms(a, b)));
-            return a + b;
+        if (_draw(world, 2) == 0) {
+            uint256 b = _draw(world, 1000) * DOLLAR;
+            return (Rule(spendRate, abi.encode(SpendRate.Terms(a, b))), a + b);
         }
         uint64 length = uint64(1 hours + _draw(world, 1 days));
-        mandate.rules[0] = Rule(drawdown, abi.encode(EpochDrawdown.Terms(a, length)));
-        return a * ((1 days + length - 1) / length + 1);
+        daily = a * ((1 days + length - 1) / length + 1);
+        return (Rule(drawdown, abi.encode(EpochDrawdown.Terms(a, length))), daily);
     }
 
     /* THE THIEF */
@@ -200,6 +230,7 @@ contract AdversariesTest is LadderFixture {
             if (world.waits[which]) return;
         }
         Mandate memory mandate = world.mandates[which];
+        if (world.greedy || _draw(world, 3) == 0) _audit(world, mandate);
         Submission memory s = _next(mandate);
         uint256 way = world.greedy ? 0 : _draw(world, 8);
         uint256 loss = mandate.maxLoss;
@@ -274,6 +305,16 @@ contract AdversariesTest is LadderFixture {
     function _prove(World memory world, Submission memory s) private view {
         _seal(s);
         if (world.endorsing == Endorsing.Fooled) _endorse(s, 2);
+    }
+
+    /// @dev Fooled endorsers take the outflow out of the ladder, if there is any.
+    function _audit(World memory world, Mandate memory mandate) private {
+        if (world.endorsing != Endorsing.Fooled) return;
+        Checkpoint memory it = _checkpoint(hashMandate(mandate));
+        bytes memory signatures = _signatures(_digest(it), _secrets(2));
+        (bool success,) =
+            address(gate).call(abi.encodeCall(IDecisionGate.checkpoint, (it, signatures)));
+        if (success) world.checkpoints++;
     }
 
     function _tryQueue(World memory world, Submission memory s, uint256 which) private {

@@ -36,14 +36,12 @@ abstract contract GateFixture is Test {
         bytes proof;
     }
 
-    /// @dev What a refusal must leave alone.
+    /// @dev What a refusal must leave alone: the mandate's state, and what its account has, owes and
+    ///      allows, in all that it tracks and in the usual tokens.
     struct Picture {
         bytes32 state;
-        uint256 weth;
-        uint256 usdc;
-        uint256 debt;
-        uint256 native;
-        uint256 wethAllowance;
+        uint256[] balances;
+        uint256[] allowances;
     }
 
     uint256 internal constant NODE_SECRET = uint256(keccak256("node"));
@@ -209,25 +207,56 @@ abstract contract GateFixture is Test {
         _assertUnchanged(s, before);
     }
 
-    function _picture(Submission memory s) internal view returns (Picture memory) {
-        return Picture({
-            state: keccak256(abi.encode(gate.stateOf(hashMandate(s.mandate)))),
-            weth: weth.balanceOf(address(account)),
-            usdc: usdc.balanceOf(address(account)),
-            debt: debt.balanceOf(address(account)),
-            native: address(account).balance,
-            wethAllowance: weth.allowance(address(account), address(venue))
-        });
+    function _picture(Submission memory s) internal view returns (Picture memory it) {
+        address holder = s.mandate.account;
+        address[] memory tokens = _watched(s.mandate);
+        uint256 spenders = s.calls.length + 1;
+        it.state = keccak256(abi.encode(gate.stateOf(hashMandate(s.mandate))));
+        it.balances = new uint256[](tokens.length);
+        it.allowances = new uint256[](tokens.length * spenders);
+        for (uint256 i = 0; i < tokens.length; i++) {
+            it.balances[i] = tokens[i] == address(0)
+                ? holder.balance
+                : _told(tokens[i], abi.encodeCall(weth.balanceOf, (holder)));
+            for (uint256 j = 0; j < spenders; j++) {
+                address spender = j == 0 ? address(venue) : s.calls[j - 1].target;
+                it.allowances[i * spenders + j] =
+                    _told(tokens[i], abi.encodeCall(weth.allowance, (holder, spender)));
+            }
+        }
+    }
+
+    /// @dev The usual four, and what the mandate tracks.
+    function _watched(Mandate memory mandate) private view returns (address[] memory tokens) {
+        tokens = new address[](4 + mandate.tracked.length);
+        (tokens[0], tokens[1], tokens[2]) = (address(weth), address(usdc), address(debt));
+        for (uint256 i = 0; i < mandate.tracked.length; i++) {
+            tokens[4 + i] = mandate.tracked[i].token;
+        }
+    }
+
+    /// @dev What a token says; the largest number where it says nothing.
+    function _told(address token, bytes memory question) private view returns (uint256) {
+        (bool success, bytes memory answer) = token.staticcall(question);
+        if (!success || answer.length < 32) return type(uint256).max;
+        return abi.decode(answer, (uint256));
     }
 
     function _assertUnchanged(Submission memory s, Picture memory before) internal view {
         Picture memory later = _picture(s);
         vm.assertEq(later.state, before.state, "head, outflow, slot");
-        vm.assertEq(later.weth, before.weth, "WETH");
-        vm.assertEq(later.usdc, before.usdc, "USDC");
-        vm.assertEq(later.debt, before.debt, "debt");
-        vm.assertEq(later.native, before.native, "native");
-        vm.assertEq(later.wethAllowance, before.wethAllowance, "allowance");
+        for (uint256 i = 0; i < later.balances.length; i++) {
+            vm.assertEq(
+                later.balances[i], before.balances[i], string.concat("balance ", vm.toString(i))
+            );
+        }
+        for (uint256 i = 0; i < later.allowances.length; i++) {
+            vm.assertEq(
+                later.allowances[i],
+                before.allowances[i],
+                string.concat("allowance ", vm.toString(i))
+            );
+        }
     }
 
     function _unaudited(bytes32 mandateId) internal view returns (uint256) {

@@ -5,7 +5,7 @@ import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
 import {IMandateChecks} from "../../contracts/IMandateChecks.sol";
 import {IModuleHost} from "../../contracts/IModuleHost.sol";
 import {SafeSettings} from "../../contracts/rules/SafeSettings.sol";
-import {Permission, Rule} from "../../contracts/types/Mandate.sol";
+import {Permission, Rule, hashMandate} from "../../contracts/types/Mandate.sol";
 import {ISafe, SafeFixture} from "./SafeFixture.sol";
 import {TestToken} from "./mocks/TestToken.sol";
 
@@ -59,7 +59,7 @@ contract SafeModuleTest is SafeFixture {
     function test_execute_reverts_whenTheSafeHasNotEnabledTheGate() public {
         Submission memory s = _safeHonest();
         _asSafe(address(safe), abi.encodeCall(ISafe.disableModule, (address(1), address(gate))));
-        _refuseOnSafe(
+        _refuse(
             s,
             abi.encodeWithSelector(
                 IDecisionGate.ApprovalFailed.selector,
@@ -75,14 +75,14 @@ contract SafeModuleTest is SafeFixture {
         s.calls[0] = _plain(abi.encodeWithSignature("fail(uint256)", 7));
         s.bounds = new int256[](4);
         _seal(s);
-        _refuseOnSafe(s, _callFailed(abi.encodeWithSignature("Refused(uint256)", 7)));
+        _refuse(s, _callFailed(abi.encodeWithSignature("Refused(uint256)", 7)));
     }
 
     function test_execute_reverts_whenASafeLosesMoreThanSworn() public {
         Submission memory s = _safeHonest();
         s.calls[0] = _sale(1e18, 1989e6);
         _seal(s);
-        _refuseOnSafe(
+        _refuse(
             s,
             abi.encodeWithSelector(
                 IDecisionGate.BoundMissed.selector, address(usdc), int256(1989e6), int256(1990e6)
@@ -229,7 +229,7 @@ contract SafeModuleTest is SafeFixture {
         s.calls[0] = _plain(abi.encodeWithSignature("poke(address,bytes)", address(other), theft));
         s.bounds = new int256[](4);
         _seal(s);
-        _refuseOnSafe(
+        _refuse(
             s,
             abi.encodeWithSelector(
                 IDecisionGate.UndeclaredLoss.selector, address(weth), int256(-1e18)
@@ -271,23 +271,18 @@ contract SafeModuleTest is SafeFixture {
         rules[0] = Rule(rule, terms);
     }
 
-    function _refuseOnSafe(Submission memory s, bytes memory reason) private {
-        uint256 wethBefore = weth.balanceOf(address(safe));
-        uint256 usdcBefore = usdc.balanceOf(address(safe));
-        _refuse(s, reason);
-        vm.assertEq(weth.balanceOf(address(safe)), wethBefore, "the Safe's WETH");
-        vm.assertEq(usdc.balanceOf(address(safe)), usdcBefore, "the Safe's USDC");
-    }
-
     function _ruleRefusesOnSafe(Submission memory s, bytes memory reason) private {
-        _refuseOnSafe(s, abi.encodeWithSelector(IDecisionGate.RuleRefused.selector, rule, reason));
+        _refuse(s, abi.encodeWithSelector(IDecisionGate.RuleRefused.selector, rule, reason));
     }
 
     /// @dev The Safe reverts with GS013 where an inner call fails without gas of its own; so the
     ///      reason is read by asking the gate in the Safe's name.
     function _grantRefused(Submission memory s, bytes memory reason) private {
+        Picture memory before = _picture(s);
         vm.prank(address(safe));
         vm.expectRevert(reason);
         gate.grant(s.mandate);
+        _assertUnchanged(s, before);
+        vm.assertEq(gate.headOf(hashMandate(s.mandate)), bytes32(0), "head");
     }
 }

@@ -96,10 +96,9 @@ def rule(shared: Lab, creation_code: bytes) -> Iterator[Address]:
         yield create2_address(creation_code)
 
 
-def ruled(lab: Lab, rule: Address, terms: bytes) -> Mandate:
-    return replace(
-        lab.mandate, salt=keccak256(b"ruled"), rules=(Rule(rule, data=terms),)
-    )
+def ruled(lab: Lab, rule: Address, *terms: bytes) -> Mandate:
+    rules = tuple(Rule(rule, data=data) for data in terms)
+    return replace(lab.mandate, salt=keccak256(b"ruled"), rules=rules)
 
 
 def sworn(lab: Lab, mandate: Mandate) -> Submission:
@@ -131,6 +130,14 @@ def test_it_refuses_a_decision_with_more_calls(shared: Lab, rule: Address) -> No
     assert refused.value.reason == TOO_MANY + encode(["uint256", "uint256"], [1, 0])
     assert shared.balances(submission.mandate) == before
     assert shared.gate.head_of(submission.mandate.id) == submission.mandate.id
+
+
+def test_two_of_it_count_apart(shared: Lab, rule: Address) -> None:
+    # Were there one count for both, the second entry would find two calls.
+    terms = [encode(["uint256"], [most]) for most in (2, 1)]
+    submission = sworn(shared, ruled(shared, rule, *terms))
+    shared.gate.execute(submission, operator=shared.operator)
+    assert shared.gate.head_of(submission.mandate.id) != submission.mandate.id
 
 
 def test_it_lets_a_decision_with_few_calls_pass(shared: Lab, rule: Address) -> None:

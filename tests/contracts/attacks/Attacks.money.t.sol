@@ -6,7 +6,7 @@ import {IOwnedAccount} from "../../../contracts/accounts/IOwnedAccount.sol";
 import {Call} from "../../../contracts/types/Call.sol";
 import {Permission, hashMandate} from "../../../contracts/types/Mandate.sol";
 import {DecimalFeed, MuteToken} from "../mocks/Doubles.sol";
-import {LendingOperator, RebasingToken, SpotFeed} from "../mocks/Hostile.sol";
+import {InsistingToken, LendingOperator, RebasingToken, SpotFeed} from "../mocks/Hostile.sol";
 import {
     CallbackToken,
     FalseReturnToken,
@@ -59,6 +59,7 @@ contract MoneyAttacksTest is AttackTable {
         _addInner("a call executes another mandate, to offset its loss", failed, reentered, _offset);
         _addInner("a call queues another decision", failed, reentered, _nestedQueue);
         _add("money is lent while it is measured, to be taken back", PANIC, _lent);
+        _addInner("a token's hook executes another decision", failed, reentered, _hookExecutes);
         _add("a gift that was not sworn hides a loss", loss, _gift);
         _add("a call moves the price by which it is judged", loss, _priceMoved);
         _add(
@@ -69,7 +70,7 @@ contract MoneyAttacksTest is AttackTable {
         _add("a price is missing", IDecisionGate.PriceInvalid.selector, _missing);
         _add("a token of 30 decimals loses more than allowed", loss, _manyDecimals);
         _add("an amount overflows its value", IDecisionGate.AmountTooLarge.selector, _overflow);
-        _addInner("a call fails with a bomb of return data", failed, bytes4(0), _bomb);
+        _addWhole("a call fails with a bomb of return data", _callFailed(new bytes(256)), _bomb);
         _add("the gate is called in the account's name", notAllowed, _callsGate);
         _add("a registry is called in the account's name", notAllowed, _callsRegistry);
         _add("the account calls itself", notAllowed, _callsAccount);
@@ -87,8 +88,31 @@ contract MoneyAttacksTest is AttackTable {
         _add(
             "the thief uses the account's module interface", IOwnedAccount.NotGate.selector, _direct
         );
-        _add("the thief delegates from the account", IOwnedAccount.NotGate.selector, _delegates);
-        _play(35);
+        _add(
+            "the account is made to delegate, by the gate itself",
+            IOwnedAccount.OperationUnsupported.selector,
+            _delegates
+        );
+        _play(36, 33);
+    }
+
+    /// @dev What the gate does not see: an allowance that the owner gave himself, and that no decision
+    ///      uses. Whoever has it may use it before, after and without any decision.
+    function test_anAllowanceOfTheOwners_thatNoDecisionUses_staysOpen() public {
+        (Submission memory s, LendingOperator thief) = _lending(false);
+        uint256 wethBefore = weth.balanceOf(address(account));
+        uint256 usdcBefore = usdc.balanceOf(address(account));
+        bytes32 digest = gate.digestOf(s.decision);
+        thief.run(_calldata(s), address(usdc), address(account), 500e6);
+        vm.assertEq(gate.headOf(s.decision.mandate), digest, "executed");
+        vm.assertEq(weth.balanceOf(address(account)), wethBefore - 0.25e18, "WETH");
+        vm.assertEq(usdc.balanceOf(address(account)), usdcBefore, "paid, and taken back");
+        // And where a decision does use it, it is gone for good.
+        (s,) = _lending(true);
+        vm.prank(address(s.mandate.operator));
+        gate.execute(s.decision, s.calls, s.bounds, s.proof);
+        vm.assertEq(usdc.allowance(address(account), s.mandate.operator), 0, "taken back");
+        vm.assertEq(usdc.balanceOf(address(account)), usdcBefore + 500e6, "and paid");
     }
 
     /* PRICES OF SWAPS, AND THE LADDER */
@@ -224,6 +248,24 @@ contract MoneyAttacksTest is AttackTable {
         return _submitted(s);
     }
 
+    /// @dev As ERC-777 would tell a sender, by a hook that fails where it does not succeed. The other
+    ///      decision may be submitted by anybody: only the lock is in its way.
+    function _hookExecutes() private returns (Attempt memory) {
+        Submission memory other = _draft(_mandate());
+        other.mandate.operator = address(0);
+        _regrant(other);
+        InsistingToken token = new InsistingToken();
+        token.mint(address(account), 1e18);
+        token.listen(address(gate), _calldata(other));
+        Submission memory s = _foreign(address(token));
+        s.mandate.allowList[0] = Permission(address(token), TestToken.transfer.selector);
+        bytes memory data = abi.encodeCall(TestToken.transfer, (address(venue), 1));
+        s.calls[0] = Call(address(token), 0, data, address(0), 0);
+        s.bounds[0] = -1;
+        _regrant(s);
+        return _submitted(s);
+    }
+
     /* NESTING */
 
     function _nested() private returns (Attempt memory) {
@@ -265,26 +307,49 @@ contract MoneyAttacksTest is AttackTable {
 
     /* MEASUREMENT */
 
-    /// @dev The swap's proceeds are the thief's own, lent: he would take them back in the same
-    ///      transaction, by an allowance that the account gave him long ago and that the decision
-    ///      uses.
+    /// @dev The sale's proceeds are the thief's own, lent: he would take them back in the same
+    ///      transaction, by an allowance that the owner gave him long ago. The decision uses it, so it
+    ///      is taken back with the call, and his taking fails.
     function _lent() private returns (Attempt memory) {
-        Submission memory s = _draft(_laddered());
-        LendingOperator thief = new LendingOperator(gate);
-        s.mandate.operator = address(thief);
-        s.mandate.allowList[0] = Permission(address(venue), Venue.trade.selector);
-        _grant(s.mandate);
-        s.decision.mandate = hashMandate(s.mandate);
-        s.decision.previous = s.decision.mandate;
-        _risk(s, 500);
+        (Submission memory s, LendingOperator thief) = _lending(true);
+        vm.assertEq(
+            usdc.allowance(address(account), address(thief)), type(uint256).max, "given long ago"
+        );
         return Attempt(
             s,
             address(thief),
             address(thief),
             abi.encodeCall(
                 LendingOperator.run, (_calldata(s), address(usdc), address(account), 500e6)
-            )
+            ),
+            0
         );
+    }
+
+    /// @dev A thief who is operator and venue at once, has lent 500 dollars as the price of a quarter
+    ///      of a WETH, and may take any USDC that the account has.
+    /// @param used Whether the decision uses the same allowance.
+    function _lending(bool used) private returns (Submission memory s, LendingOperator thief) {
+        thief = new LendingOperator(gate);
+        usdc.mint(address(thief), 500e6);
+        vm.prank(owner);
+        account.execute(
+            address(usdc), 0, abi.encodeCall(TestToken.approve, (address(thief), type(uint256).max))
+        );
+        s = _draft(_laddered());
+        s.mandate.operator = address(thief);
+        s.mandate.allowList[0] = Permission(address(thief), LendingOperator.buy.selector);
+        s.mandate.allowList[1] = Permission(address(thief), LendingOperator.charge.selector);
+        _risk(s, 500);
+        bytes memory data =
+            abi.encodeCall(LendingOperator.buy, (address(weth), 0.25e18, address(usdc), 500e6));
+        s.calls = new Call[](used ? 2 : 1);
+        s.calls[0] = Call(address(thief), 0, data, address(weth), 0.25e18);
+        if (used) {
+            data = abi.encodeCall(LendingOperator.charge, (address(usdc), 0));
+            s.calls[1] = Call(address(thief), 0, data, address(usdc), 1);
+        }
+        _regrant(s);
     }
 
     function _gift() private returns (Attempt memory) {
@@ -419,13 +484,15 @@ contract MoneyAttacksTest is AttackTable {
     function _direct() private returns (Attempt memory) {
         Submission memory s = _climb(500);
         bytes memory theft = abi.encodeCall(TestToken.transfer, (operator, 1e18));
-        return Attempt(s, operator, address(account), _viaModule(address(weth), theft, 0));
+        return Attempt(s, operator, address(account), _viaModule(address(weth), theft, 0), 0);
     }
 
+    /// @dev Code of the venue's, run as the account's own, would give the WETH away.
     function _delegates() private returns (Attempt memory) {
         Submission memory s = _climb(500);
-        bytes memory theft = abi.encodeCall(Venue.poke, (address(weth), ""));
-        return Attempt(s, operator, address(account), _viaModule(address(venue), theft, 1));
+        bytes memory theft = abi.encodeCall(TestToken.transfer, (operator, 1e18));
+        bytes memory code = abi.encodeCall(Venue.poke, (address(weth), theft));
+        return Attempt(s, address(gate), address(account), _viaModule(address(venue), code, 1), 0);
     }
 
     /* SHAPES */

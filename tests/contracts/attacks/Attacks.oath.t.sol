@@ -62,7 +62,7 @@ contract OathAttacksTest is AttackTable {
         _add("a revoked key swears", IDecisionGate.NodeRevoked.selector, _revokedKey);
         _add("a banned key swears", IDecisionGate.NodeBanned.selector, _bannedKey);
         _add("a key swears whose time is over", IDecisionGate.NodeExpired.selector, _expiredKey);
-        _play(30);
+        _play(30, 30);
     }
 
     /* SIGNATURES */

@@ -75,7 +75,7 @@ contract PowersAttacksTest is AttackTable {
         );
         // The registry
         _add("a stranger tells the gate of a key", IDecisionGate.NotNodeRegistry.selector, _noted);
-        _play(27);
+        _play(27, 6);
     }
 
     /* WHAT NO MANDATE CAN LIST */
@@ -169,12 +169,14 @@ contract PowersAttacksTest is AttackTable {
         s.mandate.workloads = new Workload[](1);
         s.mandate.workloads[0] = Workload(address(attestation), keccak256("measurement"));
         s.mandate.allowList[0] = Permission(target, selector);
+        Picture memory before = _picture(s);
         vm.prank(address(account));
         (bool success, bytes memory reason) =
             address(gate).call(abi.encodeCall(IDecisionGate.grant, (s.mandate)));
         vm.assertFalse(success, name);
         vm.assertEq(bytes4(reason), expected, name);
         vm.assertEq(gate.headOf(hashMandate(s.mandate)), bytes32(0), name);
+        _assertUnchanged(s, before);
     }
 
     /* CREATORS */

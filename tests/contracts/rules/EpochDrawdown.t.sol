@@ -44,7 +44,8 @@ contract EpochDrawdownTest is RuleFixture {
         _refreshFeeds();
         _seal(s);
         _execute(s);
-        (uint64 epoch, uint256 lost) = rule.lossOf(address(gate), s.decision.mandate);
+        (uint64 epoch, uint256 lost) =
+            rule.lossOf(address(gate), s.decision.mandate, abi.encode(12 * DOLLAR, uint64(1 days)));
         vm.assertEq(epoch, START_TIME / 1 days + 1, "epoch");
         vm.assertEq(lost, 5 * DOLLAR, "lost");
     }

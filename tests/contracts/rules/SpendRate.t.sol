@@ -31,7 +31,9 @@ contract SpendRateTest is RuleFixture {
         _later(s);
         _execute(s);
         vm.assertEq(
-            rule.levelOf(address(gate), s.decision.mandate, 1000 * DOLLAR), 3000 * DOLLAR, "level"
+            rule.levelOf(address(gate), s.decision.mandate, _terms(3000, 1000)),
+            3000 * DOLLAR,
+            "level"
         );
     }
 
@@ -44,8 +46,10 @@ contract SpendRateTest is RuleFixture {
         act.valueAtRisk = 3000 * DOLLAR;
         act.calls = new Call[](0);
         rule.beforeCalls(act, _terms(3000, 1000));
-        vm.assertEq(rule.levelOf(address(gate), act.mandate, 1000 * DOLLAR), 0, "the gate's");
-        vm.assertEq(rule.levelOf(address(this), act.mandate, 1000 * DOLLAR), 3000 * DOLLAR, "mine");
+        vm.assertEq(rule.levelOf(address(gate), act.mandate, _terms(3000, 1000)), 0, "the gate's");
+        vm.assertEq(
+            rule.levelOf(address(this), act.mandate, _terms(3000, 1000)), 3000 * DOLLAR, "mine"
+        );
         _execute(s);
     }
 
