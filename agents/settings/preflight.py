@@ -34,6 +34,7 @@ from affiant.encoding import to_hex
 from affiant.errors import AffiantError, UnavailableError
 from affiant.inference.keys import unlock_keystore
 from affiant.onchain.address_book import AddressBook
+from affiant.onchain.book_units import unit_mismatches
 from affiant.onchain.chain import Chain
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import NATIVE, Address, Mandate
@@ -60,8 +61,8 @@ class Check:
 def check_agent(path: str | Path, *, reference: str | None = None) -> tuple[Check, ...]:
     """Look at everything that the agent configured at `path` needs.
 
-    1. the configuration; 2. its files: mandate, address book, journal; 3. the
-    operator's key; 4. the class, and that its program is the one granted; 5. the chain,
+    1. the configuration; 2. its files: mandate, address book in the mandate's units,
+    journal; 3. the operator's key; 4. the class, and that its program is the one granted; 5. the chain,
     and that the gate lets the mandate act; 6. the node, and that it serves it;
     7. endorsers.
 
@@ -92,6 +93,12 @@ def _checks(config: AgentConfig, reference: str | None) -> Iterator[Check]:
             "refused",
             f"got {book.chain_id}, expected {config.chain.id}",
         )
+    if book is not None and mandate is not None:
+        for mismatch in unit_mismatches(book, mandate):
+            detail = (
+                f"{mismatch.what}: got {mismatch.got}, expected {mismatch.expected}"
+            )
+            yield Check("units of the book", "refused", detail)
     yield _journal(config.journal.url)
     # 3.
     yield from _operator(config, mandate)

@@ -134,6 +134,16 @@ def test_a_wrong_chain_and_a_wrong_password_are_named(configured, monkeypatch):
     assert "another" not in str(checks)
 
 
+def test_a_book_in_other_units_than_the_mandate_is_named(world, configured, tmp_path):
+    path = configured()
+    weth = replace(world.book.tokens["WETH"], decimals=6)
+    book = replace(world.book, tokens={**world.book.tokens, "WETH": weth})
+    (tmp_path / "book.json").write_bytes(canonical_json(book.to_json()))
+    checks = check_agent(path)
+    assert verdicts(checks)["units of the book"] == "refused"
+    assert "6 in the address book, expected 18" in detail(checks, "units of the book")
+
+
 def test_a_mandate_that_is_not_live_or_not_served_is_named(world, configured):
     other = replace(world.mandate, salt=Digest(b"\7" * 32), model=Digest(b"\x08" * 32))
     checks = check_agent(configured(other))
