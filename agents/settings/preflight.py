@@ -62,9 +62,9 @@ def check_agent(path: str | Path, *, reference: str | None = None) -> tuple[Chec
     """Look at everything that the agent configured at `path` needs.
 
     1. the configuration; 2. its files: mandate, address book in the mandate's units,
-    journal; 3. the operator's key; 4. the class, and that its program is the one granted; 5. the chain,
-    and that the gate lets the mandate act; 6. the node, and that it serves it;
-    7. endorsers.
+    journal; 3. the operator's key; 4. the class, and that its program is the one
+    granted; 5. the chain, and that the gate lets the mandate act; 6. the node, and that
+    it serves it; 7. endorsers.
 
     Args:
         reference: `FILE.py:CLASS`; the configuration's if None.
