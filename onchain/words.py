@@ -121,8 +121,10 @@ def _feed(entry: Tracked, mandate: Mandate, names: dict[Address, str]) -> str:
     name = _named(feed.aggregator, names)
     source = name if known else f"the UNKNOWN FEED {feed.aggregator}"
     return (
-        f"{source}; if its answer is {duration(feed.max_age)} old or older, "
-        "nothing executes"
+        # ADR 23: a feed is asked only where its price decides something.
+        f"{source}; while its answer is {duration(feed.max_age)} old or older, a "
+        "decision that could lose anything and declares a change of one of these is "
+        "refused; other decisions go on"
     )
 
 
