@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from affiant.cli.acting import MandateId, mandate_id_of
 from affiant.cli.signing import (
     OWNER_PASSWORD,
     Batch,
@@ -166,7 +167,7 @@ def mandate_grant(
 
 @mandate_app.command("revoke")
 def mandate_revoke(
-    mandate: Annotated[str, typer.Argument(help="The mandate's id, or its JSON file.")],
+    mandate: MandateId,
     book: Book,
     chain_url: ChainUrl,
     chain_id: ChainId,
@@ -176,17 +177,10 @@ def mandate_revoke(
     safe_batch: Batch = None,
 ) -> None:
     """Take a mandate back, at once and for good, as the account's owner."""
-    from affiant.agents.settings.config import load_book, load_mandate
-    from affiant.encoding import digest_from_hex
+    from affiant.agents.settings.config import load_book
     from affiant.onchain.gate import GateClient
 
-    known = load_book(book)
-    path = Path(mandate)
-    mandate_id = (
-        load_mandate(path).id
-        if path.exists()
-        else digest_from_hex(mandate, what="mandate id")
-    )
+    known, mandate_id = load_book(book), mandate_id_of(mandate)
     with connected(chain_url, chain_id) as chain:
         gate = GateClient(chain, known.gate)
         state = gate.state_of(mandate_id)
