@@ -20,7 +20,7 @@ STANDS_FOR = {
     "KEY": "--send --keystore key.json",
 }
 USAGE_ERROR = typer.BadParameter.__mro__[1]
-"""What the command line raises when it is called wrongly; Typer brings its own click."""
+"""What the command line raises when called wrongly; Typer brings its own click."""
 MENTIONED = {"affiant verdict", "affiant checkpoint"}
 """Named and explained on a page of their own, whose commands a test runs."""
 

@@ -38,6 +38,7 @@ from affiant.onchain.book_units import unit_mismatches
 from affiant.onchain.chain import Chain
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import NATIVE, Address, Mandate
+from affiant.onchain.own_gate import require_our_gate
 
 Verdict = Literal["ok", "warning", "refused", "unavailable", "not looked at"]
 """`warning`: a run could begin, but somebody should look at this."""
@@ -63,8 +64,8 @@ def check_agent(path: str | Path, *, reference: str | None = None) -> tuple[Chec
 
     1. the configuration; 2. its files: mandate, address book in the mandate's units,
     journal; 3. the operator's key; 4. the class, and that its program is the one
-    granted; 5. the chain, and that the gate lets the mandate act; 6. the node, and that
-    it serves it; 7. endorsers.
+    granted; 5. the chain, that the gate there is our code and lets the mandate act; 6.
+    the node, and that it serves it; 7. endorsers.
 
     Args:
         reference: `FILE.py:CLASS`; the configuration's if None.
@@ -115,6 +116,8 @@ def _checks(config: AgentConfig, reference: str | None) -> Iterator[Check]:
     yield check
     if chain is not None:
         with closing(chain):
+            if book is not None:
+                yield _gate_code(chain, book)
             yield from _on_chain(chain, mandate=mandate, book=book)
     # 6.
     for url in node_addresses(config):
@@ -206,6 +209,14 @@ def _on_chain(
         if funds == 0:
             check = Check("gas money", "warning", f"{mandate.operator} has none")
         yield check
+
+
+def _gate_code(chain: Chain, book: AddressBook) -> Check:
+    return _tried(
+        "gate's code",
+        lambda: require_our_gate(chain, book),
+        lambda found: f"ours, {to_hex(found.gate)}",
+    )[1]
 
 
 def _node(url: str, mandate: Mandate | None) -> Iterator[Check]:

@@ -129,6 +129,7 @@ def mandate_grant(
     from affiant.onchain.errors import CallRevertedError
     from affiant.onchain.gate import GateClient
     from affiant.onchain.mandate_checks import grant_refusals
+    from affiant.onchain.own_gate import require_our_gate
     from affiant.onchain.safe import read_safe, safe_cautions
 
     granted, known = load_mandate(mandate), load_book(book)
@@ -141,6 +142,7 @@ def mandate_grant(
     if refusals:
         raise GrantRefusedError(f"the gate would refuse it: {'; '.join(refusals)}")
     with connected(chain_url, chain_id) as chain:
+        require_our_gate(chain, known)
         gate = GateClient(chain, known.gate)
         safe = read_safe(chain, granted.account)
         if safe is not None:
@@ -203,8 +205,13 @@ def mandate_revoke(
 
 
 def _pace(book: AddressBook, block_seconds: float | None) -> float:
-    from affiant.onchain.chains import chain_facts
+    from affiant.onchain.chains import CHAINS, chain_facts
 
+    if block_seconds is None and book.chain is not None:
+        said = book.chain.block_milliseconds / 1000
+        known = CHAINS.get(book.chain_id)
+        # A book that makes the chain slow would make the worst day look better.
+        block_seconds = said if known is None else min(said, known.block_seconds)
     return chain_facts(book.chain_id, block_seconds=block_seconds).block_seconds
 
 
