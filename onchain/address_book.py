@@ -22,6 +22,7 @@ from affiant.onchain.book_sections import (
     MAX_NAMED,
     NAME,
     OPTIONAL,
+    ChainEntry,
     NativeEntry,
     RecipientsEntry,
     parse_vaults,
@@ -134,6 +135,7 @@ class AddressBook:
     recipients: RecipientsEntry | None = None
     vaults: Mapping[str, str] = field(default_factory=dict)
     """Name of each vault's share token, and of the asset in it."""
+    chain: ChainEntry | None = None
 
     def __post_init__(self) -> None:
         """Freeze the mappings and refuse a book that contradicts itself."""
@@ -155,6 +157,8 @@ class AddressBook:
             sections["recipients"] = self.recipients.to_json()
         if self.vaults:
             sections["vaults"] = vaults_json(self.vaults)
+        if self.chain is not None:
+            sections["chain"] = self.chain.to_json()
         return {
             "format": FORMAT,
             "chainId": self.chain_id,
@@ -221,6 +225,7 @@ class AddressBook:
             if "recipients" in fields
             else None,
             vaults=parse_vaults(fields["vaults"]) if "vaults" in fields else {},
+            chain=ChainEntry.from_json(fields["chain"]) if "chain" in fields else None,
         )
 
     @classmethod

@@ -27,6 +27,19 @@ class Artifact:
     """Creation code, without constructor arguments."""
     deployed_bytecode: bytes
     """Runtime code; immutables are zero in it."""
+    immutables: tuple[tuple[int, int], ...]
+    """Where the constructor writes them into it: start and length, in bytes."""
+
+    def is_code(self, code: bytes) -> bool:
+        """Return whether `code` is the runtime code, whatever its immutables are."""
+        return self._blank(code) == self._blank(self.deployed_bytecode)
+
+    def _blank(self, code: bytes) -> bytes:
+        blank = bytearray(code)
+        for start, length in self.immutables:
+            # A slice beyond the end changes nothing, so that lengths still differ.
+            blank[start : start + length] = bytes(len(blank[start : start + length]))
+        return bytes(blank)
 
 
 def load_artifact(name: str) -> Artifact:
@@ -52,4 +65,21 @@ def load_artifact(name: str) -> Artifact:
         deployed_bytecode=from_hex(
             value.get("deployedBytecode"), what=f"{what} deployedBytecode"
         ),
+        immutables=_immutables(value.get("immutableReferences", []), what=what),
     )
+
+
+def _immutables(value: JsonValue, *, what: str) -> tuple[tuple[int, int], ...]:
+    places = value if isinstance(value, list) else [value]
+    for place in places:
+        if not (
+            isinstance(place, list)
+            and len(place) == 2
+            and all(type(number) is int and number >= 0 for number in place)
+        ):
+            raise MalformedError(
+                f"{what} immutableReferences",
+                got=repr(place)[:80],
+                expected="pairs of start and length",
+            )
+    return tuple((start, length) for start, length in places)

@@ -1,5 +1,5 @@
 """Sections of an address book that not every chain or owner has: native currency,
-recipients, vaults.
+recipients, vaults, and what is known of the chain itself.
 
 Pure. Each carries names and addresses, as the book does. A section that is not there is
 left out of the JSON, so that a book without it has one spelling, and the hash that it
@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from affiant.encoding import JsonValue
+from affiant.encoding import Digest, JsonValue, digest_from_hex, to_hex
 from affiant.errors import MalformedError
 from affiant.signature import Address, parse_address
 
-OPTIONAL = ("native", "recipients", "vaults")
+OPTIONAL = ("native", "recipients", "vaults", "chain")
 """The sections, by their names in JSON."""
 
 MAX_NAMED = 64
@@ -107,6 +107,79 @@ class RecipientsEntry:
         )
 
 
+@dataclass(frozen=True)
+class CodeHashes:
+    """keccak256 of the runtime code of our contracts, immutables included."""
+
+    gate: Digest
+    node_registry: Digest
+    model_registry: Digest
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the hashes as JSON."""
+        return {
+            "gate": to_hex(self.gate),
+            "nodeRegistry": to_hex(self.node_registry),
+            "modelRegistry": to_hex(self.model_registry),
+        }
+
+    def __str__(self) -> str:
+        """Return them for a sentence."""
+        return ", ".join(f"{name} {value}" for name, value in self.to_json().items())
+
+
+@dataclass(frozen=True)
+class ChainEntry:
+    """What `affiant deploy` found out about the chain; later it may be otherwise."""
+
+    block_milliseconds: int
+    """Least time between two blocks."""
+    hash_reach: int
+    """Blocks back for which the chain tells its hashes: the most of a cadence."""
+    code_hashes: CodeHashes
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the section as JSON."""
+        return {
+            "blockMilliseconds": self.block_milliseconds,
+            "hashReach": self.hash_reach,
+            "codeHashes": self.code_hashes.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: JsonValue) -> ChainEntry:
+        """Parse the section from hostile JSON.
+
+        Raises:
+            MalformedError: it is none.
+        """
+        item = _fields(
+            value,
+            what="book.chain",
+            names=("blockMilliseconds", "hashReach", "codeHashes"),
+        )
+        hashes = _fields(
+            item["codeHashes"],
+            what="book.chain.codeHashes",
+            names=("gate", "nodeRegistry", "modelRegistry"),
+        )
+        return cls(
+            block_milliseconds=_count(
+                item["blockMilliseconds"], what="book.chain.blockMilliseconds"
+            ),
+            hash_reach=_count(item["hashReach"], what="book.chain.hashReach"),
+            code_hashes=CodeHashes(
+                gate=digest_from_hex(hashes["gate"], what="codeHashes.gate"),
+                node_registry=digest_from_hex(
+                    hashes["nodeRegistry"], what="codeHashes.nodeRegistry"
+                ),
+                model_registry=digest_from_hex(
+                    hashes["modelRegistry"], what="codeHashes.modelRegistry"
+                ),
+            ),
+        )
+
+
 def vaults_json(vaults: Mapping[str, str]) -> list[JsonValue]:
     """Return the section of ERC-4626 vaults, share token to asset, as JSON."""
     return [{"share": share, "asset": asset} for share, asset in vaults.items()]
@@ -146,6 +219,12 @@ def _list(value: JsonValue, *, what: str) -> list[JsonValue]:
         raise MalformedError(
             what, got=got[:80], expected=f"a list of 1 to {MAX_NAMED} entries"
         )
+    return value
+
+
+def _count(value: JsonValue, *, what: str) -> int:
+    if type(value) is not int or not 0 < value < 2**32:
+        raise MalformedError(what, got=repr(value)[:80], expected="1 to 2^32 - 1")
     return value
 
 

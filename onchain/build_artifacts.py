@@ -123,7 +123,18 @@ def _artifact_text(output: JsonValue) -> str:
         "bytecode": output["bytecode"]["object"],
         "deployedBytecode": output["deployedBytecode"]["object"],
     }
+    immutables = _immutables(output["deployedBytecode"])
+    if immutables:
+        artifact["immutableReferences"] = immutables
     return json.dumps(artifact, indent=1) + "\n"
+
+
+def _immutables(deployed: JsonValue) -> list[JsonValue]:
+    """Return where a constructor writes: start and length, in bytes, ascending."""
+    places = deployed.get("immutableReferences", {}).values()
+    return sorted(
+        [place["start"], place["length"]] for group in places for place in group
+    )
 
 
 def _errors_section(name: str) -> str:

@@ -22,6 +22,11 @@ SALT = bytes(32)
 """Salt of Affiant's own deployments."""
 
 
+def fork_salt(chain_id: int) -> bytes:
+    """Return the salt of deployments on a fork, whose source may have ours already."""
+    return chain_id.to_bytes(32, "big")
+
+
 def create2_address(
     init_code: bytes, *, salt: bytes = SALT, creator: Address = PROXY
 ) -> Address:

@@ -310,17 +310,10 @@ def _transact(
 
 
 def _check_code(name: str, code: bytes) -> None:
-    expected = load_artifact(name).deployed_bytecode
-    if not _same_code(code, expected):
+    ours = load_artifact(name)
+    if not ours.is_code(code):
         raise DeploymentError(
             name,
             got=f"code {to_hex(keccak256(code))}, {len(code)} bytes",
-            expected=f"the package's, {len(expected)} bytes",
+            expected=f"the package's, {len(ours.deployed_bytecode)} bytes",
         )
-
-
-def _same_code(code: bytes, artifact: bytes) -> bool:
-    """Compare runtime code, immutables (zero in the artifact) left out."""
-    return len(code) == len(artifact) and all(
-        ours in (0, theirs) for theirs, ours in zip(code, artifact, strict=True)
-    )

@@ -27,6 +27,7 @@
         ├── PlanTokenUntrackedError     a balance that the mandate does not track
         ├── PlanCallNotAllowedError     a (target, selector) outside the allow-list
         ├── PlanTooManyCallsError       more calls than a decision may carry
+        ├── PlanUnitsError              the book counts in other units than the mandate
         ├── PlanRiskError               more at risk than the mandate's last rung takes
         └── PlanOverflowError           an amount or bound outside its integer type
 
@@ -348,6 +349,10 @@ class PlanCallNotAllowedError(KitError):
 
 class PlanTooManyCallsError(KitError):
     """The plan needs more calls than a decision may carry."""
+
+
+class PlanUnitsError(KitError):
+    """The book and the mandate disagree on a token's or a feed's decimals, or feed."""
 
 
 class PlanOverflowError(KitError):

@@ -1,12 +1,14 @@
 """What changed between two mandates, for whoever is to grant the second.
 
 Pure. It compares every field and says which side is looser where that has one meaning
-(limits, lists of what is permitted); it decides nothing, and trusts nobody.
+(limits, lists of what is permitted), and what to weigh where it has two; it decides
+nothing, and trusts nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from affiant.encoding import JsonValue
 from affiant.onchain.mandate import Mandate
@@ -16,8 +18,25 @@ LOOSER_WHEN_MORE = frozenset(
 )
 """Fields of which more permits more."""
 
-STRICTER_WHEN_MORE = frozenset("cadence quorum endorsers rules tracked".split())
+STRICTER_WHEN_MORE = frozenset("cadence quorum rules".split())
 """Fields of which more permits less."""
+
+WEIGH: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "endorsers": (
+            "one more whose signature counts, so the same quorum is easier to reach, "
+            "and who may cancel",
+            "one fewer to find among, who may not cancel any more",
+        ),
+        "tracked": (
+            "it is measured from now on, and plans may spend it",
+            "plans may not spend it any more, and what a listed call does to it goes "
+            "unseen",
+        ),
+    }
+)
+"""Fields of which more permits some things and forbids others: what each entry that is
+added, and each that is taken away, means."""
 
 
 def mandate_diff(old: Mandate, new: Mandate) -> list[str]:
@@ -46,9 +65,17 @@ def _field(name: str, old: JsonValue, new: JsonValue) -> Iterator[str]:
             yield f"{name}: the same entries in another order"
         return
     said = ""
-    if str(old).isdigit() and str(new).isdigit():
+    if name == "quorum" and 0 in (old, new):
+        said = _first_quorum(gone=new == 0)
+    elif str(old).isdigit() and str(new).isdigit():
         said = _said(name, more=int(str(new)) > int(str(old)))
     yield f"{name}: {_shown(old)} -> {_shown(new)}{said}"
+
+
+def _first_quorum(*, gone: bool) -> str:
+    if gone:
+        return "  (stricter: no checkpoint resets the ladder any more)"
+    return "  (LOOSER: checkpoints become possible, and each resets the ladder)"
 
 
 def _said(name: str, *, more: bool) -> str:
@@ -56,6 +83,8 @@ def _said(name: str, *, more: bool) -> str:
         return "  (LOOSER)" if more else "  (stricter)"
     if name in STRICTER_WHEN_MORE:
         return "  (stricter)" if more else "  (LOOSER)"
+    if name in WEIGH:
+        return f"  (check: {WEIGH[name][0 if more else 1]})"
     return ""
 
 

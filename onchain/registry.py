@@ -157,6 +157,19 @@ class NodeRegistryClient:
         values: Any = decode_exactly(["uint256"], data, what="nonceOf")
         return int(values[0])
 
+    def announce_call(
+        self, key: Address, *, model: Digest, engine: Digest, valid_until: int
+    ) -> CallRequest:
+        """Return the call by which `key` announces itself."""
+        data = encode_call(
+            "announce(bytes32,bytes32,uint64)", [model, engine, valid_until]
+        )
+        return CallRequest(self.address, data, key)
+
+    def revoke_call(self, key: Address) -> CallRequest:
+        """Return the call by which `key` revokes itself for good."""
+        return CallRequest(self.address, encode_call("revoke()"), key)
+
     def announce(
         self,
         key: LocalAccount,
@@ -172,10 +185,10 @@ class NodeRegistryClient:
             NodeRegistryError: refused; the subclass says why.
             ReceiptTimeoutError, TransactionRefusedError, ChainUnavailableError.
         """
-        data = encode_call(
-            "announce(bytes32,bytes32,uint64)", [model, engine, valid_until]
+        call = self.announce_call(
+            Address(key.address), model=model, engine=engine, valid_until=valid_until
         )
-        return self._send(data, signer=key, timeout=timeout)
+        return self._send(call.data, signer=key, timeout=timeout)
 
     def announce_for(
         self,
@@ -212,7 +225,8 @@ class NodeRegistryClient:
         self, key: LocalAccount, *, timeout: float = CONFIRM_SECONDS
     ) -> TransactionReceipt:
         """Revoke `key` for good with a transaction of its own."""
-        return self._send(encode_call("revoke()"), signer=key, timeout=timeout)
+        call = self.revoke_call(Address(key.address))
+        return self._send(call.data, signer=key, timeout=timeout)
 
     def revoke_for(
         self,

@@ -5,14 +5,22 @@ and trusts the endpoint and the address book. The calls are the owner's own: thr
 `OwnedAccount.executeBatch` all happen or none does, and a Safe's owners sign them as
 one batch.
 
-1. Aave debts are paid back, with deposits of the same token first, then from the
-   wallet. What is missing is named (`DebtLeftError`): the owner sends it to the
-   account, or swaps, and calls again. Nothing is sold here, at no price.
-2. All deposits are withdrawn, every token of the book and the native currency are sent
+1. Shares of the book's ERC-4626 vaults are redeemed: for the account where something is
+   owed in the vault's asset, or where that asset is a vault's share itself, otherwise
+   for the owner. What a vault does not redeem now (no money, paused, broken) stays a
+   share, and goes to the owner as one.
+2. Aave debts are paid back, with deposits of the same token first, then from the
+   wallet and what was redeemed. What is missing is named (`DebtLeftError`): the owner
+   sends it to the account, or swaps, and calls again. Nothing is sold here, at no
+   price.
+3. All deposits are withdrawn, every token of the book and the native currency are sent
    to the owner.
 
 A debt grows by the block, so a little more than it is set aside: where one was paid
-back from the wallet, planning again afterwards sends the rest.
+back from the wallet, planning again afterwards sends the rest; so it is with a vault
+within a vault. A vault that says that it would pay what it then does not keeps the
+batch from happening: its line taken out of the book's `vaults`, the shares are sent as
+they are.
 
 Uniswap positions (no action kit opens any) and tokens that the book does not name stay:
 the owner can move them by hand.
@@ -20,14 +28,15 @@ the owner can move them by hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from affiant.errors import RejectedError
+from affiant.errors import MalformedError, RejectedError
 from affiant.onchain.abi import encode_call
-from affiant.onchain.address_book import AaveEntry, AddressBook, TokenEntry
+from affiant.onchain.address_book import AaveEntry, AddressBook, TokenEntry, Vault
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import CallRequest
+from affiant.onchain.errors import CallRevertedError, ObservationError
 from affiant.onchain.mandate import Address
 from affiant.onchain.reads import decode_uint256
 
@@ -46,8 +55,9 @@ class DebtLeftError(RejectedError):
 
     def __init__(self, token: str, *, owed: int, held: int) -> None:
         super().__init__(
-            f"{token}: owes {owed} base units and holds {held}, wallet and deposit "
-            f"together. Send {owed - held} to the account, or swap, and call again"
+            f"{token}: owes {owed} base units and holds {held}, wallet, deposit and "
+            f"vaults together. Send {owed - held} to the account, or swap, and call "
+            "again"
         )
         self.token = token
         self.owed = owed
@@ -75,8 +85,17 @@ class _Holding:
     name: str
     token: TokenEntry
     wallet: int
+    """As it is once vaults were redeemed: less shares, more of their asset."""
     deposit: int
     debt: int
+
+
+@dataclass(frozen=True)
+class _Redemption:
+    vault: Vault
+    shares: int
+    assets: int
+    """What the vault pays for them."""
 
 
 def plan_exit(
@@ -89,11 +108,18 @@ def plan_exit(
         NothingLeftError: there is nothing to take.
         ChainUnavailableError.
     """
-    holdings = [
-        _holding(chain, name, token, account=account)
+    found = {
+        name: _holding(chain, name, token, account=account)
         for name, token in book.tokens.items()
-    ]
+    }
     steps: list[ExitStep] = []
+    for name in book.vaults:
+        redemption = _redeemable(chain, book.vault_named(name), found, account=account)
+        if redemption is not None:
+            steps.append(
+                _redeem(redemption, found, book=book, account=account, owner=owner)
+            )
+    holdings = [*found.values()]
     if book.aave is not None:
         for holding in holdings:
             steps += _repay(holding, book.aave, account=account)
@@ -129,6 +155,59 @@ def _holding(
         deposit=balance(token.a_token),
         debt=balance(token.variable_debt),
     )
+
+
+def _redeemable(
+    chain: Chain, vault: Vault, found: Mapping[str, _Holding], *, account: Address
+) -> _Redemption | None:
+    """Return what `vault` redeems now: asked, and tried, because the two may differ."""
+    share, held = vault.share.address, found[vault.share_name].wallet
+    if not held:
+        return None
+    try:
+        asked = encode_call("maxRedeem(address)", [account])
+        most = decode_uint256(chain.call(share, asked), what="maxRedeem")
+        shares = min(held, most)
+        if not shares:
+            return None
+        tried = chain.call(
+            share, _redeem_data(shares, to=account, account=account), sender=account
+        )
+        assets = decode_uint256(tried, what="redeem")
+    except (CallRevertedError, MalformedError, ObservationError):
+        return None
+    # Shares of a drained vault are burned for nothing: better kept.
+    return _Redemption(vault, shares, assets) if assets else None
+
+
+def _redeem(
+    redemption: _Redemption,
+    found: dict[str, _Holding],
+    *,
+    book: AddressBook,
+    account: Address,
+    owner: Address,
+) -> ExitStep:
+    """Return the call, and change what is `found` into what it leaves."""
+    vault, shares = redemption.vault, redemption.shares
+    share, asset = found[vault.share_name], found[vault.asset_name]
+    found[vault.share_name] = replace(share, wallet=share.wallet - shares)
+    # Straight to the owner where it can: it takes however much it comes to then.
+    nested = vault.asset_name in book.vaults
+    to = account if asset.debt or nested else owner
+    if asset.debt and not nested:
+        found[vault.asset_name] = replace(
+            asset, wallet=asset.wallet + redemption.assets
+        )
+    return ExitStep(
+        f"redeem {shares} base units of {vault.share_name} for some "
+        f"{redemption.assets} of {vault.asset_name}, to {to}",
+        CallRequest(vault.share.address, _redeem_data(shares, to=to, account=account)),
+    )
+
+
+def _redeem_data(shares: int, *, to: Address, account: Address) -> bytes:
+    return encode_call("redeem(uint256,address,address)", [shares, to, account])
 
 
 def _repay(

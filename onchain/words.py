@@ -14,6 +14,7 @@ from types import MappingProxyType
 from affiant.encoding import to_hex
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.book_names import book_names
+from affiant.onchain.book_units import unit_mismatches
 from affiant.onchain.known_functions import KNOWN_FUNCTIONS
 from affiant.onchain.mandate import NATIVE, Address, Feed, Mandate, Tracked
 from affiant.onchain.mandate_checks import grant_refusals
@@ -102,7 +103,7 @@ def _money(
             f"Before and after each decision the gate measures {measured}; priced by "
             f"{_feed(priced[0], mandate, names)}."
         )
-    yield from _feed_mismatches(mandate, book)
+    yield from _unit_mismatches(mandate, book)
 
 
 def _by_feed(mandate: Mandate) -> list[list[Tracked]]:
@@ -120,28 +121,20 @@ def _feed(entry: Tracked, mandate: Mandate, names: dict[Address, str]) -> str:
     name = _named(feed.aggregator, names)
     source = name if known else f"the UNKNOWN FEED {feed.aggregator}"
     return (
-        f"{source}; if its answer is {duration(feed.max_age)} old or older, "
-        "nothing executes"
+        # ADR 23: a feed is asked only where its price decides something.
+        f"{source}; while its answer is {duration(feed.max_age)} old or older, a "
+        "decision that could lose anything and declares a change of one of these is "
+        "refused; other decisions go on"
     )
 
 
-def _feed_mismatches(mandate: Mandate, book: AddressBook) -> Iterator[str]:
-    feeds = {
-        address: (name, token.feed)
-        for name, token in book.tokens.items()
-        for address in (token.address, token.a_token, token.variable_debt)
-        if address is not None
-    }
-    for entry in mandate.tracked:
-        if entry.token not in feeds or entry.feed >= len(mandate.feeds):
-            continue
-        name, feed = feeds[entry.token]
-        used = mandate.feeds[entry.feed].aggregator
-        if used != feed:
-            yield (
-                f"WRONG PRICE: {entry.token} is priced by {used}, and the address "
-                f"book prices {name} by {feed}."
-            )
+def _unit_mismatches(mandate: Mandate, book: AddressBook) -> Iterator[str]:
+    for mismatch in unit_mismatches(book, mandate):
+        caution = "WRONG PRICE" if mismatch.price else "WRONG UNITS"
+        yield (
+            f"{caution}: {mismatch.what}: {mismatch.got}, and {mismatch.expected}. No "
+            "plan of this address book's executes."
+        )
 
 
 def _never(mandate: Mandate, names: dict[Address, str]) -> Iterator[str]:

@@ -36,9 +36,11 @@ from affiant.encoding import to_hex
 from affiant.errors import AffiantError, UnavailableError
 from affiant.inference.keys import unlock_keystore
 from affiant.onchain.address_book import AddressBook
+from affiant.onchain.book_units import unit_mismatches
 from affiant.onchain.chain import Chain
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import NATIVE, Address, Mandate
+from affiant.onchain.own_gate import require_our_gate
 from affiant.onchain.permitted import names_key, names_workload
 
 Verdict = Literal["ok", "warning", "refused", "unavailable", "not looked at"]
@@ -63,10 +65,10 @@ class Check:
 def check_agent(path: str | Path, *, reference: str | None = None) -> tuple[Check, ...]:
     """Look at everything that the agent configured at `path` needs.
 
-    1. the configuration; 2. its files: mandate, address book, journal; 3. the
-    operator's key; 4. the class, and that its program is the one granted; 5. the chain,
-    and that the gate lets the mandate act; 6. the node, and that it serves it;
-    7. endorsers.
+    1. the configuration; 2. its files: mandate, address book in the mandate's units,
+    journal; 3. the operator's key; 4. the class, and that its program is the one
+    granted; 5. the chain, that the gate there is our code and lets the mandate act; 6.
+    the node, and that it serves it; 7. endorsers.
 
     Args:
         reference: `FILE.py:CLASS`; the configuration's if None.
@@ -95,6 +97,12 @@ def _checks(config: AgentConfig, reference: str | None) -> Iterator[Check]:
             "refused",
             f"got {book.chain_id}, expected {config.chain.id}",
         )
+    if book is not None and mandate is not None:
+        for mismatch in unit_mismatches(book, mandate):
+            detail = (
+                f"{mismatch.what}: got {mismatch.got}, expected {mismatch.expected}"
+            )
+            yield Check("units of the book", "refused", detail)
     yield _journal(config.journal.url)
     # 3.
     yield from _operator(config, mandate)
@@ -111,6 +119,8 @@ def _checks(config: AgentConfig, reference: str | None) -> Iterator[Check]:
     yield check
     if chain is not None:
         with closing(chain):
+            if book is not None:
+                yield _gate_code(chain, book)
             yield from _on_chain(chain, mandate=mandate, book=book)
     # 6.
     for url in node_addresses(config):
@@ -216,6 +226,14 @@ def _on_chain(
         if funds == 0:
             check = Check("gas money", "warning", f"{mandate.operator} has none")
         yield check
+
+
+def _gate_code(chain: Chain, book: AddressBook) -> Check:
+    return _tried(
+        "gate's code",
+        lambda: require_our_gate(chain, book),
+        lambda found: f"ours, {to_hex(found.gate)}",
+    )[1]
 
 
 def _node(url: str, mandate: Mandate | None) -> Iterator[Check]:

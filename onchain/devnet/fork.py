@@ -13,6 +13,7 @@ from contextlib import closing
 from affiant.errors import MalformedError
 from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain_types import parse_quantity
+from affiant.onchain.create2 import fork_salt
 from affiant.onchain.devnet.errors import (
     BookMismatchError,
     DevnetRpcError,
@@ -86,7 +87,7 @@ def settle(
     # The source's blocks may be too small for our gate.
     rpc.request("evm_setBlockGasLimit", hex(BLOCK_GAS))
     # The source may have our contracts, in use: the fork's are at other addresses.
-    affiant = deploy_ours(rpc, chain_id=chain_id, salt=chain_id.to_bytes(32, "big"))
+    affiant = deploy_ours(rpc, chain_id=chain_id, salt=fork_salt(chain_id))
     if source_book is None:
         return AddressBook(
             chain_id=chain_id,
@@ -97,6 +98,8 @@ def settle(
         )
     return dataclasses.replace(
         source_book,
+        # Of another chain, and of other contracts of ours.
+        chain=None,
         chain_id=chain_id,
         gate=affiant.gate,
         node_registry=affiant.node_registry,

@@ -4,8 +4,9 @@ It decides what a plan means in calls, and refuses a plan that the mandate could
 let pass: better refused here with a name than sworn to and refused by the gate. The
 refusal's words go into the next request where the mandate records holds, so they are
 part of what is reproduced (ADR 42). It trusts its facts (the caller checked that they
-are of the mandate's account and the slot's anchor) and the book; the mandate is the
-owner's. The gate checks it all again.
+are of the mandate's account and the slot's anchor); the mandate is the owner's, and the
+book is trusted for names and addresses, for units only where the mandate says the same.
+The gate checks all of it again but the book.
 
 Several actions run in order on *running balances*: as observed, plus the least that
 each earlier action leaves. So a later action never counts on more than is certain, nor
@@ -21,6 +22,7 @@ from pydantic import BaseModel
 
 from affiant.encoding import to_hex
 from affiant.onchain.address_book import AddressBook
+from affiant.onchain.book_units import unit_mismatches
 from affiant.onchain.decision import MAX_CALLS, Call
 from affiant.onchain.errors import (
     PlanCallNotAllowedError,
@@ -31,6 +33,7 @@ from affiant.onchain.errors import (
     PlanRiskError,
     PlanTokenUntrackedError,
     PlanTooManyCallsError,
+    PlanUnitsError,
 )
 from affiant.onchain.facts import Facts
 from affiant.onchain.kits.hold import Hold
@@ -59,9 +62,10 @@ def compile_plan(
 ) -> Compiled:
     """Compile the actions of a plan, in order.
 
-    1. some actions, and HOLD only alone; 2. each action on the running balances;
-    3. number of calls; 4. the allow-list; 5. bounds over the tracked tokens and debts;
-    6. no more at risk, at the observed prices, than the mandate's last rung takes.
+    1. some actions, and HOLD only alone; 2. the book's units are the mandate's; 3. each
+    action on the running balances; 4. number of calls; 5. the allow-list; 6. bounds
+    over the tracked tokens and debts; 7. no more at risk, at the observed prices, than
+    the mandate's last rung takes.
 
     Raises:
         KitError: a subclass for each thing that can be wrong.
@@ -75,7 +79,10 @@ def compile_plan(
         raise PlanHoldMixedError(
             "plan", got=f"{[kit.name for kit in kits]}", expected="`hold` alone"
         )
-    # 2.
+    # 2. Holding counts nothing, and must stay possible.
+    if kits != [Hold]:
+        _check_units(book, mandate)
+    # 3.
     held, owed = _observed_balances(facts, book), _observed_debts(facts, book)
     changes: dict[Address, int] = {}
     debts: dict[Address, int] = {}
@@ -95,16 +102,16 @@ def compile_plan(
         _merge(changes, step.deltas)
         _merge(debts, step.debts)
         calls.extend(step.calls)
-    # 3.
+    # 4.
     if len(calls) > MAX_CALLS:
         raise PlanTooManyCallsError(
             "plan", got=f"{len(calls)} calls", expected=f"at most {MAX_CALLS}"
         )
-    # 4.
-    _check_allowed(calls, mandate)
     # 5.
-    bounds = _bounds(changes, debts, mandate)
+    _check_allowed(calls, mandate)
     # 6.
+    bounds = _bounds(changes, debts, mandate)
+    # 7.
     _check_risk(bounds, facts=facts, book=book, mandate=mandate)
     return Compiled(calls=tuple(calls), bounds=bounds)
 
@@ -120,6 +127,13 @@ def _kit_of(action: BaseModel) -> Kit:
     if type(action) is not kit.params:
         raise ValueError(f"{kit}: expected {kit.params}, got {type(action)}")
     return kit
+
+
+def _check_units(book: AddressBook, mandate: Mandate) -> None:
+    for mismatch in unit_mismatches(book, mandate):
+        raise PlanUnitsError(
+            mismatch.what, got=mismatch.got, expected=mismatch.expected
+        )
 
 
 def _observed_balances(facts: Facts, book: AddressBook) -> dict[Address, int]:
@@ -203,11 +217,14 @@ def _check_risk(
     """
     if not mandate.ladder:
         return
-    answers = {book.tokens[name].feed: fact for name, fact in facts.prices.items()}
+    # By decimals too: an untracked token of the book may name a feed and lie about it.
+    answers = {
+        (book.tokens[name].feed, fact.decimals): fact.answer
+        for name, fact in facts.prices.items()
+    }
 
     def answer(feed: Feed) -> int:
-        fact = answers.get(feed.aggregator)
-        return 0 if fact is None or fact.decimals != feed.decimals else fact.answer
+        return answers.get((feed.aggregator, feed.decimals), 0)
 
     falls = [min(bound, 0) for bound in bounds]
     at_risk = -value_of_changes(mandate, falls, answer=answer)

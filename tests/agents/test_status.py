@@ -96,7 +96,7 @@ def test_a_sound_agent_passes_every_check(world, configured, tmp_path: Path):
     assert set(verdicts(checks).values()) == {"ok"}, checks
     assert set(verdicts(checks)) == {
         *("configuration", "mandate", "address book", "journal", "operator key"),
-        *("program", "chain", "mandate on chain", "gas money", "node"),
+        *("program", "chain", "gate's code", "mandate on chain", "gas money", "node"),
     }
     assert world.operator.address in detail(checks, "operator key")
     assert to_hex(world.mandate.program) in detail(checks, "program")
@@ -142,6 +142,26 @@ def test_a_wrong_chain_and_a_wrong_password_are_named(configured, monkeypatch):
     assert verdicts(checks)["chain of the book"] == "refused"
     assert verdicts(checks)["operator key"] == "refused"
     assert "another" not in str(checks)
+
+
+def test_a_book_in_other_units_than_the_mandate_is_named(world, configured, tmp_path):
+    path = configured()
+    weth = replace(world.book.tokens["WETH"], decimals=6)
+    book = replace(world.book, tokens={**world.book.tokens, "WETH": weth})
+    (tmp_path / "book.json").write_bytes(canonical_json(book.to_json()))
+    checks = check_agent(path)
+    assert verdicts(checks)["units of the book"] == "refused"
+    assert "6 in the address book, expected 18" in detail(checks, "units of the book")
+
+
+def test_a_gate_that_is_not_ours_is_named(world, configured):
+    """An accomplice's gate, of whatever code, at an address of its own."""
+    path = configured()
+    book = replace(world.book, gate=world.book.model_registry)
+    (path.parent / "book.json").write_bytes(canonical_json(book.to_json()))
+    checks = check_agent(path)
+    assert verdicts(checks)["gate's code"] == "refused"
+    assert world.book.gate in detail(checks, "gate's code")
 
 
 def test_a_mandate_that_is_not_live_or_not_served_is_named(world, configured):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from commands import affiant_here
 from eth_account import Account
 
 from affiant.demo.lab import Lab
@@ -35,7 +34,6 @@ from affiant.onchain.unwind import DebtLeftError, NothingLeftError, plan_exit
 
 pytestmark = pytest.mark.anvil
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "only for a test"
 
 
@@ -51,15 +49,20 @@ def lab(shared: Lab) -> Iterator[Lab]:
         yield fresh
 
 
+@pytest.fixture(autouse=True)
+def password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFFIANT_OWNER_PASSWORD", PASSWORD)
+
+
 def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "affiant.cli", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        env={**os.environ, "AFFIANT_OWNER_PASSWORD": PASSWORD},
-    )
+    return affiant_here(*map(str, arguments))
+
+
+def keystore_of(lab: Lab, folder: Path) -> Path:
+    path = folder / "owner"
+    stored = Account.encrypt(lab.owner.key, PASSWORD, kdf="pbkdf2", iterations=1000)
+    path.write_text(json.dumps(stored))
+    return path
 
 
 def on_chain(lab: Lab) -> tuple[object, ...]:
@@ -144,8 +147,7 @@ def test_grant_and_revoke_by_the_command(lab: Lab, tmp_path: Path) -> None:
     mandate = replace(lab.mandate, salt=keccak256(b"by the command"))
     file = tmp_path / "mandate.json"
     file.write_bytes(canonical_json(mandate.to_json()))
-    keystore = tmp_path / "owner"
-    keystore.write_text(json.dumps(Account.encrypt(lab.owner.key, PASSWORD)))
+    keystore = keystore_of(lab, tmp_path)
     common = ("--book", book, *on_chain(lab))
 
     done = cli("mandate", "grant", file, *common)
@@ -184,8 +186,7 @@ def test_exit_pays_back_and_takes_all_with_everything_else_dead(
     borrow(lab)
     book = lab.devnet.book
     kill(lab, book.gate, book.node_registry, book.model_registry)
-    keystore = tmp_path / "owner"
-    keystore.write_text(json.dumps(Account.encrypt(lab.owner.key, PASSWORD)))
+    keystore = keystore_of(lab, tmp_path)
     before = {
         name: balance(lab, token.address, lab.owner.address)
         for name, token in book.tokens.items()

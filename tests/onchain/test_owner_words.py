@@ -14,6 +14,7 @@ from affiant.onchain.rule_limits import known_rules, rule_limits
 from affiant.onchain.worst_case import decisions_per_day, worst_case
 
 DOLLAR = 10**8
+ENDORSERS = tuple(Address("0x" + f"{number:02x}" * 20) for number in (1, 2, 3))
 
 
 def rule_named(name: str) -> Address:
@@ -111,6 +112,42 @@ def test_the_same_mandate_differs_in_nothing(empty: Mandate) -> None:
 def test_less_cadence_is_looser(empty: Mandate) -> None:
     (line,) = mandate_diff(replace(empty, cadence=9), replace(empty, cadence=5))
     assert "9 -> 5" in line and "LOOSER" in line
+
+
+def test_one_endorser_more_at_the_same_quorum_is_never_called_stricter(
+    empty: Mandate,
+) -> None:
+    """Two of three sign more easily than two of two."""
+    two = replace(empty, endorsers=ENDORSERS[:2], quorum=2)
+    three = replace(two, endorsers=ENDORSERS)
+    (line,) = mandate_diff(two, three)
+    assert "stricter" not in line and "(check: " in line and "easier" in line
+    (line,) = mandate_diff(three, two)
+    assert "stricter" not in line and "(check: " in line and "cancel" in line
+
+
+def test_the_first_endorsers_make_checkpoints_possible(empty: Mandate) -> None:
+    lines = mandate_diff(empty, replace(empty, endorsers=ENDORSERS[:1], quorum=1))
+    assert len(lines) == 2
+    assert not any("stricter" in line for line in lines)
+    (line,) = [line for line in lines if line.startswith("quorum")]
+    assert "(LOOSER: checkpoints" in line
+    lines = mandate_diff(replace(empty, endorsers=ENDORSERS[:1], quorum=1), empty)
+    (line,) = [line for line in lines if line.startswith("quorum")]
+    assert "(stricter: " in line
+    (line,) = mandate_diff(
+        replace(empty, endorsers=ENDORSERS, quorum=2),
+        replace(empty, endorsers=ENDORSERS, quorum=3),
+    )
+    assert "stricter" in line
+
+
+def test_an_asset_that_is_newly_tracked_can_be_spent(empty: Mandate) -> None:
+    less = replace(empty, tracked=empty.tracked[:-1])
+    (line,) = mandate_diff(less, empty)
+    assert "stricter" not in line and "(check: " in line and "spend" in line
+    (line,) = mandate_diff(empty, less)
+    assert "stricter" not in line and "(check: " in line and "unseen" in line
 
 
 def test_another_order_is_told(empty: Mandate) -> None:

@@ -260,6 +260,12 @@ CASES = [
         {"tracked": (Tracked(at(16), 5, 18, False),)},
         "FEED NUMBER 5",
     ),
+    Case(
+        "a stale feed stops what it prices, and nothing else",
+        {},
+        "is refused; other decisions go on",
+        "old or older, nothing executes",
+    ),
     Case("nothing tracked", {"tracked": ()}, "NOTHING IS TRACKED"),
     Case(
         "one not tracked",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,8 @@ def deploy(
     password_env: PasswordEnv = "AFFIANT_DEPLOYER_PASSWORD",
     send: Send = False,
     book: Annotated[
-        Path | None, typer.Option(help="Write the contracts as an address book.")
+        Path | None,
+        typer.Option(help="Write an address book: contracts, their code, pace, reach."),
     ] = None,
     block_seconds: Annotated[
         float | None, typer.Option(help="Seconds between blocks, of an unknown chain.")
@@ -52,6 +54,7 @@ def deploy(
     Addresses are the same on every chain, whoever pays.
     """
     from affiant.onchain.address_book import AddressBook
+    from affiant.onchain.book_sections import ChainEntry
     from affiant.onchain.chains import HISTORY, chain_facts, hash_reach
     from affiant.onchain.deploy import (
         addresses_of,
@@ -59,6 +62,7 @@ def deploy(
         find_affiant,
         plan_affiant,
     )
+    from affiant.onchain.own_gate import require_our_gate
 
     facts = chain_facts(chain_id, block_seconds=block_seconds)
     if facts.refused is not None:
@@ -76,16 +80,27 @@ def deploy(
             log.print(f"deploying on {facts.name}", markup=False)
             deploy_affiant(chain, key)
         found = find_affiant(chain, plan)
-    if book is not None:
-        addresses = addresses_of(plan)
-        content = AddressBook(
-            chain_id=chain_id,
-            gate=addresses.gate,
-            node_registry=addresses.node_registry,
-            model_registry=addresses.model_registry,
-            tokens={},
-        )
-        book.write_bytes(canonical_json(content.to_json()))
+        if book is not None:
+            if any(contract.code_hash is None for contract in found):
+                raise DeploymentRefusedError(
+                    f"{facts.name}: not all contracts are there, so there is no book "
+                    "to write; --send deploys them"
+                )
+            addresses = addresses_of(plan)
+            content = AddressBook(
+                chain_id=chain_id,
+                gate=addresses.gate,
+                node_registry=addresses.node_registry,
+                model_registry=addresses.model_registry,
+                tokens={},
+            )
+            entry = ChainEntry(
+                block_milliseconds=max(1, int(facts.block_seconds * 1000)),
+                hash_reach=reach,
+                code_hashes=require_our_gate(chain, content),
+            )
+            content = replace(content, chain=entry)
+            book.write_bytes(canonical_json(content.to_json()))
     if as_json:
         told = {
             "chainId": chain_id,

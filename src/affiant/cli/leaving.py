@@ -36,7 +36,7 @@ def leave(
     send: Send = False,
     safe_batch: Batch = None,
 ) -> None:
-    """Pay back debts, close positions and take everything out, as the owner.
+    """Redeem vault shares, pay back debts, withdraw deposits, take all, as the owner.
 
     It asks no node, no registry and no gate; nothing is sold.
     """

@@ -10,6 +10,7 @@ import typer
 
 from affiant import __version__
 from affiant.cli import (
+    acting,
     attest,
     attest_setup,
     audit,
@@ -17,6 +18,7 @@ from affiant.cli import (
     deploying,
     endorsing,
     explain,
+    keys,
     kits,
     leaving,
     mandate,
@@ -69,6 +71,7 @@ app.add_typer(running.agent_app, name="agent")
 running.agent_app.command("check")(watching.agent_check)
 running.agent_app.command("watch")(watching.watch)
 app.command()(watching.status)
+keys.add_to(running.key_app)
 app.add_typer(running.key_app, name="key")
 app.command()(audit.audit)
 app.command()(explain.explain)
@@ -82,6 +85,7 @@ attest.attest_app.command("deploy")(attest_setup.deploy)
 attest.attest_app.command("workload")(attest_setup.workload)
 app.add_typer(attest.attest_app, name="attest")
 app.add_typer(model.model_app, name="model")
+acting.add_to(mandate.mandate_app)
 app.add_typer(mandate.mandate_app, name="mandate")
 app.command()(kits.kits)
 app.command()(deploying.deploy)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from affiant.cli.acting import MandateId, mandate_id_of
 from affiant.cli.drafting import draft
 from affiant.cli.signing import (
     OWNER_PASSWORD,
@@ -130,6 +131,7 @@ def mandate_grant(
     from affiant.onchain.errors import CallRevertedError
     from affiant.onchain.gate import GateClient
     from affiant.onchain.mandate_checks import grant_refusals
+    from affiant.onchain.own_gate import require_our_gate
     from affiant.onchain.safe import read_safe, safe_cautions
 
     granted, known = load_mandate(mandate), load_book(book)
@@ -142,6 +144,7 @@ def mandate_grant(
     if refusals:
         raise GrantRefusedError(f"the gate would refuse it: {'; '.join(refusals)}")
     with connected(chain_url, chain_id) as chain:
+        require_our_gate(chain, known)
         gate = GateClient(chain, known.gate)
         safe = read_safe(chain, granted.account)
         if safe is not None:
@@ -168,7 +171,7 @@ def mandate_grant(
 
 @mandate_app.command("revoke")
 def mandate_revoke(
-    mandate: Annotated[str, typer.Argument(help="The mandate's id, or its JSON file.")],
+    mandate: MandateId,
     book: Book,
     chain_url: ChainUrl,
     chain_id: ChainId,
@@ -178,17 +181,10 @@ def mandate_revoke(
     safe_batch: Batch = None,
 ) -> None:
     """Take a mandate back, at once and for good, as the account's owner."""
-    from affiant.agents.settings.config import load_book, load_mandate
-    from affiant.encoding import digest_from_hex
+    from affiant.agents.settings.config import load_book
     from affiant.onchain.gate import GateClient
 
-    known = load_book(book)
-    path = Path(mandate)
-    mandate_id = (
-        load_mandate(path).id
-        if path.exists()
-        else digest_from_hex(mandate, what="mandate id")
-    )
+    known, mandate_id = load_book(book), mandate_id_of(mandate)
     with connected(chain_url, chain_id) as chain:
         gate = GateClient(chain, known.gate)
         state = gate.state_of(mandate_id)
@@ -211,8 +207,13 @@ def mandate_revoke(
 
 
 def _pace(book: AddressBook, block_seconds: float | None) -> float:
-    from affiant.onchain.chains import chain_facts
+    from affiant.onchain.chains import CHAINS, chain_facts
 
+    if block_seconds is None and book.chain is not None:
+        said = book.chain.block_milliseconds / 1000
+        known = CHAINS.get(book.chain_id)
+        # A book that makes the chain slow would make the worst day look better.
+        block_seconds = said if known is None else min(said, known.block_seconds)
     return chain_facts(book.chain_id, block_seconds=block_seconds).block_seconds
 
 

@@ -88,10 +88,11 @@ def submit(
     keystore: Path | None,
     password_env: str,
     batch: Path | None,
-) -> None:
+) -> bool:
     """Let the account's owner make `calls`, or say how: all of them, or none.
 
-    A Safe's owners sign with their own tools; `batch` is what those import.
+    A Safe's owners sign with their own tools; `batch` is what those import. Returns
+    whether they were made.
 
     Raises:
         MalformedError: the account is neither a Safe nor one of our own.
@@ -115,14 +116,15 @@ def submit(
             typer.echo(f"wrote {batch}: {safe.threshold} of its owners sign it")
         else:
             typer.echo("the account is a Safe: --safe-batch writes what owners sign")
-        return
+        return False
     if batch is not None:
         raise MalformedError(f"account {account}", got="no Safe", expected="a Safe")
     client = AccountClient(chain, account)
     if not send:
         typer.echo("nothing was sent; --send sends it")
-        return
+        return False
     key = signer(keystore, password_env)
     log.print("sending", markup=False)
     receipt = client.execute_batch(calls, owner=key)
     typer.echo(f"sent in {to_hex(receipt.transaction_hash)}")
+    return True
