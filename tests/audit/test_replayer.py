@@ -118,7 +118,7 @@ def test_tokenises_without_loading_the_model(folder: Path, sworn: Any) -> None:
     assert tuple(replayer.encode("plan:")) == inference.prompt_ids
     assert replayer.decode(inference.output_ids) == inference.text
     assert replayer.chat([{"role": "user", "content": "x"}]) is None
-    assert replayer._engines == {}
+    assert replayer.engines.live is None
 
 
 def test_another_folder_is_not_taken_for_the_sworn_one(
