@@ -21,7 +21,8 @@ from affiant.audit.completeness import (
 from affiant.audit.court import Court, Examined
 from affiant.audit.portfolio import accounts_over_time, read_account
 from affiant.audit.refusals import refusals_of
-from affiant.audit.replayer import EngineChoice, Replayer, replayer_of
+from affiant.audit.replay_engines import EngineChoice, ReplayLimits
+from affiant.audit.replayer import Replayer, replayer_of
 from affiant.audit.result import (
     Attack,
     AuditReport,
@@ -53,6 +54,7 @@ def audit_mandate(
     model_folder: str | None = None,
     engine: EngineChoice = "auto",
     profiles: Sequence[Profile] = (),
+    limits: ReplayLimits | None = None,
     replayer: Replayer | None = None,
     required: str = "reproduced",
     from_block: int = 0,
@@ -78,6 +80,7 @@ def audit_mandate(
             replayed, and no decision is reproduced.
         engine: which engine replays on `model_folder`.
         profiles: calibrations that the auditor believes.
+        limits: what a replay on `model_folder` is given.
         replayer: used instead of `model_folder`.
         required: grade that every decision must reach: signed or reproduced.
         from_block: no later than the grant.
@@ -105,6 +108,7 @@ def audit_mandate(
         model_folder=model_folder,
         engine=engine,
         profiles=profiles,
+        limits=limits,
         replayer=replayer,
         required=required,
         attacks=attacks,
@@ -121,6 +125,7 @@ def audit_history(
     model_folder: str | None = None,
     engine: EngineChoice = "auto",
     profiles: Sequence[Profile] = (),
+    limits: ReplayLimits | None = None,
     replayer: Replayer | None = None,
     required: str = "reproduced",
     attacks: Sequence[Attack] = (),
@@ -148,6 +153,7 @@ def audit_history(
             model_folder,
             engine=engine,
             profiles=profiles,
+            limits=limits,
             progress=lambda step: tell(0, total, step),
         )
     # 3.

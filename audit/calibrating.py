@@ -24,7 +24,7 @@ from affiant.inference.calibrate import (
 )
 from affiant.inference.commitment import commit_model
 from affiant.inference.engine import Engine
-from affiant.inference.load import EngineName, load_engine
+from affiant.inference.load import GPU_SHARE, EngineName, load_engine
 from affiant.inference.manifest import EngineManifest
 from affiant.inference.profile import Profile
 from affiant.inference.prompt_file import MAX_BYTES, parse_prompt_file
@@ -55,6 +55,8 @@ class CalibrationSettings:
     """How many inferences; prompts are asked again at temperature 1 to fill up."""
     out: Path
     """Folder in which the profile is written, named by its hash."""
+    max_context: int | None = None
+    """Most tokens of prompt and output; the model's own where not given."""
 
 
 def run_calibration(
@@ -74,13 +76,25 @@ def run_calibration(
     say(f"committing to {settings.model.name}")
     model = commit_model(settings.model).root
     say(f"loading {settings.model.name} into {settings.engine}")
-    generator = load_engine(settings.model, name=settings.engine, dtype=settings.dtype)
+    # Both are loaded at once, and vLLM takes its share of a GPU as it starts.
+    share = GPU_SHARE if settings.replayer == "none" else GPU_SHARE / 2
+    generator = load_engine(
+        settings.model,
+        name=settings.engine,
+        dtype=settings.dtype,
+        max_context=settings.max_context,
+        gpu_share=share,
+    )
     replayer: Engine | None = None
     try:
         if settings.replayer != "none":
             say(f"loading {settings.model.name} into {settings.replayer}")
             replayer = load_engine(
-                settings.model, name=settings.replayer, dtype=settings.replayer_dtype
+                settings.model,
+                name=settings.replayer,
+                dtype=settings.replayer_dtype,
+                max_context=settings.max_context,
+                gpu_share=share,
             )
         questions = vary(_questions(settings, generator), count=settings.count)
         profile = calibrate(

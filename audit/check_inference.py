@@ -21,8 +21,9 @@ from affiant.agents.programs.refused_plan import plan_section, plan_text, stated
 from affiant.audit.check_chain import same
 from affiant.audit.check_evidence import Manifests, require_model, section
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
-from affiant.audit.replayer import Replayer
+from affiant.audit.replayer import Replayer, ReplayJob, replay_jobs
 from affiant.encoding import Digest, canonical_json, to_hex
+from affiant.errors import AffiantError
 from affiant.inference.receipt import tokens_hash
 from affiant.inference.replay import ReplayVerdict, SwornInference
 from affiant.inference.trace import Trace
@@ -110,7 +111,12 @@ def check_tokens(
     # 2.
     sworn = sworn_inferences(bundle, program=manifests.program, seeds=seeds)
     # 3.
-    verdicts = [model.replay(item, manifest=manifests.engine) for item in sworn]
+    verdicts = []
+    jobs = [ReplayJob(item, manifests.engine) for item in sworn]
+    for found in replay_jobs(model, jobs):
+        if isinstance(found, AffiantError):
+            raise found
+        verdicts.append(found)
     lengths = [len(item.output_ids) for item in sworn]
     return tuple(verdicts), verdicts_in_words(verdicts, lengths=lengths)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from affiant.audit.auditor import audit_mandate
 from affiant.audit.calibrating import read_profiles
 from affiant.audit.evidence_file import EvidenceFileAudit, audit_evidence_file
-from affiant.audit.replayer import EngineChoice
+from affiant.audit.replay_engines import EngineChoice, ReplayLimits
 from affiant.audit.report import render_report
 from affiant.audit.result import Attack, AuditReport, exit_code
 from affiant.audit.terminal import print_audit
@@ -53,6 +53,8 @@ class AuditSettings:
     """Which engine replays."""
     profiles: Sequence[Path] = ()
     """Calibrations, or folders of them."""
+    limits: ReplayLimits = field(default_factory=ReplayLimits)
+    """What a replay is given."""
     required: str = "reproduced"
     """Grade that every decision must reach: signed or reproduced."""
     from_block: int = 0
@@ -125,6 +127,7 @@ def audit_chain(
             model_folder=settings.model,
             engine=settings.engine,
             profiles=read_profiles(settings.profiles),
+            limits=settings.limits,
             required=settings.required,
             from_block=settings.from_block,
             to_block=settings.to_block,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -22,14 +22,16 @@ from affiant.audit.auditor import Progress as Told
 from affiant.audit.checkpoint import sign_checkpoint
 from affiant.audit.desk import Bench, Desk, EndorserLimits
 from affiant.audit.endorser import Endorsed, Endorser
+from affiant.audit.replay_engines import ReplayLimits
 from affiant.audit.replay_process import ReplayProcess
-from affiant.audit.replayer import EngineName, FolderReplayer
+from affiant.audit.replayer import FolderReplayer
 from affiant.audit.signed import SignedMemory
 from affiant.audit.timed_store import TimedStore
 from affiant.audit.verdict import sign_verdict
 from affiant.encoding import Digest, to_hex
 from affiant.errors import RejectedError
 from affiant.inference.keys import NodeKey
+from affiant.inference.load import GPU_SHARE, EngineName
 from affiant.inference.model_folder import model_folder
 from affiant.onchain.chain import Chain
 from affiant.onchain.decision import domain_separator
@@ -64,6 +66,8 @@ class SignerSettings:
     itself."""
     new_memory: bool = False
     """Whether the file is to be made; it must be there otherwise."""
+    limits: ReplayLimits = field(default_factory=ReplayLimits)
+    """What a replay is given."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +188,8 @@ def open_endorser(
         AuditUnavailableError: the model cannot be committed to or loaded.
         As `open_signer`.
     """
+    # Each takes its share of a GPU as it starts.
+    replaying = replace(settings.limits, gpu_share=GPU_SHARE / max(len(engines), 1))
     with open_signer(settings) as signer, ExitStack() as stack:
         benches = []
         for name, dtype in engines:
@@ -192,6 +198,7 @@ def open_endorser(
                 signer.folder,
                 engine=name,
                 dtype=dtype,
+                limits=replaying,
                 environment=environment_without(settings.password_env),
             )
             stack.callback(process.close)
@@ -241,7 +248,10 @@ def make_checkpoint(
     log: Console,
 ) -> SignedStatement:
     """Audit a mandate up to a block and sign a checkpoint; see `sign_checkpoint`."""
-    with open_signer(settings) as signer, _replayer(signer) as replayer:
+    with (
+        open_signer(settings) as signer,
+        _replayer(signer, settings.limits) as replayer,
+    ):
         with _bar(log, "auditing") as told:
             return sign_checkpoint(
                 signer.chain,
@@ -266,7 +276,10 @@ def make_verdict(
     log: Console,
 ) -> tuple[SignedStatement, tuple[str, ...]]:
     """Audit one decision and sign a verdict on proof; see `sign_verdict`."""
-    with open_signer(settings) as signer, _replayer(signer) as replayer:
+    with (
+        open_signer(settings) as signer,
+        _replayer(signer, settings.limits) as replayer,
+    ):
         with _bar(log, "judging") as told:
             return sign_verdict(
                 signer.chain,
@@ -288,9 +301,11 @@ def statement_text(statement: SignedStatement) -> str:
 
 
 @contextmanager
-def _replayer(signer: Signer) -> Iterator[FolderReplayer]:
+def _replayer(signer: Signer, limits: ReplayLimits) -> Iterator[FolderReplayer]:
     """The model in this process: nobody else waits for it."""
-    with closing(FolderReplayer(signer.folder, engine="same")) as replayer:
+    with closing(
+        FolderReplayer(signer.folder, engine="same", limits=limits)
+    ) as replayer:
         yield replayer
 
 

@@ -10,7 +10,7 @@ under the root that its decision swears, or under its completion's signature.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from affiant.audit.check_chain import same
@@ -18,16 +18,23 @@ from affiant.audit.check_evidence import check_manifests
 from affiant.audit.check_inference import check_sampling, sworn_inferences
 from affiant.audit.evidence_file import read_evidence_file
 from affiant.audit.replay_answers import check_words, sworn_answer
-from affiant.audit.replayer import Replayer
+from affiant.audit.replayer import Replayer, ReplayJob, replay_jobs
 from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.errors import AffiantError, RejectedError
 from affiant.inference.chat.completion import Completion
-from affiant.inference.chat.kept import MAX_KEPT_BYTES, kept_answer
+from affiant.inference.chat.kept import MAX_KEPT_BYTES, KeptAnswer, kept_answer
 from affiant.inference.drift import Drift, drift_of
-from affiant.inference.replay import ReplayVerdict
+from affiant.inference.replay import ReplayVerdict, without_frames
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_check import verify_evidence
 from affiant.onchain.mandate import Address
+
+MAX_FILES = 32
+"""Most files whose inferences are held, to be replayed together."""
+MAX_HELD_BYTES = 2**24
+"""Evidence at hand, in bytes, at which no further file is opened before it is replayed.
+"""
+_BYTES_PER_TOKEN = 128
 
 
 @dataclass(frozen=True)
@@ -113,11 +120,21 @@ class Replays:
 def replay_files(paths: Sequence[Path], *, replayer: Replayer) -> Replays:
     """Replay every inference of every file, and add up each node's.
 
+    Several files are held at once, and replayed together where the replayer can.
+
     Args:
         paths: evidence files, in any order.
         replayer: the auditor's own model.
     """
-    files = tuple(_replay(path, replayer=replayer) for path in paths)
+    found: list[ReplayedFile] = []
+    waiting: list[_Opened] = []
+    for path in paths:
+        waiting.append(_open(path))
+        held = sum(opened.held for opened in waiting)
+        if len(waiting) == MAX_FILES or held >= MAX_HELD_BYTES:
+            found += _replay(waiting, replayer=replayer)
+            waiting = []
+    files = (*found, *_replay(waiting, replayer=replayer))
     nodes = sorted({file.node for file in files if file.node is not None})
     drifts = []
     for node in nodes:
@@ -136,7 +153,25 @@ def replay_files(paths: Sequence[Path], *, replayer: Replayer) -> Replays:
     return Replays(files=files, drifts=tuple(drifts))
 
 
-def _replay(path: Path, *, replayer: Replayer) -> ReplayedFile:
+@dataclass(frozen=True)
+class _Opened:
+    """A file that was read and verified, to be replayed."""
+
+    path: Path
+    error: AffiantError | None = None
+    """Why nothing of it can be."""
+    digest: Digest | None = None
+    node: Address | None = None
+    slot: int | None = None
+    answer: Completion | None = None
+    kept: KeptAnswer | None = None
+    """What the answer belongs to."""
+    jobs: tuple[ReplayJob, ...] = ()
+    held: int = 0
+    """Bytes of evidence that are kept for it, roughly."""
+
+
+def _open(path: Path) -> _Opened:
     try:
         data = read_evidence_file(path)
         # Frames of evidence begin with Zstandard's magic number.
@@ -144,77 +179,88 @@ def _replay(path: Path, *, replayer: Replayer) -> ReplayedFile:
         if is_answer:
             data = read_evidence_file(path, max_bytes=MAX_KEPT_BYTES)
     except AffiantError as failure:
-        return _file(path, error=failure)
-    if is_answer:
-        return _replay_answer(path, data, replayer=replayer)
-    return _replay_evidence(path, data, replayer=replayer)
+        return _Opened(path, without_frames(failure))
+    return _open_answer(path, data) if is_answer else _open_evidence(path, data)
 
 
-def _file(
-    path: Path,
+def _replay(waiting: Sequence[_Opened], *, replayer: Replayer) -> list[ReplayedFile]:
+    """Replay what several files hold."""
+    jobs = [job for opened in waiting for job in opened.jobs]
+    outcomes = replay_jobs(replayer, jobs) if jobs else iter(())
+    return [
+        _judged(opened, [next(outcomes) for _ in opened.jobs], replayer=replayer)
+        for opened in waiting
+    ]
+
+
+def _judged(
+    opened: _Opened,
+    outcomes: Sequence[ReplayVerdict | AffiantError],
     *,
-    digest: Digest | None = None,
-    node: Address | None = None,
-    slot: int | None = None,
-    answer: Completion | None = None,
-    verdicts: Sequence[ReplayVerdict] = (),
-    error: AffiantError | None,
+    replayer: Replayer,
 ) -> ReplayedFile:
+    """Return what became of a file."""
+    verdicts = [item for item in outcomes if not isinstance(item, AffiantError)]
+    errors = [item for item in outcomes if isinstance(item, AffiantError)]
+    # A lie is not hidden behind what could not be looked at.
+    errors.sort(key=lambda item: not isinstance(item, RejectedError))
+    error = opened.error or next(iter(errors), None)
+    if error is None and opened.answer is not None and opened.kept is not None:
+        # 3. of an answer. With another model's tokenizer the innocent are accused: that
+        # there is a verdict says that this one is the sworn model's.
+        try:
+            check_words(opened.kept, completion=opened.answer, replayer=replayer)
+        except AffiantError as failure:
+            error = without_frames(failure)
     return ReplayedFile(
-        path=str(path),
-        digest=digest,
-        node=node,
-        slot=slot,
-        answer=answer,
+        path=str(opened.path),
+        digest=opened.digest,
+        node=opened.node,
+        slot=opened.slot,
+        answer=opened.answer,
         verdicts=tuple(verdicts),
         error=error,
     )
 
 
-def _replay_answer(path: Path, data: bytes, *, replayer: Replayer) -> ReplayedFile:
-    """Verify one kept answer and replay it.
+def _open_answer(path: Path, data: bytes) -> _Opened:
+    """Verify one kept answer, to replay it.
 
     1. the file is what its completion swears;
-    2. every token, on a folder of the sworn model and no other;
-    3. the prompt follows from the messages, and the text from the tokens.
+    2. every token, on a folder of the sworn model and no other (`_replay`);
+    3. the prompt follows from the messages, and the text from the tokens (`_judged`).
     """
-    completion: Completion | None = None
-    verdicts: list[ReplayVerdict] = []
-    error: AffiantError | None = None
     try:
         # 1.
         kept = kept_answer(data)
         completion = sworn_answer(kept)
-        # 2. Refuses a folder of another model, whose tokenizer 3 must not use.
-        verdicts.append(replayer.replay(completion.sworn, manifest=completion.manifest))
-        # 3.
-        check_words(kept, completion=completion, replayer=replayer)
     except AffiantError as failure:
-        error = failure
-    return _file(
+        return _Opened(path, without_frames(failure))
+    return _Opened(
         path,
-        digest=None if completion is None else completion.digest,
-        node=None if completion is None else completion.key,
+        digest=completion.digest,
+        node=completion.key,
         answer=completion,
-        verdicts=verdicts,
-        error=error,
+        kept=kept,
+        jobs=(ReplayJob(completion.sworn, completion.manifest),),
+        held=len(data),
     )
 
 
-def _replay_evidence(path: Path, data: bytes, *, replayer: Replayer) -> ReplayedFile:
-    """Verify one decision's evidence and replay its inferences.
+def _open_evidence(path: Path, data: bytes) -> _Opened:
+    """Verify one decision's evidence, to replay its inferences.
 
     1. the file is what its decision swears;
     2. program, engine and model are those of the mandate and of every receipt;
     3. prompts, outputs and seeds are those sworn to;
-    4. every token of every inference.
+    4. every token of every inference (`_replay`).
     """
-    bundle: EvidenceBundle | None = None
-    digest, verdicts = None, []
+    opened = _Opened(path)
     try:
         # 1.
         bundle = EvidenceBundle.from_bytes(data)
-        digest = verify_evidence(bundle)
+        opened = replace(opened, digest=verify_evidence(bundle))
+        opened = replace(opened, node=bundle.node, slot=bundle.decision.slot)
         # 2.
         mandate = bundle.mandate
         manifests = check_manifests(
@@ -225,18 +271,10 @@ def _replay_evidence(path: Path, data: bytes, *, replayer: Replayer) -> Replayed
             same("engine", got=receipt.engine, expected=mandate.engine)
         # 3.
         seeds, _ = check_sampling(bundle, manifests=manifests, mandate=mandate)
-        # 4.
-        for item in sworn_inferences(bundle, program=manifests.program, seeds=seeds):
-            verdicts.append(replayer.replay(item, manifest=manifests.engine))
-        error: AffiantError | None = None
+        sworn = sworn_inferences(bundle, program=manifests.program, seeds=seeds)
     except AffiantError as failure:
-        error = failure
-    sound = bundle is not None and digest is not None
-    return _file(
-        path,
-        digest=digest,
-        node=bundle.node if bundle is not None and sound else None,
-        slot=bundle.decision.slot if bundle is not None and sound else None,
-        verdicts=verdicts,
-        error=error,
-    )
+        return replace(opened, error=without_frames(failure))
+    # 4.
+    jobs = tuple(ReplayJob(item, manifests.engine) for item in sworn)
+    tokens = sum(len(item.prompt_ids) + len(item.output_ids) for item in sworn)
+    return replace(opened, jobs=jobs, held=tokens * _BYTES_PER_TOKEN)

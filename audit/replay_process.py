@@ -9,6 +9,7 @@ model and the same profile as before.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,15 +18,18 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
-from affiant.audit.replayer import EngineName, FolderReplayer
+from affiant.audit.replay_engines import ReplayLimits
+from affiant.audit.replayer import FolderReplayer
 from affiant.encoding import Digest
 from affiant.errors import AffiantError, RejectedError
+from affiant.inference.load import EngineName
 from affiant.inference.manifest import EngineManifest
 
 if TYPE_CHECKING:
@@ -78,6 +82,7 @@ class ReplayProcess:
         *,
         engine: EngineName,
         dtype: str | None = None,
+        limits: ReplayLimits | None = None,
         replay_seconds: float = REPLAY_SECONDS,
         start_seconds: float = START_SECONDS,
         environment: Mapping[str, str] | None = None,
@@ -88,6 +93,7 @@ class ReplayProcess:
             folder: the endorser's own copy of the model.
             engine: which engine replays; its profile is the only one replayed in.
             dtype: float32 on a CPU and bfloat16 on a GPU where not given.
+            limits: what a replay is given.
             replay_seconds: longest time for one replay.
             start_seconds: longest time for loading the model.
             environment: the process's variables; None: this one's.
@@ -100,6 +106,7 @@ class ReplayProcess:
         self._command = (
             *(sys.executable, "-m", module),
             *(str(folder), engine, dtype or ""),
+            json.dumps(asdict(limits or ReplayLimits())),
         )
         self._environment = environment
         self._replay_seconds = replay_seconds
@@ -248,6 +255,9 @@ def _answer(do: Callable[[], object]) -> tuple[object, ...]:
         if None in told:
             told = [type(error).__name__, str(error), "none"]
         return ("rejected", *(str(part)[:4000] for part in told))
+    except MemoryError as error:
+        # Whoever asked is not told that we are at fault: another may be smaller.
+        return ("unavailable", "replay", f"out of memory: {error}"[:1000])
     except AffiantError as error:
         what = str(getattr(error, "what", type(error).__name__))
         return ("unavailable", what, str(getattr(error, "reason", error))[:1000])
@@ -255,14 +265,23 @@ def _answer(do: Callable[[], object]) -> tuple[object, ...]:
         return ("failed", type(error).__name__, str(error)[:1000])
 
 
-def serve(line: Connection, *, folder: str, engine: EngineName, dtype: str) -> None:
+def serve(
+    line: Connection,
+    *,
+    folder: str,
+    engine: EngineName,
+    dtype: str,
+    limits: ReplayLimits,
+) -> None:
     """Answer questions until the other end closes the line: the child's whole life."""
     replayer: FolderReplayer | None = None
+    own: EngineManifest | None = None
 
     def start() -> tuple[Digest, EngineManifest]:
-        nonlocal replayer
-        replayer = FolderReplayer(folder, engine="same")
-        return replayer.root, replayer.prepare(engine, dtype=dtype or None)
+        nonlocal replayer, own
+        replayer = FolderReplayer(folder, engine="same", limits=limits)
+        own = replayer.prepare(engine, dtype=dtype or None)
+        return replayer.root, own
 
     def do(name: str, arguments: tuple[Any, ...]) -> object:
         if name == "start":
@@ -271,6 +290,11 @@ def serve(line: Connection, *, folder: str, engine: EngineName, dtype: str) -> N
             raise RuntimeError(f"asked for `{name}` before the start")
         if name == "replay":
             sworn, manifest = arguments
+            if manifest != own:
+                # The engine at hand is not given up for what a stranger names.
+                raise AuditUnavailableError(
+                    "replay in the same profile", reason="this process's is another"
+                )
             return replayer.replay(sworn, manifest=manifest)
         methods: Mapping[str, Callable[..., object]] = {
             "encode": replayer.encode,
@@ -287,13 +311,14 @@ def serve(line: Connection, *, folder: str, engine: EngineName, dtype: str) -> N
 
 def main(arguments: Sequence[str]) -> None:
     """Serve on the socket of the given number."""
-    folder, engine, dtype, number = arguments
+    folder, engine, dtype, limits, number = arguments
     with Connection(int(number)) as line:
         serve(
             line,
             folder=folder,
             engine="vllm" if engine == "vllm" else "transformers",
             dtype=dtype,
+            limits=ReplayLimits(**json.loads(limits)),
         )
     # An engine's threads must not outlive whom they worked for.
     os._exit(0)

@@ -1,21 +1,31 @@
 """The auditor's own model: a committed folder, its tokenizer, a prefill per inference.
 
-It decides which engine replays: the sworn one, where this machine can run it in the
-very same profile, because only there a replay is exact; else transformers, which shares
-no model code with vLLM, within what a calibration allows. It says which model the
-folder commits to and lets nobody take it for another. It trusts the folder's bytes only
-as far as their commitment goes. torch is imported when a token is replayed, not before.
+It decides which engine replays (`replay_engines`): the sworn one, where this machine
+can run it in the very same profile, because only there a replay is exact; else
+transformers, which shares no model code with vLLM, within what a calibration allows.
+It says which model the folder commits to and lets nobody take it for another. It trusts
+the folder's bytes only as far as their commitment goes. torch is imported when a token
+is replayed, not before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from affiant.audit.errors import AuditUnavailableError
+from affiant.audit.replay_engines import (
+    THREADS,
+    EngineChoice,
+    Progress,
+    ReplayEngines,
+    ReplayLimits,
+)
 from affiant.encoding import Digest, to_hex
 from affiant.errors import AffiantError
+from affiant.inference.load import EngineName
 from affiant.inference.manifest import EngineManifest
 
 if TYPE_CHECKING:
@@ -24,24 +34,15 @@ if TYPE_CHECKING:
     from affiant.inference.replay import ReplayVerdict, SwornInference
     from affiant.inference.tokenizer import ModelTokenizer
 
-EngineName = Literal["vllm", "transformers"]
-"""An engine of ours."""
 
-EngineChoice = Literal["auto", "same", "transformers"]
-"""Which engine replays."""
+@dataclass(frozen=True)
+class ReplayJob:
+    """One inference to be replayed."""
 
-ENGINES: dict[str, EngineChoice] = {
-    "auto": "auto",
-    "same": "same",
-    "transformers": "transformers",
-}
-"""The choices by their names on a command line."""
-
-MAX_THREADS = 64
-"""Most CPU threads that a sworn manifest can make an auditor start."""
-
-Progress = Callable[[str], None]
-"""Told in words what is being done."""
+    sworn: SwornInference
+    """Hostile."""
+    manifest: EngineManifest
+    """What its receipt's engine hash stands for; hostile as well."""
 
 
 class Replayer(Protocol):
@@ -88,6 +89,8 @@ class FolderReplayer:
         *,
         engine: EngineChoice = "auto",
         profiles: Sequence[Profile] = (),
+        limits: ReplayLimits | None = None,
+        threads: int = THREADS,
         progress: Progress | None = None,
     ) -> None:
         """Compute the folder's commitment; nothing is loaded yet.
@@ -97,6 +100,8 @@ class FolderReplayer:
             engine: `auto` takes the sworn engine where it runs here in the same
                 profile, and transformers otherwise; the others insist.
             profiles: calibrations that the auditor believes.
+            limits: what the auditor gives a replay.
+            threads: CPU threads of every engine.
             progress: told what is being done.
 
         Raises:
@@ -116,10 +121,15 @@ class FolderReplayer:
         except AffiantError as error:
             raise AuditUnavailableError("model folder", reason=str(error)) from error
         self._folder = Path(folder).resolve()
-        self._choice = engine
         self._profiles = tuple(profiles)
-        self._progress = progress
-        self._engines: dict[tuple[str, str, int], Engine] = {}
+        self.limits = limits or ReplayLimits()
+        self.engines = ReplayEngines(
+            self._folder,
+            choice=engine,
+            limits=self.limits,
+            threads=threads,
+            progress=progress,
+        )
         self._tokenizer: ModelTokenizer | None = None
 
     @property
@@ -154,47 +164,100 @@ class FolderReplayer:
             manifest: what the receipt's engine hash stands for.
 
         Raises:
-            AuditUnavailableError: the folder is of another model, or no engine loads.
+            AuditUnavailableError: the folder is of another model, it is longer than the
+                auditor's context, or no engine loads.
+            EngineUnavailableError, ReplayMemoryError: it cannot be replayed here.
             RejectedError: the inference is not what the receipt swears.
         """
+        (found,) = self.replay_each([ReplayJob(sworn, manifest)])
+        if isinstance(found, AffiantError):
+            raise found
+        return found
+
+    def replay_each(
+        self, jobs: Sequence[ReplayJob]
+    ) -> list[ReplayVerdict | AffiantError]:
+        """Replay several, and return for each what `replay` returns or raises.
+
+        Those of one profile are replayed together where that need not be exact.
+        """
+        from affiant.inference.replay import without_frames
+
+        found: dict[int, ReplayVerdict | AffiantError] = {}
+        groups: dict[Digest, list[int]] = {}
+        for at, job in enumerate(jobs):
+            try:
+                self._require_own(job.sworn)
+                groups.setdefault(job.manifest.hash, []).append(at)
+            except AffiantError as error:
+                found[at] = without_frames(error)
+        for places in groups.values():
+            done = self._replay_group([jobs[at] for at in places])
+            found.update(zip(places, done, strict=True))
+        return [found[at] for at in range(len(jobs))]
+
+    def _replay_group(
+        self, jobs: Sequence[ReplayJob]
+    ) -> list[ReplayVerdict | AffiantError]:
+        """Replay what one engine generated."""
+        from affiant.inference.errors import EngineUnavailableError
+        from affiant.inference.replay import replay_each, without_frames
+
+        try:
+            engine = self.engine_for(jobs[0].manifest)
+        except AffiantError as error:
+            return [without_frames(error)] * len(jobs)
+        found = replay_each(
+            engine,
+            [job.sworn for job in jobs],
+            model=self._root,
+            profiles=self._profiles,
+            most_bytes=self.limits.memory_bytes,
+        )
+        broken = [isinstance(item, EngineUnavailableError) for item in found]
+        if any(broken):
+            # What breaks an engine must not cost others their replay.
+            self.engines.drop()
+        if len(jobs) == 1:
+            return found
+        return [
+            self._replay_group([job])[0] if failed else item
+            for job, item, failed in zip(jobs, found, broken, strict=True)
+        ]
+
+    def _require_own(self, sworn: SwornInference) -> None:
         if sworn.receipt.model != self._root:
             raise AuditUnavailableError(
                 "replay",
                 reason=f"other model folder: {to_hex(self._root)}, "
                 f"sworn {to_hex(sworn.receipt.model)}",
             )
-        from affiant.inference.replay import replay
+        self.limits.require_room(len(sworn.prompt_ids) + len(sworn.output_ids))
 
-        return replay(
-            self.engine_for(manifest),
-            sworn,
-            model=self._root,
-            profiles=self._profiles,
-        )
-
-    def prepare(
-        self, name: EngineName, *, dtype: str | None = None, threads: int = 2
-    ) -> EngineManifest:
+    def prepare(self, name: EngineName, *, dtype: str | None = None) -> EngineManifest:
         """Load an engine ahead of any replay; return the profile that it replays in.
 
         Args:
             name: which engine.
             dtype: float32 on a CPU and bfloat16 on a GPU where not given.
-            threads: CPU threads.
 
         Raises:
             AuditUnavailableError: it does not load.
         """
-        engine = self._loaded(name, dtype=dtype, threads=threads)
-        manifest = engine.manifest
-        self._engines[(name, manifest.dtype, manifest.threads)] = engine
-        return manifest
+        return self.engines.prepare(name, dtype=dtype)
+
+    def engine_for(self, manifest: EngineManifest) -> Engine:
+        """Return the engine that replays what `manifest` generated.
+
+        Raises:
+            AuditUnavailableError: none loads, or not in the profile that was insisted
+                on.
+        """
+        return self.engines.engine_for(manifest)
 
     def close(self) -> None:
-        """Drop the loaded models."""
-        for engine in self._engines.values():
-            engine.close()
-        self._engines.clear()
+        """Drop the loaded model."""
+        self.engines.drop()
 
     def _words(self) -> ModelTokenizer:
         if self._tokenizer is None:
@@ -208,60 +271,25 @@ class FolderReplayer:
                 ) from error
         return self._tokenizer
 
-    def engine_for(self, manifest: EngineManifest) -> Engine:
-        """Return the engine that replays what `manifest` generated; loaded once.
 
-        Raises:
-            AuditUnavailableError: none loads, or not in the profile that was insisted
-                on.
-        """
-        if self._choice != "transformers":
-            try:
-                same = self._engine(manifest.engine, manifest=manifest)
-                if same.manifest.hash == manifest.hash:
-                    return same
-                reason = "this machine's profile is another"
-            except AuditUnavailableError as error:
-                reason = error.reason
-            if self._choice == "same":
-                raise AuditUnavailableError("replay in the same profile", reason=reason)
-        return self._engine("transformers", manifest=manifest)
+def replay_jobs(
+    replayer: Replayer, jobs: Sequence[ReplayJob]
+) -> Iterator[ReplayVerdict | AffiantError]:
+    """Replay several: together where the replayer can, else one after another.
 
-    def _engine(self, name: str, *, manifest: EngineManifest) -> Engine:
-        key = (name, manifest.dtype, manifest.threads)
-        if key not in self._engines:
-            # On an accelerator the number of threads changes nothing and is stated
-            # as 0.
-            self._engines[key] = self._loaded(
-                name, dtype=manifest.dtype, threads=manifest.threads or 2
-            )
-        return self._engines[key]
-
-    def _loaded(self, name: str, *, dtype: str | None, threads: int) -> Engine:
-        if self._progress is not None:
-            numbers = "" if dtype is None else f" ({dtype})"
-            self._progress(f"loading the model in {name}{numbers}")
+    Yields for each, in order, what `Replayer.replay` returns or raises. Whoever stops
+    asking at the first that fails spares a replayer that takes one at a time the rest.
+    """
+    if isinstance(replayer, FolderReplayer):
+        yield from replayer.replay_each(jobs)
+        return
+    for job in jobs:
         try:
-            return _load(self._folder, name, dtype=dtype, threads=threads)
-        except (ImportError, ValueError, AffiantError) as error:
-            raise AuditUnavailableError(
-                "replay engine", reason=str(error)[:300]
-            ) from error
-
-
-def _load(folder: Path, name: str, *, dtype: str | None, threads: int) -> Engine:
-    """Load `folder` into an engine, as near to what is asked as this machine comes."""
-    if threads > MAX_THREADS:
-        raise ValueError(f"threads: got {threads}, expected at most {MAX_THREADS}")
-    if name == "vllm":
-        from affiant.inference.vllm_engine import VllmEngine
-        from affiant.inference.vllm_process import VllmSettings
-
-        settings = VllmSettings(dtype=dtype, threads=threads)
-        return VllmEngine.load(folder, settings=settings)
-    from affiant.inference.transformers_engine import TransformersEngine
-
-    return TransformersEngine.load(folder, dtype=dtype or "float32", threads=threads)
+            verdict = replayer.replay(job.sworn, manifest=job.manifest)
+        except AffiantError as error:
+            yield error
+        else:
+            yield verdict
 
 
 def replayer_of(
@@ -269,6 +297,7 @@ def replayer_of(
     *,
     engine: EngineChoice = "auto",
     profiles: Sequence[Profile] = (),
+    limits: ReplayLimits | None = None,
     progress: Progress | None = None,
 ) -> tuple[FolderReplayer | None, str]:
     """Return a replayer for `folder`, or None, and in words why.
@@ -279,7 +308,7 @@ def replayer_of(
         return None, "No model folder was given, so no token was replayed."
     try:
         replayer = FolderReplayer(
-            folder, engine=engine, profiles=profiles, progress=progress
+            folder, engine=engine, profiles=profiles, limits=limits, progress=progress
         )
     except AuditUnavailableError as error:
         return None, f"The model folder cannot be used: {error.reason}."

@@ -17,9 +17,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import isnan
 
 from affiant.encoding import Digest, JsonValue, canonical_json, keccak256
 from affiant.inference.engine import Engine
+from affiant.inference.errors import EngineUnavailableError
 from affiant.inference.infer import Inference, infer
 from affiant.inference.measure import Measures
 from affiant.inference.profile import (
@@ -30,7 +32,12 @@ from affiant.inference.profile import (
     Profile,
     rounded,
 )
-from affiant.inference.replay import SwornInference, replay, replay_many
+from affiant.inference.replay import (
+    ReplayVerdict,
+    SwornInference,
+    replay,
+    replay_many,
+)
 from affiant.inference.sampling import Sampling
 
 BOUNDARIES = (1, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -119,7 +126,7 @@ def calibrate(
         for start in range(0, len(sworn), TOGETHER):
             batch = sworn[start : start + TOGETHER]
             verdicts = replay_many(replayer, batch, model=model)
-            measured += [verdict.measures for verdict in verdicts]
+            measured += [_measured(verdict) for verdict in verdicts]
             progress("replaying in the other engine", len(measured), len(sworn))
     # 4.
     return Profile(
@@ -137,6 +144,19 @@ def calibrate(
         ),
         classes=classes_of(measured),
     )
+
+
+def _measured(verdict: ReplayVerdict) -> Measures:
+    """Return what was measured of an honest inference.
+
+    Raises:
+        EngineUnavailableError: nothing could be: no limit may come of that.
+    """
+    if isnan(verdict.measures.fingerprint):
+        raise EngineUnavailableError(
+            "replayer", got="; ".join(verdict.reasons), expected="usable logits"
+        )
+    return verdict.measures
 
 
 def generate(

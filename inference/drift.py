@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from affiant.inference.profile import Profile
@@ -54,7 +54,7 @@ def drift_of(
     """
     by_hash = {profile.hash: profile for profile in profiles}
     counted, level, highest, alarm = 0, 0.0, 0.0, None
-    for verdict in verdicts:
+    for verdict in distinct(verdicts):
         profile = None if verdict.profile is None else by_hash.get(verdict.profile)
         limits = None if profile is None else profile.class_of(verdict.measures.tokens)
         if limits is None:
@@ -67,6 +67,24 @@ def drift_of(
         if alarm is None and level >= ALARM:
             alarm = counted
     return Drift(inferences=counted, level=level, highest=highest, alarm=alarm)
+
+
+def distinct(verdicts: Sequence[ReplayVerdict]) -> Iterator[ReplayVerdict]:
+    """Yield each inference's first verdict.
+
+    Copies of a file, or the same question asked again and again, say what one of them
+    says; counted each, they would turn an honest node's bad luck into a proof. Requests
+    may differ (in a nonce, say) where all that was computed is the same.
+    """
+    seen = set()
+    for verdict in verdicts:
+        said = verdict.receipt
+        if said is not None:
+            computed = (said.model, said.engine, said.prompt, said.output, said.trace)
+            if computed in seen:
+                continue
+            seen.add(computed)
+        yield verdict
 
 
 def p_value(value: float, *, honest: Sequence[float]) -> float:

@@ -26,6 +26,7 @@
         └── KeystorePasswordError      the password does not open it
     UnavailableError
     ├── EngineUnavailableError     no engine: not installed, failed to load, broke down
+    ├── ReplayMemoryError          a replay takes more memory than it is given
     ├── SignatureToolUnavailableError  model-signing is not installed
     └── AbandonedError             nobody waits for the inference any more
 
@@ -244,6 +245,23 @@ class EngineUnavailableError(UnavailableError):
         self.engine = engine
         self.got = got
         self.expected = expected
+
+
+class ReplayMemoryError(UnavailableError):
+    """A replay would take more memory than it is given; the node may have had more.
+
+    Attributes:
+        got: bytes that it would take.
+        limit: bytes that it is given.
+    """
+
+    def __init__(self, *, tokens: int, vocab_size: int, got: int, limit: int) -> None:
+        super().__init__(
+            f"memory of a replay: got {got} bytes for {tokens} tokens over "
+            f"{vocab_size} ids, expected at most {limit}"
+        )
+        self.got = got
+        self.limit = limit
 
 
 class SignatureToolUnavailableError(UnavailableError):

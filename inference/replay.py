@@ -15,7 +15,8 @@ the receipt names, unless the caller says which model that is.
    - another profile: a token outside the grammar is *inconsistent*; without a
      calibration of these two engines on this model, for outputs of this length,
      everything else is *inconclusive*; with one, within its limits *consistent*, beyond
-     them *inconsistent*.
+     them *inconsistent*. Logits that cannot be used are the replaying engine's there,
+     not the node's: *inconclusive*.
 
 Only *exact* may be endorsed. How sure the other words are stands in the profile.
 """
@@ -24,16 +25,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 from typing import Literal
 
 from affiant.encoding import Digest, JsonValue, to_hex
-from affiant.errors import MalformedError
+from affiant.errors import AffiantError, MalformedError
 from affiant.inference.engine import Engine, Prefill, PrefillJob, check_prefill
-from affiant.inference.errors import ReceiptMismatchError
+from affiant.inference.errors import LogitsInvalidError, ReceiptMismatchError
 from affiant.inference.infer import trace_of
 from affiant.inference.measure import Measures, measure
 from affiant.inference.profile import Profile
 from affiant.inference.receipt import InferenceReceipt, tokens_hash
+from affiant.inference.replay_memory import (
+    MAX_REPLAY_BYTES,
+    batches_of,
+    check_replay_memory,
+)
 from affiant.inference.retrace import Retrace, retrace
 from affiant.inference.sampling import Sampling, check_seed
 from affiant.inference.schema_limits import check_schema
@@ -78,12 +85,16 @@ class ReplayVerdict:
     same_profile: bool
     """Whether the replaying engine has the receipt's manifest hash."""
     measures: Measures
-    """How far the replay lies from what was sworn."""
+    """How far the replay lies from what was sworn; not numbers, and no mismatches,
+    where nothing could be measured."""
     profile: Digest | None
     """Hash of the calibration that the grade rests on; `None` if it rests on none."""
     reasons: tuple[str, ...]
     """Why the grade is neither exact nor consistent: what, got, expected; at most
     32."""
+    receipt: InferenceReceipt | None = None
+    """What was replayed, as sworn; `None` where whoever made the verdict did not say.
+    Drift counts each inference once by it."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the verdict as JSON."""
@@ -107,6 +118,7 @@ def replay(
     *,
     model: Digest | None = None,
     profiles: Sequence[Profile] = (),
+    most_bytes: int = MAX_REPLAY_BYTES,
 ) -> ReplayVerdict:
     """Replay one inference on `engine`, in the canonical shape.
 
@@ -115,6 +127,7 @@ def replay(
         sworn: hostile evidence.
         model: commitment of the model that `engine` holds, to compare with the receipt.
         profiles: calibrations that the auditor believes.
+        most_bytes: memory for logits and masks.
 
     Raises:
         MalformedError: an id out of range, a wrong length, an output that does not end,
@@ -123,10 +136,11 @@ def replay(
         ContextExceededError: it does not fit the engine.
         SchemaLimitError: the schema is too much to compile, or would be bent.
         SchemaUnsupportedError: the schema does not compile.
-        LogitsInvalidError: the engine computes no usable logits.
+        LogitsInvalidError: the engine computes no usable logits, in the same profile.
+        ReplayMemoryError: it takes more memory than `most_bytes`.
         EngineUnavailableError: the engine broke down.
     """
-    check_sworn(engine, sworn, model=model)
+    check_sworn(engine, sworn, model=model, most_bytes=most_bytes)
     found = engine.prefill(sworn.prompt_ids, sworn.output_ids)
     return judge(engine, sworn, found=found, profiles=profiles)
 
@@ -137,39 +151,102 @@ def replay_many(
     *,
     model: Digest | None = None,
     profiles: Sequence[Profile] = (),
+    most_bytes: int = MAX_REPLAY_BYTES,
 ) -> list[ReplayVerdict]:
     """Replay several, in shared batches where exactness is not asked for.
 
     An inference of the engine's own profile is replayed alone, as `replay` does.
     Raises as `replay` does, for the first that it has to refuse.
     """
-    for item in sworn:
-        check_sworn(engine, item, model=model)
-    own = engine.manifest.hash
-    others = [at for at, item in enumerate(sworn) if item.receipt.engine != own]
-    batched = engine.prefill_many(
-        [PrefillJob(sworn[at].prompt_ids, sworn[at].output_ids) for at in others]
-    )
-    prefills = dict(zip(others, batched, strict=True))
-    return [
-        judge(
-            engine,
-            item,
-            found=prefills.get(at) or engine.prefill(item.prompt_ids, item.output_ids),
-            profiles=profiles,
-        )
-        for at, item in enumerate(sworn)
-    ]
+    verdicts = []
+    for found in replay_each(
+        engine, sworn, model=model, profiles=profiles, most_bytes=most_bytes
+    ):
+        if isinstance(found, AffiantError):
+            raise found
+        verdicts.append(found)
+    return verdicts
+
+
+def replay_each(
+    engine: Engine,
+    sworn: Sequence[SwornInference],
+    *,
+    model: Digest | None = None,
+    profiles: Sequence[Profile] = (),
+    most_bytes: int = MAX_REPLAY_BYTES,
+) -> list[ReplayVerdict | AffiantError]:
+    """Do the same, and return for each what `replay` returns or raises.
+
+    One that is refused keeps none of the others from being replayed; a breakdown of the
+    engine is told of all that were replayed together.
+    """
+    found: dict[int, ReplayVerdict | AffiantError] = {}
+    others: list[int] = []
+    for at, item in enumerate(sworn):
+        try:
+            check_sworn(engine, item, model=model, most_bytes=most_bytes)
+            if item.receipt.engine != engine.manifest.hash:
+                others.append(at)
+                continue
+            found[at] = judge(
+                engine,
+                item,
+                found=engine.prefill(item.prompt_ids, item.output_ids),
+                profiles=profiles,
+            )
+        except AffiantError as error:
+            found[at] = without_frames(error)
+    for batch in batches_of(
+        [len(sworn[at].output_ids) for at in others],
+        vocab_size=engine.vocab_size,
+        most_bytes=most_bytes,
+    ):
+        places = [others[at] for at in batch]
+        done = _together(engine, [sworn[at] for at in places], profiles=profiles)
+        found.update(zip(places, done, strict=True))
+    return [found[at] for at in range(len(sworn))]
+
+
+def _together(
+    engine: Engine, sworn: Sequence[SwornInference], *, profiles: Sequence[Profile]
+) -> list[ReplayVerdict | AffiantError]:
+    """Prefill and judge one batch; its logits are gone when it returns."""
+    jobs = [PrefillJob(item.prompt_ids, item.output_ids) for item in sworn]
+    try:
+        prefills = engine.prefill_many(jobs)
+    except AffiantError as error:
+        return [without_frames(error)] * len(sworn)
+    found: list[ReplayVerdict | AffiantError] = []
+    for item, prefill in zip(sworn, prefills, strict=True):
+        try:
+            found.append(judge(engine, item, found=prefill, profiles=profiles))
+        except AffiantError as error:
+            found.append(without_frames(error))
+    return found
+
+
+def without_frames(error: AffiantError) -> AffiantError:
+    """Return an error that is to be kept, without the calls that it came through.
+
+    They hold whatever their variables held, such as all logits of a replay.
+    """
+    error.__cause__ = error.__context__ = error.__traceback__ = None
+    return error
 
 
 def check_sworn(
-    engine: Engine, sworn: SwornInference, *, model: Digest | None = None
+    engine: Engine,
+    sworn: SwornInference,
+    *,
+    model: Digest | None = None,
+    most_bytes: int = MAX_REPLAY_BYTES,
 ) -> None:
     """Steps 1 and 2: refuse evidence before anything is computed on it.
 
     Raises:
-        MalformedError, ReceiptMismatchError, ContextExceededError, SchemaLimitError:
-            as `replay`.
+        MalformedError, ReceiptMismatchError, ContextExceededError, SchemaLimitError,
+            ReplayMemoryError: as `replay`.
     """
     # 1. Shapes, then hashes: nothing is computed on evidence that was not sworn to.
     prompt_ids, output_ids, trace = sworn.prompt_ids, sworn.output_ids, sworn.trace
@@ -199,6 +276,10 @@ def check_sworn(
             )
     # 2. An output cut short, or continued after its end, is not the model's.
     _check_end(output_ids, stop_ids=engine.stop_ids, max_tokens=sworn.max_tokens)
+    # Last: what is not what was sworn is refused as that, however long it is.
+    check_replay_memory(
+        len(output_ids), vocab_size=engine.vocab_size, most_bytes=most_bytes
+    )
 
 
 def judge(
@@ -220,6 +301,22 @@ def judge(
     Raises:
         SchemaUnsupportedError, LogitsInvalidError: as `replay`.
     """
+    try:
+        return _judge(engine, sworn, found=found, profiles=profiles)
+    except LogitsInvalidError as error:
+        # Only an engine of the very same profile shows that the node's did the same.
+        if engine.manifest.hash == sworn.receipt.engine:
+            raise
+        return _unmeasured(engine, sworn, why=error)
+
+
+def _judge(
+    engine: Engine,
+    sworn: SwornInference,
+    *,
+    found: Prefill,
+    profiles: Sequence[Profile],
+) -> ReplayVerdict:
     # 3.
     grammar = None if sworn.schema is None else engine.compile_grammar(sworn.schema)
     again = retrace(
@@ -267,6 +364,36 @@ def judge(
         measures=measures,
         profile=None if profile is None else profile.hash,
         reasons=tuple(reasons[:MAX_REASONS]),
+        receipt=sworn.receipt,
+    )
+
+
+def _unmeasured(
+    engine: Engine, sworn: SwornInference, *, why: LogitsInvalidError
+) -> ReplayVerdict:
+    """Return what can be said without logits: only the grammar can be broken."""
+    violation = None
+    if sworn.schema is not None:
+        grammar = engine.compile_grammar(sworn.schema)
+        violation = grammar.masks(sworn.output_ids).violation
+    return ReplayVerdict(
+        grade="inconclusive" if violation is None else "inconsistent",
+        same_profile=False,
+        measures=Measures(
+            tokens=len(sworn.output_ids),
+            mismatches=0,
+            worst_margin=nan,
+            mean_margin=nan,
+            fingerprint=nan,
+            worst_window=nan,
+        ),
+        profile=None,
+        reasons=(
+            f"the replaying engine: {why}"
+            if violation is None
+            else _forbidden(violation, sworn.output_ids),
+        ),
+        receipt=sworn.receipt,
     )
 
 
@@ -319,11 +446,7 @@ def _tokens(
     reasons: list[str] = []
     for at in again.mismatches[:MAX_REASONS]:
         if at == again.violation:
-            return [
-                *reasons,
-                f"token {at}: got {output_ids[at]}, expected one that the grammar "
-                "allows",
-            ]
+            return [*reasons, _forbidden(at, output_ids)]
         reasons.append(
             f"token {at}: got {output_ids[at]}, expected {again.chosen[at]}, "
             f"{margins[at]:.4f} logits from it"
@@ -331,8 +454,12 @@ def _tokens(
     return reasons
 
 
+def _forbidden(at: int, output_ids: Sequence[int]) -> str:
+    return f"token {at}: got {output_ids[at]}, expected one that the grammar allows"
+
+
 def _finite(value: float) -> JsonValue:
-    return f"{value:.9g}"
+    return None if isnan(value) else f"{value:.9g}"
 
 
 def _same(field: str, *, got: Digest, expected: Digest) -> None:

@@ -2,13 +2,17 @@
 
 It generates by the canonical sampler token by token, and prefills all positions in one
 forward pass without a cache. It shares the tokenizer and the grammar backend with the
-first engine, and no model code.
+first engine, and no model code. It runs on a GPU where there is one.
+
+The number of CPU threads is part of the profile, and torch's is the process's: each
+prefill sets its own, and engines on a CPU take turns, whatever others were loaded with.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from affiant.encoding import JsonValue
-from affiant.errors import MalformedError
+from affiant.errors import AffiantError, MalformedError
 from affiant.inference.device import device_class
 from affiant.inference.engine import (
     Prefill,
@@ -50,6 +54,9 @@ ATTENTION = "sdpa"
 BATCH_TOKENS = 8192
 """Most tokens, padding included, of one batch of prefills."""
 
+_CPU = threading.Lock()
+# One at a time: the number of threads belongs to the process.
+
 
 class TransformersEngine(LoadedModel):
     """One model in transformers; see `affiant.inference.engine.Engine`."""
@@ -60,8 +67,8 @@ class TransformersEngine(LoadedModel):
         model: str | Path,
         *,
         revision: str | None = None,
-        dtype: str = "float32",
-        gpu: bool = False,
+        dtype: str | None = None,
+        gpu: bool | None = None,
         threads: int = 2,
     ) -> TransformersEngine:
         """Load `model`.
@@ -69,8 +76,9 @@ class TransformersEngine(LoadedModel):
         Args:
             model: a folder, or a hub id together with `revision`.
             revision: commit of the hub repository.
-            dtype: one of `DTYPES`.
-            gpu: run on the first GPU.
+            dtype: one of `DTYPES`; float32 on a CPU and bfloat16 on a GPU where not
+                given.
+            gpu: run on the first GPU; by default if there is one.
             threads: CPU threads; part of the profile, as they split sums.
 
         Raises:
@@ -78,12 +86,17 @@ class TransformersEngine(LoadedModel):
             EngineUnavailableError: transformers did not load it, or the environment
                 holds a switch that changes its numbers.
         """
+        gpu = torch.cuda.is_available() if gpu is None else gpu
+        dtype = dtype or ("bfloat16" if gpu else "float32")
         if dtype not in DTYPES:
             raise ValueError(f"dtype: got {dtype!r}, expected one of {sorted(DTYPES)}")
         require_plain_environment("transformers")
         folder = model_folder(model, revision=revision)
         tokenizer = ModelTokenizer(folder)
-        torch.set_num_threads(threads)
+        with _CPU:
+            torch.set_num_threads(threads)
+            # vLLM, once started in this process, allows no other number.
+            allowed = torch.get_num_threads()
         # Imported late: the class tree of transformers takes seconds.
         from transformers import AutoModelForCausalLM
         from transformers.utils.logging import disable_progress_bar
@@ -115,8 +128,7 @@ class TransformersEngine(LoadedModel):
                 attention=ATTENTION,
                 tensor_parallel=1,
                 pipeline_parallel=1,
-                # vLLM, once started in this process, allows no other number.
-                threads=0 if gpu else torch.get_num_threads(),
+                threads=0 if gpu else allowed,
                 execution="eager",
                 batch_invariant=False,
                 grammar=grammar_manifest(),
@@ -138,7 +150,8 @@ class TransformersEngine(LoadedModel):
             max_context=int(config.max_position_embeddings),
         )
         self._model = model
-        self._lock = threading.Lock()
+        # On an accelerator threads change nothing, and are stated as 0.
+        self._lock = _CPU if manifest.threads else threading.Lock()
 
     def generate(
         self,
@@ -162,7 +175,7 @@ class TransformersEngine(LoadedModel):
         check_seed(seed, sampling=sampling)
         cursor = None if schema is None else self._compiler.compile(schema).cursor()
         output: list[int] = []
-        with self._lock, torch.inference_mode():
+        with self._running():
             pending, cache = list(prompt_ids), None
             while len(output) < max_tokens:
                 if wanted is not None and not wanted():
@@ -233,7 +246,7 @@ class TransformersEngine(LoadedModel):
         def keep(module: Any, args: tuple[torch.Tensor]) -> None:
             seen.append(args[0])
 
-        with self._lock, torch.inference_mode():
+        with self._running():
             head = self._model.get_output_embeddings()
             hook = head.register_forward_pre_hook(keep)
             try:
@@ -244,14 +257,40 @@ class TransformersEngine(LoadedModel):
                 )
             finally:
                 hook.remove()
-        (hidden,) = seen
-        return [
-            Prefill(
-                logits=_array(answer.logits[at, rows - len(job.output_ids) :]),
-                hidden=_array(hidden[at, rows - len(job.output_ids) :]),
-            )
-            for at, job in enumerate(jobs)
-        ]
+            (hidden,) = seen
+            return [
+                Prefill(
+                    logits=_array(answer.logits[at, rows - len(job.output_ids) :]),
+                    hidden=_array(hidden[at, rows - len(job.output_ids) :]),
+                )
+                for at, job in enumerate(jobs)
+            ]
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Hold the model, in the threads of its profile; type whatever breaks down.
+
+        Raises:
+            EngineUnavailableError: it broke down, was closed, or cannot have them.
+        """
+        with self._lock:
+            if self._model is None:
+                raise _unavailable("closed")
+            threads = self._manifest.threads
+            if threads:
+                torch.set_num_threads(threads)
+                if torch.get_num_threads() != threads:
+                    # vLLM, once started in this process, allows no other number.
+                    raise _unavailable(
+                        f"{torch.get_num_threads()} threads, not {threads}"
+                    )
+            try:
+                with torch.inference_mode():
+                    yield
+            except AffiantError:
+                raise
+            except Exception as error:  # torch raises whatever its parts raise
+                raise _unavailable(f"broken down: {error}") from error
 
     def _batch(self, tokens: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Return the model's inputs: one row as it is, several padded on the left."""
@@ -269,6 +308,12 @@ class TransformersEngine(LoadedModel):
 
     def _tensor(self, ids: Sequence[int]) -> torch.Tensor:
         return torch.tensor([list(ids)], dtype=torch.int64, device=self._model.device)
+
+
+def _unavailable(got: str) -> EngineUnavailableError:
+    return EngineUnavailableError(
+        "transformers", got=got[:500], expected="a running engine"
+    )
 
 
 def _array(values: torch.Tensor) -> NDArray[np.float32]:

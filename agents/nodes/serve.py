@@ -60,6 +60,8 @@ class NodeSettings:
     engine: EngineName = "vllm"
     dtype: str | None = None
     """float32 on a CPU and bfloat16 on a GPU where not given."""
+    max_context: int | None = None
+    """Most tokens of prompt and output; the model's own where not given."""
     attest: AttestSettings | None = None
     """How the node's keys are attested, where it has no keystore."""
 
@@ -91,7 +93,12 @@ def open_node(
     say(f"committing to {folder.name}")
     commitment = commit_model(folder)
     say(f"loading {folder.name} into {settings.engine}")
-    engine = load_engine(folder, name=settings.engine, dtype=settings.dtype)
+    engine = load_engine(
+        folder,
+        name=settings.engine,
+        dtype=settings.dtype,
+        max_context=settings.max_context,
+    )
     programs = [
         agent.program(book=book, model=commitment.root, engine=engine.manifest.hash)
         for agent in agents

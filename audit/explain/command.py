@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -24,7 +24,8 @@ from affiant.audit.explain.imagined import Progress
 from affiant.audit.explain.page import render_explanation
 from affiant.audit.explain.result import Explanation
 from affiant.audit.explain.terminal import print_explanation
-from affiant.audit.replayer import EngineChoice, FolderReplayer
+from affiant.audit.replay_engines import EngineChoice, ReplayLimits
+from affiant.audit.replayer import FolderReplayer
 
 _EVIDENCE_NAME = re.compile(r".*\.zst|[0-9a-f]{64}.*", re.IGNORECASE | re.DOTALL)
 
@@ -39,6 +40,8 @@ class ExplainSettings:
     engine: EngineChoice
     html: Path | None
     wishes: Wishes
+    limits: ReplayLimits = field(default_factory=ReplayLimits)
+    """What a replay is given."""
 
 
 def explain_file(
@@ -60,6 +63,7 @@ def explain_file(
             replayer = FolderReplayer(
                 settings.model,
                 engine=settings.engine,
+                limits=settings.limits,
                 progress=lambda words: progress(words, 0, 0),
             )
         with closing(replayer) if replayer is not None else nullcontext():

@@ -31,6 +31,7 @@ from affiant.audit.steps import take
 from affiant.encoding import to_hex
 from affiant.errors import RejectedError, UnavailableError
 from affiant.inference.engine import Engine, check_prefill
+from affiant.inference.errors import LogitsInvalidError
 from affiant.inference.explain import (
     ALTERNATIVES,
     Choice,
@@ -45,6 +46,7 @@ from affiant.inference.replay import (
     check_sworn,
     judge,
 )
+from affiant.inference.replay_memory import check_replay_memory
 from affiant.inference.retrace import retrace
 from affiant.inference.sampler_reference import TOP_K
 from affiant.inference.token_texts import text_after, token_texts
@@ -125,23 +127,42 @@ def _look(opened: Opened, *, index: int) -> _Looked:
     prompt_ids, output_ids = tuple(tokens["prompt"]), tuple(tokens["output"])
     same("prompt", got=tokens_hash(prompt_ids), expected=receipt.prompt)
     same("output", got=tokens_hash(output_ids), expected=receipt.output)
-    engine = opened.engine(index=index)
+    engine = opened.engine(index=index, tokens=len(prompt_ids) + len(output_ids))
     check_prefill(
         prompt_ids,
         output_ids,
         vocab_size=engine.vocab_size,
         max_context=engine.max_context,
     )
-    sworn, error = _sworn(opened, index=index, engine=engine)
+    sworn, refused = _sworn(opened, index=index, engine=engine)
+    check_replay_memory(
+        len(output_ids),
+        vocab_size=engine.vocab_size,
+        most_bytes=opened.limits.memory_bytes,
+    )
     found = engine.prefill(prompt_ids, output_ids)
     schema, seed = program.terms(index).schema, opened.seeds[index]
-    again = retrace(
-        found.logits,
-        output_ids=output_ids,
-        grammar=None if schema is None else engine.compile_grammar(schema),
-        sampling=program.sampling,
-        seed=seed,
-    )
+    try:
+        again = retrace(
+            found.logits,
+            output_ids=output_ids,
+            grammar=None if schema is None else engine.compile_grammar(schema),
+            sampling=program.sampling,
+            seed=seed,
+        )
+    except LogitsInvalidError as error:
+        if engine.manifest.hash == receipt.engine:
+            raise
+        # The engine's own failure, unless something else contradicts.
+        if refused is not None:
+            raise refused from error
+        if sworn is not None:
+            verdicts_in_words(
+                [judge(engine, sworn, found=found)], lengths=[len(output_ids)]
+            )
+        raise AuditUnavailableError(
+            "tokens", reason=f"inconclusive: {error}"
+        ) from error
     verdict = None
     if sworn is not None and opened.replayer is not None:
         profiles = opened.replayer.profiles
@@ -161,7 +182,7 @@ def _look(opened: Opened, *, index: int) -> _Looked:
         violation=again.violation,
         others=len(again.mismatches),
         verdict=verdict,
-        error=error,
+        error=refused,
     )
 
 
@@ -180,7 +201,12 @@ def _sworn(
             index=index,
             seed=opened.seeds[index],
         )
-        check_sworn(engine, sworn, model=bundle.receipts[index].model)
+        check_sworn(
+            engine,
+            sworn,
+            model=bundle.receipts[index].model,
+            most_bytes=opened.limits.memory_bytes,
+        )
     except AuditUnavailableError:
         return None, None
     except RejectedError as error:

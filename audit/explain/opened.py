@@ -32,6 +32,7 @@ from affiant.audit.check_inference import (
     stated_plan,
 )
 from affiant.audit.errors import AuditUnavailableError
+from affiant.audit.replay_engines import ReplayLimits
 from affiant.audit.replayer import FolderReplayer
 from affiant.audit.result import Step
 from affiant.audit.steps import take
@@ -83,15 +84,25 @@ class Opened:
             raise AuditUnavailableError("request", reason="step 6 was not passed")
         return self.situation
 
-    def engine(self, *, index: int) -> Engine:
+    @property
+    def limits(self) -> ReplayLimits:
+        """What the auditor gives a replay."""
+        return ReplayLimits() if self.replayer is None else self.replayer.limits
+
+    def engine(self, *, index: int, tokens: int = 0) -> Engine:
         """Return the engine that explains inference number `index`.
 
+        Args:
+            index: from 0.
+            tokens: of prompt and output, where they are to be replayed.
+
         Raises:
-            AuditUnavailableError: no folder of the sworn model, or no engine.
+            AuditUnavailableError: no folder of the sworn model, no engine, or no room.
         """
         model = require_model(
             self.replayer, model=self.bundle.receipts[index].model, what="tokens"
         )
+        model.limits.require_room(tokens)
         return model.engine_for(self.need_manifests().engine)
 
 

@@ -361,6 +361,7 @@ class Elsewhere:
             measures=measures,
             profile=self._profile.hash,
             reasons=(),
+            receipt=sworn.receipt,
         )
 
 

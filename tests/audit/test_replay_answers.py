@@ -208,6 +208,13 @@ def test_the_command_takes_answers(kept: dict[str, Any], tmp_path: Path) -> None
     done = CliRunner().invoke(app, [*arguments, "--json"])
     (file,) = json.loads(done.stdout)["files"]
     assert file["digest"] == to_hex(completion.digest)
+    # What this machine is not given room for is told as that, not as a lie.
+    for option, words in (
+        ("--max-context=9", "context of 9"),
+        ("--memory-gib=0.1", ""),
+    ):
+        done = CliRunner().invoke(app, [*arguments, option])
+        assert done.exit_code == (3 if words else 0) and words in done.stdout
     path.write_text(json.dumps({**kept, "text": "buy now"}))
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1 and "AlteredAnswerError" in done.stdout

@@ -114,6 +114,24 @@ def test_a_nodes_inferences_are_added_up(
     assert run(files[::-1]).drifts == found.drifts
 
 
+def test_copies_of_an_unlucky_file_are_counted_once(
+    chronicle: Any, files: list[Path], make_elsewhere: Any, tmp_path: Path
+) -> None:
+    """An honest node cannot be framed with one inference, however often it is given."""
+    replayer = make_elsewhere(chronicle, distance=0.9)
+    copies = [files[0]]
+    for number in range(40):
+        copies.append(tmp_path / f"copy {number}.json.zst")
+        copies[-1].write_bytes(files[0].read_bytes())
+    found = replay_files(copies, replayer=replayer)
+    ((_, drift),) = found.drifts
+    assert (drift.inferences, drift.alarm) == (1, None)
+    assert not found.rejected and len(found.files) == len(copies)
+    # Each is counted once, so the copies hide nothing either.
+    together = replay_files([*copies, *files], replayer=replayer)
+    assert together.drifts == replay_files(files, replayer=replayer).drifts
+
+
 def test_rubbish_is_refused_before_any_model_is_asked(tmp_path: Path) -> None:
     path = tmp_path / "rubbish.json.zst"
     path.write_bytes(b"rubbish")

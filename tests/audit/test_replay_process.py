@@ -15,7 +15,8 @@ import pytest
 from neighbours import neighbour
 
 from affiant.audit.errors import AuditRejectedError, AuditUnavailableError
-from affiant.audit.replay_process import ReplayProcess
+from affiant.audit.replay_engines import ReplayLimits
+from affiant.audit.replay_process import ReplayProcess, _answer, _opened
 from affiant.encoding import keccak256
 from affiant.inference.sampling import GREEDY
 
@@ -120,6 +121,28 @@ def test_another_profile_is_unavailable(
         replayer.replay(changed, manifest=replace(other, device="another machine"))
 
 
+def test_another_profile_does_not_cost_the_process_its_own(
+    replayer: ReplayProcess, inference: Inference
+) -> None:
+    for changes in ({"dtype": "bfloat16"}, {"engine": "vllm"}, {"engine": "x" * 200}):
+        other = replace(replayer.manifest, **changes)
+        with pytest.raises(AuditUnavailableError, match="same profile"):
+            replayer.replay(sworn(inference, engine=other.hash), manifest=other)
+    before = pid(replayer)
+    verdict = replayer.replay(sworn(inference), manifest=replayer.manifest)
+    assert verdict.grade == "exact" and pid(replayer) == before
+
+
+def test_no_memory_is_no_fault_of_whoever_asks() -> None:
+    def ask() -> None:
+        raise MemoryError("cannot allocate 40 GB")
+
+    with pytest.raises(AuditUnavailableError, match="40 GB"):
+        _opened(_answer(ask))
+    with pytest.raises(RuntimeError, match="KeyError"):
+        _opened(_answer(lambda: {}["bug"]))
+
+
 def test_another_model_is_unavailable(
     replayer: ReplayProcess, inference: Inference
 ) -> None:
@@ -170,7 +193,12 @@ def test_after_a_restart_it_must_be_the_same_model(
 ) -> None:
     copied = tmp_path / "model"
     shutil.copytree(folder, copied)
-    replayer = ReplayProcess(copied, engine="transformers")
+    length = len(inference.prompt_ids) + len(inference.output_ids)
+    replayer = ReplayProcess(
+        copied, engine="transformers", limits=ReplayLimits(max_context=length - 1)
+    )
+    with pytest.raises(AuditUnavailableError, match=f"context of {length - 1} here"):
+        replayer.replay(sworn(inference), manifest=replayer.manifest)
     weights = copied / "model.safetensors"
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1

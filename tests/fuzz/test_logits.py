@@ -6,6 +6,7 @@ real engines' own refusals are in `tests/inference`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +31,13 @@ from affiant.inference.errors import (
 from affiant.inference.infer import infer
 from affiant.inference.prompt_file import parse_prompt_file
 from affiant.inference.receipt import InferenceReceipt, tokens_hash
-from affiant.inference.replay import SwornInference, check_sworn, replay, replay_many
+from affiant.inference.replay import (
+    ReplayVerdict,
+    SwornInference,
+    check_sworn,
+    replay,
+    replay_many,
+)
 from affiant.inference.retrace import retrace
 from affiant.inference.sampler import Draw, choose_tokens
 from affiant.inference.sampling import GREEDY, Sampling
@@ -160,11 +167,13 @@ def replayed(engine: Any, schema: Any, sampling: Sampling) -> None:
     replay(engine, sworn(schema=schema, sampling=sampling, seed=seed))
 
 
-def batched(engine: Any, schema: Any, sampling: Sampling) -> None:
+def elsewhere(engine: Any, schema: Any, sampling: Sampling) -> list[ReplayVerdict]:
+    """Replay, alone and in a batch, what another engine generated."""
     seed = None if sampling == GREEDY else SEED
     item = sworn(schema=schema, sampling=sampling, seed=seed)
     other = replace(item.receipt, engine=keccak256(b"another engine"))
-    replay_many(engine, [replace(item, receipt=other)])
+    changed = replace(item, receipt=other)
+    return [replay(engine, changed), *replay_many(engine, [changed])]
 
 
 def sampled(engine: Any, schema: Any, sampling: Sampling) -> None:
@@ -178,7 +187,6 @@ def sampled(engine: Any, schema: Any, sampling: Sampling) -> None:
 PATHS = {
     "self-check": self_check,
     "replay": replayed,
-    "batched replay": batched,
     "sampler": sampled,
 }
 SCHEMA = {"type": "object", "properties": {}, "additionalProperties": False}
@@ -196,6 +204,36 @@ def test_unusable_logits_are_refused_at_their_position(
             PATHS[path](Double(set_at(row, 4, value)), schema, sampling)
         assert caught.value.position == row
         assert "for token 4" in caught.value.got
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, WARM], ids=["greedy", "warm"])
+@pytest.mark.parametrize("row", [0, 1, 2], ids=["first", "middle", "last"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38, -3e38, 2.0**23 + 1])
+def test_unusable_logits_of_another_engine_are_not_held_against_the_node(
+    sampling: Sampling, row: int, value: float
+) -> None:
+    for schema in (None, SCHEMA):
+        engine = Double(set_at(row, 4, value))
+        for verdict in elsewhere(engine, schema, sampling):
+            assert verdict.grade == "inconclusive" and not verdict.same_profile
+            assert f"output position {row}" in verdict.reasons[0]
+            # Nothing was measured, so nothing is counted or stated as a number.
+            assert verdict.profile is None and math.isnan(verdict.measures.fingerprint)
+            assert verdict.to_json()["worstMargin"] is None
+
+
+def test_unusable_logits_hide_no_broken_grammar() -> None:
+    class Breaking(Double):
+        def compile_grammar(self, schema: Any) -> Any:
+            allowed = np.zeros((2, VOCAB), dtype=np.bool_)
+            allowed[:, [4, OUTPUT[0]]] = True
+            found = SimpleNamespace(allowed=allowed, violation=1, complete=False)
+            return SimpleNamespace(masks=lambda output_ids: found)
+
+    for verdict in elsewhere(Breaking(set_at(0, 4, np.nan)), SCHEMA, GREEDY):
+        assert verdict.grade == "inconsistent"
+        assert verdict.reasons == ("token 1: got 8, expected one that the grammar "
+                                   "allows",)  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -217,26 +255,33 @@ def test_minus_infinity_is_a_mask_and_a_row_of_it_no_choice(path: str) -> None:
     with pytest.raises(LogitsInvalidError) as caught:
         PATHS[path](Double(nothing), None, GREEDY)
     assert caught.value.position == 2
+    assert {found.grade for found in elsewhere(Double(nothing), None, GREEDY)} == {
+        "inconclusive"
+    }
 
 
-@pytest.mark.parametrize("path", ["self-check", "replay", "batched replay"])
+@pytest.mark.parametrize("path", ["self-check", "replay"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38])
 @pytest.mark.parametrize("row", [0, 2])
 def test_unusable_states_make_no_fingerprint(path: str, row: int, value: float) -> None:
     engine = Double(hidden=set_at(row, 1, value))
-    if path == "batched replay" and value == 1e38:
-        # Only measured against the sworn fingerprint, never rounded to a half.
-        PATHS[path](engine, None, GREEDY)
-        return
     with pytest.raises(LogitsInvalidError):
         PATHS[path](engine, None, GREEDY)
+    for verdict in elsewhere(engine, None, GREEDY):
+        assert verdict.grade == "inconclusive"
+        # One that is only large is measured, never rounded to a half.
+        assert math.isnan(verdict.measures.fingerprint) == (value != 1e38)
 
 
 @pytest.mark.parametrize("shape", [(2, VOCAB), (4, VOCAB), (0, VOCAB), (3,)])
 def test_logits_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
-    for path in ("self-check", "replay", "batched replay"):
+    engine = Double(lambda _: np.zeros(shape, np.float32))
+    for path in ("self-check", "replay"):
         with pytest.raises(LogitsInvalidError):
-            PATHS[path](Double(lambda _: np.zeros(shape, np.float32)), None, GREEDY)
+            PATHS[path](engine, None, GREEDY)
+    assert {found.grade for found in elsewhere(engine, None, GREEDY)} == {
+        "inconclusive"
+    }
     with pytest.raises(LogitsInvalidError):
         retrace(
             np.zeros(shape, np.float32),
@@ -315,6 +360,8 @@ def test_an_honest_inference_of_the_double_passes_every_path() -> None:
     for path in PATHS.values():
         for schema in (None, SCHEMA):
             path(Double(), schema, GREEDY)
+    for verdict in elsewhere(Double(), None, GREEDY):
+        assert verdict.measures.mismatches == 0
     with pytest.raises(ReceiptMismatchError):
         check_sworn(Double(), replace(sworn(), prompt_ids=(1, 5)))
 

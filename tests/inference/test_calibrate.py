@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from affiant.encoding import keccak256
@@ -21,6 +22,8 @@ from affiant.inference.calibrate import (
     upper_bound,
     vary,
 )
+from affiant.inference.engine import Prefill
+from affiant.inference.errors import EngineUnavailableError
 from affiant.inference.measure import Measures
 from affiant.inference.profile import Profile
 from affiant.inference.replay import replay, replay_many
@@ -121,6 +124,22 @@ def test_a_token_far_off_is_inconsistent_at_any_length(
     lied = replace(honest, seed=keccak256(b"another seed"))
     verdict = replay(half, lied, model=MODEL, profiles=[profile])
     assert verdict.grade == "inconsistent" and "at any length" in verdict.reasons[-1]
+
+
+def test_no_limit_comes_of_what_could_not_be_measured(
+    engine: TransformersEngine, half: TransformersEngine
+) -> None:
+    class Overflowing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(half, name)
+
+        def prefill_many(self, jobs: Any) -> list[Prefill]:
+            found = half.prefill_many(jobs)
+            return [Prefill(item.logits * np.inf, item.hidden) for item in found]
+
+    asked = questions(engine, count=2)
+    with pytest.raises(EngineUnavailableError, match="usable logits"):
+        calibrate(engine, Overflowing(), model=MODEL, questions=asked)
 
 
 def test_exactness_alone_needs_no_other_engine(engine: TransformersEngine) -> None:

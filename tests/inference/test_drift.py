@@ -13,6 +13,7 @@ from affiant.encoding import keccak256
 from affiant.inference.drift import ALARM, bet, drift_of, p_value
 from affiant.inference.measure import Measures
 from affiant.inference.profile import LengthClass, Limits, Profile
+from affiant.inference.receipt import InferenceReceipt
 from affiant.inference.replay import ReplayVerdict
 
 HONEST = np.random.default_rng(0).lognormal(0, 0.1, 1000)
@@ -55,6 +56,24 @@ def verdicts(profile: Profile, values: object) -> list[ReplayVerdict]:
         )
         for value in np.asarray(values)
     ]
+
+
+def test_an_inference_is_counted_once(profile: Profile) -> None:
+    receipt = InferenceReceipt(*(keccak256(bytes([part])) for part in range(6)))
+    (far,) = verdicts(profile, [99.0])
+    named = replace(far, receipt=receipt)
+    asked_again = replace(named, receipt=replace(receipt, request=keccak256(b"nonce")))
+    for repeated in ([named] * 50, [named, asked_again] * 25):
+        found = drift_of(repeated, profiles=[profile])
+        assert (found.inferences, found.alarm) == (1, None)
+    # Another output, or the same one sworn to with other fingerprints, is another.
+    others = [
+        replace(named, receipt=replace(receipt, **{field: keccak256(bytes([number]))}))
+        for number in range(50, 60)
+        for field in ("output", "trace", "prompt")
+    ]
+    found = drift_of([named, *others], profiles=[profile])
+    assert found.inferences == 31 and found.alarm is not None
 
 
 @pytest.mark.parametrize("size", [20, 1000, 100_000])

@@ -10,6 +10,7 @@ import pytest
 from affiant.encoding import keccak256
 from affiant.inference.calibrate import CalibrationQuestion, calibrate
 from affiant.inference.commitment import commit_model
+from affiant.inference.engine import Engine
 from affiant.inference.sampling import GREEDY, Sampling
 
 MODEL = Path(__file__).resolve().parents[2] / "examples" / "planner" / "model"
@@ -24,7 +25,25 @@ def test_honest_output_replays_exactly_on_a_gpu() -> None:
     from affiant.inference.vllm_engine import VllmEngine
     from affiant.inference.vllm_process import VllmSettings
 
-    engine = VllmEngine.load(MODEL, settings=VllmSettings(gpu_memory_utilization=0.3))
+    exact_in_its_own_profile(
+        VllmEngine.load(MODEL, settings=VllmSettings(gpu_memory_utilization=0.3))
+    )
+
+
+@pytest.mark.gpu
+def test_the_second_engine_takes_the_gpu_and_replays_exactly_on_it() -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    from affiant.inference.load import load_engine
+
+    engine = load_engine(MODEL, name="transformers", dtype=None)
+    assert engine.manifest.device.startswith("cuda-")
+    exact_in_its_own_profile(engine)
+
+
+def exact_in_its_own_profile(engine: Engine) -> None:
+    """Generate together, prefill alone, replay; close the engine."""
     try:
         assert engine.manifest.dtype == "bfloat16"
         questions = [
@@ -37,7 +56,6 @@ def test_honest_output_replays_exactly_on_a_gpu() -> None:
             )
             for number in range(16)
         ]
-        # Generated together, prefilled alone, replayed.
         profile = calibrate(
             engine, None, model=commit_model(MODEL).root, questions=questions
         )

@@ -9,6 +9,12 @@ import typer
 from rich.console import Console
 
 from affiant.cli.console import log
+from affiant.cli.replay_limits import (
+    MEMORY_GIB,
+    MaxContext,
+    MemoryGib,
+    replay_limits,
+)
 from affiant.encoding import digest_from_hex
 from affiant.errors import MalformedError
 
@@ -62,6 +68,8 @@ def audit(
     to_block: Annotated[
         int | None, typer.Option(help="Last block to look at; the newest if not given.")
     ] = None,
+    max_context: MaxContext = None,
+    memory_gib: MemoryGib = MEMORY_GIB,
     html: Annotated[
         Path | None, typer.Option(help="Write a self-contained report here.")
     ] = None,
@@ -95,6 +103,7 @@ def audit(
             html=html,
             engine=engine,
             profiles=profile or [],
+            limits=replay_limits(max_context=max_context, memory_gib=memory_gib),
             required=require,
             from_block=from_block,
             to_block=to_block,

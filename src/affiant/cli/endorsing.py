@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affiant.cli.console import log, split_model
+from affiant.cli.replay_limits import MaxContext, replay_limits
 from affiant.encoding import digest_from_hex, to_hex
 from affiant.errors import MalformedError
 
 if TYPE_CHECKING:
     from affiant.audit.endorser_command import SignerSettings
-    from affiant.audit.replayer import EngineName
     from affiant.encoding import Digest
+    from affiant.inference.load import EngineName
     from affiant.onchain.signed_statement import SignedStatement
 
 ChainUrl = Annotated[
@@ -71,6 +72,7 @@ def endorser(
     memory: Memory,
     new_memory: NewMemory = False,
     password_env: PasswordEnv = ENDORSER_PASSWORD_ENV,
+    max_context: MaxContext = None,
     engine: Engines = None,
     mandate: Annotated[
         list[str] | None,
@@ -97,6 +99,7 @@ def endorser(
         memory,
         new_memory,
         password_env,
+        max_context,
     )
     # A supervisor's way to stop: let what is under way finish, like an interrupt.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -132,6 +135,7 @@ def endorse(
     memory: Memory,
     new_memory: NewMemory = False,
     password_env: PasswordEnv = ENDORSER_PASSWORD_ENV,
+    max_context: MaxContext = None,
     engine: Engines = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -152,6 +156,7 @@ def endorse(
         memory,
         new_memory,
         password_env,
+        max_context,
     )
     try:
         endorsed = endorse_file(
@@ -185,6 +190,7 @@ def checkpoint(
     memory: Memory,
     new_memory: NewMemory = False,
     password_env: PasswordEnv = ENDORSER_PASSWORD_ENV,
+    max_context: MaxContext = None,
     anchor: Annotated[
         int | None,
         typer.Option(help="Block up to which is audited; the newest if not given."),
@@ -206,6 +212,7 @@ def checkpoint(
             memory,
             new_memory,
             password_env,
+            max_context,
         ),
         mandate=_digest(mandate, "--mandate"),
         anchor=anchor,
@@ -227,6 +234,7 @@ def verdict(
     memory: Memory,
     new_memory: NewMemory = False,
     password_env: PasswordEnv = ENDORSER_PASSWORD_ENV,
+    max_context: MaxContext = None,
     from_block: FromBlock = 0,
     out: Out = None,
 ) -> None:
@@ -244,6 +252,7 @@ def verdict(
             memory,
             new_memory,
             password_env,
+            max_context,
         ),
         mandate=_digest(mandate, "--mandate"),
         decision=_digest(decision, "DECISION"),
@@ -265,6 +274,7 @@ def _settings(
     memory: Path,
     new_memory: bool,
     password_env: str,
+    max_context: int | None,
 ) -> SignerSettings:
     from affiant.audit.endorser_command import SignerSettings
     from affiant.onchain.mandate import parse_address
@@ -285,6 +295,7 @@ def _settings(
         password_env=password_env,
         memory=memory,
         new_memory=new_memory,
+        limits=replay_limits(max_context=max_context),
     )
 
 

@@ -9,6 +9,12 @@ import typer
 from rich.console import Console
 
 from affiant.cli.console import log
+from affiant.cli.replay_limits import (
+    MEMORY_GIB,
+    MaxContext,
+    MemoryGib,
+    replay_limits,
+)
 
 
 def explain(
@@ -47,6 +53,8 @@ def explain(
     token: Annotated[
         int | None, typer.Option(help="Show every candidate of this token of the plan.")
     ] = None,
+    max_context: MaxContext = None,
+    memory_gib: MemoryGib = MEMORY_GIB,
     html: Annotated[
         Path | None, typer.Option(help="Write a self-contained page here.")
     ] = None,
@@ -55,7 +63,7 @@ def explain(
     """Explain a decision token by token, and what would have changed it."""
     from affiant.audit.explain.command import ExplainSettings, explain_file
     from affiant.audit.explain.explain import Wishes
-    from affiant.audit.replayer import ENGINES
+    from affiant.audit.replay_engines import ENGINES
     from affiant.onchain.errors import SettingError
     from affiant.onchain.what_if import parse_setting, parse_sweep
 
@@ -70,6 +78,7 @@ def explain(
                 evidence=evidence,
                 model=model,
                 engine=ENGINES[engine],
+                limits=replay_limits(max_context=max_context, memory_gib=memory_gib),
                 html=html,
                 wishes=Wishes(
                     sensitivity=sensitivity,

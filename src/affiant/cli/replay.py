@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,9 +12,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from affiant.cli.console import EXIT_REJECTED, EXIT_UNAVAILABLE, log
+from affiant.cli.replay_limits import (
+    MEMORY_GIB,
+    MaxContext,
+    MemoryGib,
+    replay_limits,
+)
 
 if TYPE_CHECKING:
     from affiant.audit.replay_files import Replays
+    from affiant.inference.measure import Measures
 
 Engines = Literal["vllm", "transformers"]
 """What generates."""
@@ -46,6 +54,8 @@ def replay(
         list[Path] | None,
         typer.Option(help="A calibration, or a folder of them; may be repeated."),
     ] = None,
+    max_context: MaxContext = None,
+    memory_gib: MemoryGib = MEMORY_GIB,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Replay every inference of evidence or answers: are these tokens the model's?"""
@@ -57,6 +67,7 @@ def replay(
         model,
         engine=engine,
         profiles=read_profiles(profile or []),
+        limits=replay_limits(max_context=max_context, memory_gib=memory_gib),
         progress=lambda text: log.print(text, markup=False),
     )
     try:
@@ -87,8 +98,7 @@ def _print(found: Replays, console: Console) -> None:
             where = "same profile" if verdict.same_profile else "another engine"
             say(
                 f"{name}: {source}, {place}: {verdict.grade}, {where}, "
-                f"{verdict.measures.tokens - verdict.measures.mismatches} of "
-                f"{verdict.measures.tokens} tokens are the canonical ones",
+                f"{_measured(verdict.measures)}",
                 _STYLES[verdict.grade],
             )
             for reason in verdict.reasons:
@@ -105,6 +115,15 @@ def _print(found: Replays, console: Console) -> None:
             f"{drift.highest:.3g} of 10,000)",
             "" if drift.alarm is None else "bold red",
         )
+
+
+def _measured(measures: Measures) -> str:
+    if isnan(measures.fingerprint):
+        return "nothing could be measured"
+    return (
+        f"{measures.tokens - measures.mismatches} of {measures.tokens} tokens are the "
+        "canonical ones"
+    )
 
 
 def calibrate(
@@ -133,6 +152,7 @@ def calibrate(
     count: Annotated[
         int, typer.Option(min=1, help="Inferences; prompts are drawn again to fill up.")
     ] = 400,
+    max_context: MaxContext = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the profile.")] = False,
 ) -> None:
     """Ask honest questions of two engines, and write what honest replays measure."""
@@ -161,6 +181,7 @@ def calibrate(
                 evidence=evidence or [],
                 count=count,
                 out=out,
+                max_context=max_context,
             ),
             progress=lambda what, done, total: bar.update(
                 task, description=what, completed=done, total=total

@@ -101,6 +101,10 @@ def node(
     dtype: Annotated[
         str | None, typer.Option(help="float32, bfloat16 or float16.")
     ] = None,
+    max_context: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most tokens of prompt and answer (vLLM)."),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
     as_json: Annotated[
@@ -156,6 +160,7 @@ def node(
             port=port,
             engine="vllm" if engine == "vllm" else "transformers",
             dtype=dtype,
+            max_context=max_context,
             attest=attest,
         ),
         say=lambda text: log.print(text, markup=False),

@@ -17,9 +17,11 @@ from affiant.audit.explain.explain import exit_code
 from affiant.audit.explain.phrases import close_call
 from affiant.audit.explain.result import Explanation
 from affiant.audit.explain.views import TokenView
-from affiant.audit.result import Status
+from affiant.audit.replay_engines import ReplayLimits
+from affiant.audit.result import Status, Step
 from affiant.encoding import keccak256
 from affiant.errors import MalformedError
+from affiant.inference.engine import Prefill
 from affiant.inference.infer import Inference
 from affiant.inference.retrace import retrace
 from affiant.inference.sampler_reference import UNITS, gumbel_reference, noise_key
@@ -512,6 +514,69 @@ class NoEngine:
 
     def engine_for(self, manifest: Any) -> Any:
         raise AssertionError("an engine was loaded")
+
+
+class Elsewhere:
+    """The right folder on another engine, whose logits may be unusable."""
+
+    def __init__(self, inner: Any, *, factor: float, **limits: Any) -> None:
+        self._inner, self._factor = inner, factor
+        self.limits = ReplayLimits(**limits)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def engine_for(self, manifest: Any) -> Any:
+        engine = self._inner.engine_for(manifest)
+        factor = np.float32(self._factor)
+        own = replace(engine.manifest, device="another machine")
+
+        class Overflowing:
+            manifest = own
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(engine, name)
+
+            def prefill(self, prompt_ids: Any, output_ids: Any) -> Prefill:
+                found = engine.prefill(prompt_ids, output_ids)
+                return Prefill(found.logits * factor, found.hidden)
+
+        return Overflowing()
+
+
+def tokens_of(found: Explanation) -> Step:
+    """Return the step of the tokens."""
+    return next(step for step in found.steps if step.number == 8)
+
+
+def test_another_engines_overflow_is_not_held_against_the_node(
+    node: Any, honest: EvidenceBundle, explain: Explain, replayer: Any
+) -> None:
+    step = tokens_of(explain(honest, model=Elsewhere(replayer, factor=np.inf)))
+    assert step.status is Status.SKIPPED and "inconclusive" in step.detail
+    # With usable numbers it is as inconclusive, and explained.
+    found = explain(honest, model=Elsewhere(replayer, factor=1))
+    assert tokens_of(found).status is Status.SKIPPED and found.inferences
+
+    def forge(engine: Any, done: Inference) -> list[int]:
+        return [*engine.encode("not a plan"), engine.eos_id]
+
+    # And it hides no token that the grammar forbids.
+    forged = node.swear(
+        forge=forge, text='{"why":"as asked","actions":[{"action":"hold"}]}'
+    )
+    step = tokens_of(explain(forged, model=Elsewhere(replayer, factor=np.inf)))
+    assert step.status is Status.FAIL and "grammar" in step.detail
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_context": 9}, {"memory_bytes": 10_000}], ids=str
+)
+def test_what_there_is_no_room_for_is_not_replayed(
+    honest: EvidenceBundle, explain: Explain, replayer: Any, limits: Any
+) -> None:
+    step = tokens_of(explain(honest, model=Elsewhere(replayer, factor=1, **limits)))
+    assert step.status is Status.SKIPPED
 
 
 def test_a_plan_that_could_not_be_carried_out_is_explained_as_that(
