@@ -9,7 +9,9 @@ from one set of questions, rates from another. Two kinds of inferences:
 
 Replayed in the same profile, and with transformers as another engine, in the same type
 of numbers and across types. *Pooled*: ten inferences of one node together, any of them
-inconsistent or the cumulative test over its alarm.
+inconsistent or the cumulative test over its alarm; *drift*: that test alone. Honest
+ones stand in the same table, with the upper bound of their share (Clopper and Pearson,
+95 % confidence).
 
     python bench/detection.py [--honest 3000] [--cheats 200] [--only text|plans]
                               [--dtype float32|bfloat16]
@@ -213,18 +215,21 @@ class Judge:
         profiles = [self.profiles[name]]
         return replay_many(engine, sworn, model=MODEL, profiles=profiles)
 
-    def pooled(self, name: str, verdicts: Sequence[ReplayVerdict]) -> list[bool]:
-        """Return for each group of ten whether it is found out."""
+    def drifts(self, name: str, verdicts: Sequence[ReplayVerdict]) -> list[bool]:
+        """Return for each group of ten whether the cumulative test finds it out."""
         profiles = [self.profiles[name]]
-        groups = [
-            verdicts[start : start + POOL]
-            for start in range(0, len(verdicts) - POOL + 1, POOL)
-        ]
         return [
-            any(verdict.grade == "inconsistent" for verdict in group)
-            or drift_of(group, profiles=profiles).alarm is not None
-            for group in groups
+            drift_of(group, profiles=profiles).alarm is not None
+            for group in tens(verdicts)
         ]
+
+
+def tens(verdicts: Sequence[ReplayVerdict]) -> list[Sequence[ReplayVerdict]]:
+    """Return whole groups of ten, in order."""
+    return [
+        verdicts[start : start + POOL]
+        for start in range(0, len(verdicts) - POOL + 1, POOL)
+    ]
 
 
 def share(found: Sequence[bool]) -> float:
@@ -285,7 +290,9 @@ class Result:
     other: dict[str, Sequence[bool]]
     """Found out by another engine, per inference."""
     pooled: dict[str, Sequence[bool]]
-    """Found out among ten, per group."""
+    """Found out among ten, per group: by one of them or by the cumulative test."""
+    drift: dict[str, Sequence[bool]]
+    """Found out among ten by the cumulative test, per group."""
 
 
 def honest_result(judge: Judge, sworn: Sequence[SwornInference]) -> Result:
@@ -334,14 +341,22 @@ def _result(
 ) -> Result:
     singles: dict[str, Sequence[bool]] = {}
     pooled: dict[str, Sequence[bool]] = {}
+    drift: dict[str, Sequence[bool]] = {}
     for engine in judge.others:
         verdicts = judge.other(engine, sworn)
         refused = len(sworn) - len(verdicts)
         singles[engine] = [True] * refused + [
             verdict.grade == "inconsistent" for verdict in verdicts
         ]
-        pooled[engine] = judge.pooled(engine, verdicts) or [True] * bool(refused)
-    return Result(name, words, changed, judge.same(sworn), singles, pooled)
+        drift[engine] = judge.drifts(engine, verdicts)
+        single = [
+            any(verdict.grade == "inconsistent" for verdict in group)
+            for group in tens(verdicts)
+        ]
+        pooled[engine] = [
+            one or together for one, together in zip(single, drift[engine], strict=True)
+        ] or [True] * bool(refused)
+    return Result(name, words, changed, judge.same(sworn), singles, pooled, drift)
 
 
 def honest_rows(
@@ -369,6 +384,15 @@ def honest_rows(
         *(
             Row(f"{title}, {name}, tens flagged", share(found), "%")
             for name, found in result.pooled.items()
+        ),
+        *(
+            Row(
+                f"{title}, {name}, tens flagged by drift, at most (95 %)",
+                100 * upper_bound(sum(found), of=len(found)),
+                "%",
+            )
+            for name, found in result.drift.items()
+            if found
         ),
     ]
 
@@ -411,23 +435,28 @@ def show(title: str, results: Sequence[Result], others: Sequence[str]) -> None:
     """Print one line per way of acting."""
     columns = ["found out, in %", "other text", "of", "same profile"]
     for name in others:
-        columns += [name, "ten pooled"]
+        columns += [name, "ten pooled", "by drift"]
     lines = []
     for result in results:
         line = [
             result.name + (f" ({result.words})" if result.words else ""),
             f"{result.changed:.0f}",
             str(len(result.same)),
-            _shown(result.same),
+            _shown(result.same, bounded=not result.words),
         ]
         for name in others:
-            line += [_shown(result.other[name]), _shown(result.pooled[name])]
+            for found in (result.other[name], result.pooled[name], result.drift[name]):
+                line.append(_shown(found, bounded=not result.words))
         lines.append(line)
     matrix(columns, lines, title=title)
 
 
-def _shown(found: Sequence[bool]) -> str:
-    return f"{share(found):.4g}" if found else "-"
+def _shown(found: Sequence[bool], *, bounded: bool) -> str:
+    """Return the share, and for honest inferences what it is at most."""
+    if not found:
+        return "-"
+    most = f" ≤{100 * upper_bound(sum(found), of=len(found)):.2g}" if bounded else ""
+    return f"{share(found):.4g}{most}"
 
 
 def main() -> None:

@@ -41,6 +41,12 @@ SAMPLER = SamplerManifest(
 
 _BLOCK_LOGITS = 2**17
 """Logits that are looked at in one go: they stay in a processor's cache."""
+_DEEP = 4
+"""Least tokens of a group for which groups pay."""
+_LOGIT_LIMIT = UNITS_LIMIT / UNITS
+"""Every float32 below it is below `UNITS_LIMIT` on the grid."""
+_NOTHING = np.float32(-np.inf)
+"""A token that is left out."""
 
 
 @dataclass(frozen=True)
@@ -95,22 +101,14 @@ def choose_tokens(
         LogitsInvalidError: a row cannot be quantised or allows nothing.
         MalformedError: a temperature is set and the seed is not 32 bytes.
     """
+    positions = [draw.position for draw in draws]
     greedy = all(draw.sampling.temperature is None for draw in draws)
-    chosen = []
-    rows = max(_BLOCK_LOGITS // max(logits.shape[1], 1), 1)
-    for start in range(0, len(draws), rows):
-        block = slice(start, start + rows)
-        scaled, best = _quantised(
-            logits[block],
-            allowed=None if allowed is None else allowed[block],
-            positions=[draw.position for draw in draws[block]],
-        )
-        if greedy:
-            # The first of the largest: ties go to the smaller id.
-            chosen.append(scaled.argmax(axis=1).astype(np.int64))
-        else:
-            chosen.append(choose_offered(_offer(scaled, best), draws[block]))
-    return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64)
+    kept = _kept(logits, allowed=allowed, positions=positions, largest=greedy)
+    if greedy:
+        # Only the largest were kept; ids ascend, and ties go to the smaller one.
+        first: NDArray[np.int64] = kept.ids[np.cumsum(kept.counts) - kept.counts]
+        return first
+    return _choose_kept(kept, draws, width=logits.shape[1])
 
 
 def offer(
@@ -130,7 +128,8 @@ def offer(
         LogitsInvalidError: a row cannot be quantised or allows nothing.
     """
     positions = range(first_position, first_position + len(logits))
-    return _offer(*_quantised(logits, allowed=allowed, positions=positions))
+    kept = _kept(logits, allowed=allowed, positions=positions)
+    return keep_largest(kept.ids, kept.units, kept.counts, width=logits.shape[1])
 
 
 def choose_offered(offered: Offered, draws: Sequence[Draw]) -> NDArray[np.int64]:
@@ -222,51 +221,130 @@ def keep_largest(
     return Offered(ids=ids, units=units, counts=counts)
 
 
-def _offer(scaled: NDArray[np.float32], best: NDArray[np.float32]) -> Offered:
-    width = scaled.shape[1]
-    near = scaled >= (best - GAP_UNITS)[:, None]
-    counts = np.count_nonzero(near, axis=1)
-    # Several times as fast as looking in two dimensions.
-    flat = np.flatnonzero(near)
-    return keep_largest(
-        flat - np.repeat(np.arange(len(scaled)) * width, counts),
-        scaled.ravel()[flat].astype(np.int64),
-        counts,
-        width=width,
-    )
+def _choose_kept(
+    kept: Offered, draws: Sequence[Draw], *, width: int
+) -> NDArray[np.int64]:
+    """Return what `choose_offered` does of each row's candidates, without ranking all.
+
+    The best score among more than the candidates is the best of the candidates too, if
+    it is one of them. That takes a count, where to find the candidates takes a sort.
+    """
+    chosen = choose_offered(kept, draws)
+    rows = np.repeat(np.arange(len(draws)), kept.counts)
+    units = kept.units[kept.ids == chosen[rows]]
+    ahead = kept.units > units[rows]
+    ahead |= (kept.units == units[rows]) & (kept.ids < chosen[rows])
+    starts = np.cumsum(kept.counts) - kept.counts
+    outside = np.add.reduceat(ahead, starts, dtype=np.int64) >= TOP_K
+    if outside.any():
+        left = outside[rows]
+        offered = keep_largest(
+            kept.ids[left], kept.units[left], kept.counts[outside], width=width
+        )
+        again = [draw for draw, out in zip(draws, outside, strict=True) if out]
+        chosen[outside] = choose_offered(offered, again)
+    return chosen
 
 
-def _quantised(
+def _kept(
     logits: NDArray[np.float32],
     *,
     allowed: NDArray[np.bool_] | None,
     positions: Sequence[int],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return logits in grid units, as float32, and the largest of each row.
+    largest: bool = False,
+) -> Offered:
+    """Return the candidates of each row, and few tokens besides.
+
+    What has as many units as a token that is returned is returned as well, so the
+    candidates are the first `TOP_K` of each row.
+
+    Args:
+        logits: (rows, vocab) float32.
+        allowed: (rows, vocab) grammar masks, or `None`.
+        positions: of the rows, for error messages.
+        largest: whether only tokens with the most units are wanted.
 
     Raises:
         LogitsInvalidError: an allowed logit is NaN, +inf or oversized, or none is left;
             names the row's position.
     """
-    masked = logits if allowed is None else np.where(allowed, logits, -np.inf)
-    with np.errstate(over="ignore"):
-        # Exact in float32: a power of two, and what has no fraction is kept.
-        scaled = np.rint(masked.astype(np.float32, copy=False) * np.float32(UNITS))
-    best = scaled.max(axis=1)
-    # Most often all are finite; NaN is neither above nor below.
-    if not (scaled.min(initial=0) > -UNITS_LIMIT and best.max(initial=0) < UNITS_LIMIT):
-        _require_usable(scaled, logits=logits, masked=masked, positions=positions)
-    return scaled, best
+    width = logits.shape[1]
+    rows = max(_BLOCK_LOGITS // max(width, 1), 1)
+    flat, values, floors = [], [], []
+    for start in range(0, len(logits), rows):
+        block = slice(start, start + rows)
+        with np.errstate(over="ignore"):
+            masked = logits[block].astype(np.float32, copy=False)
+        if allowed is not None:
+            masked = np.where(allowed[block], masked, np.float32(-np.inf))
+        best, floor = _heights(masked, largest=largest)
+        if not _usable(masked, best=best):
+            _require_usable(masked, logits=logits[block], positions=positions[block])
+        floor = np.maximum(floor, np.rint(best * UNITS) - (0 if largest else GAP_UNITS))
+        # Rounding lifts a logit by half a unit at most: one look leaves most out.
+        lowest = np.nextafter(((floor - 0.5) / UNITS).astype(np.float32), _NOTHING)
+        near = np.flatnonzero(masked >= lowest[:, None])
+        flat.append(near + start * width)
+        values.append(masked.ravel()[near])
+        floors.append(floor)
+    if not flat:
+        return Offered(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
+    at = np.concatenate(flat)
+    # Exact: a power of two; halves go to even.
+    units = np.rint(np.concatenate(values).astype(np.float64) * UNITS)
+    row = at // width
+    kept = units >= np.concatenate(floors)[row]
+    row = row[kept]
+    return Offered(
+        ids=at[kept] - row * width,
+        units=units[kept].astype(np.int64),
+        counts=np.bincount(row, minlength=len(logits)),
+    )
+
+
+def _heights(
+    masked: NDArray[np.float32], *, largest: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each row's largest logit, and units that at least `TOP_K` tokens have.
+
+    Of `2 * TOP_K` groups of tokens, `TOP_K` have a largest token that is no smaller
+    than the `TOP_K`-th of these largest: cheaper than ranking the tokens themselves,
+    and nearly as high. Where a row is short, no such units are known (minus infinity).
+    """
+    groups, width = 2 * TOP_K, masked.shape[1]
+    deep = width // groups
+    if largest or deep < _DEEP:
+        best = masked.max(axis=1).astype(np.float64)
+        return best, np.full(len(masked), -np.inf)
+    shape = (len(masked), deep, groups)
+    tops = masked[:, : deep * groups].reshape(shape).max(axis=1)
+    best = np.maximum(
+        tops.max(axis=1), masked[:, deep * groups :].max(axis=1, initial=-np.inf)
+    )
+    common = np.partition(tops, groups - TOP_K, axis=1)[:, groups - TOP_K]
+    return best.astype(np.float64), np.rint(common.astype(np.float64) * UNITS)
+
+
+def _usable(masked: NDArray[np.float32], *, best: NDArray[np.float64]) -> bool:
+    """Say whether all logits can be quantised, or are left out, and each row has one.
+
+    NaN and infinity are in `best` if they are anywhere, and below no limit.
+    """
+    if not (best.max() < _LOGIT_LIMIT and best.min() > -_LOGIT_LIMIT):
+        return False
+    if masked.min() > -_LOGIT_LIMIT:
+        return True
+    low = np.count_nonzero(masked <= -_LOGIT_LIMIT)
+    return bool(low == np.count_nonzero(masked == _NOTHING))
 
 
 def _require_usable(
-    scaled: NDArray[np.float32],
+    masked: NDArray[np.float32],
     *,
     logits: NDArray[np.float32],
-    masked: NDArray[np.float32],
     positions: Sequence[int],
 ) -> None:
-    bad = ~((np.abs(scaled) < UNITS_LIMIT) | (masked == -np.inf))
+    bad = ~((np.abs(masked) < _LOGIT_LIMIT) | (masked == _NOTHING))
     if bad.any():
         row, token = (int(index) for index in np.argwhere(bad)[0])
         raise LogitsInvalidError(
@@ -274,7 +352,7 @@ def _require_usable(
             got=f"{logits[row, token]} for token {token}",
             expected="a finite logit",
         )
-    empty = (scaled == -np.inf).all(axis=1)
+    empty = (masked == _NOTHING).all(axis=1)
     if empty.any():
         row = int(np.argmax(empty))
         raise LogitsInvalidError(positions[row], got="no allowed token", expected="one")
