@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from affiant.inference.candidates import Offered, offer
 from affiant.inference.fingerprint import distances
 from affiant.inference.retrace import Retrace
-from affiant.inference.sampler import Draw, Offered, offer, scores
+from affiant.inference.sampler import Draw, scores
 from affiant.inference.sampler_reference import GAP_UNITS, TOP_K, UNITS
 from affiant.inference.sampling import Sampling
 from affiant.inference.trace import Trace

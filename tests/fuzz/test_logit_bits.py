@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affiant.encoding import keccak256
+from affiant.inference.candidates import offer
 from affiant.inference.errors import LogitsInvalidError
-from affiant.inference.sampler import Draw, choose_tokens, offer
+from affiant.inference.sampler import Draw, choose_tokens
 from affiant.inference.sampler_reference import (
     GAP_UNITS,
     TOP_K,

@@ -17,6 +17,7 @@ import pytest
 
 from affiant.encoding import keccak256
 from affiant.errors import MalformedError
+from affiant.inference.candidates import offer
 from affiant.inference.engine import PrefillJob
 from affiant.inference.errors import (
     AbandonedError,
@@ -29,7 +30,6 @@ from affiant.inference.errors import (
 from affiant.inference.infer import Inference, infer
 from affiant.inference.profile import Profile
 from affiant.inference.replay import ReplayVerdict, SwornInference, replay
-from affiant.inference.sampler import offer
 from affiant.inference.sampling import GREEDY, Sampling
 from affiant.inference.transformers_engine import TransformersEngine
 from affiant.inference.vllm_loop import RequestRefusedError
