@@ -227,6 +227,7 @@ def test_close_is_final(vllm_engine: Any, tiny_model: Path) -> None:
     # a closed one took is given back while the other runs on.
     from affiant.inference.vllm_engine import VllmEngine
 
+    beside = vllm_engine.prefill([5, 6], [7, 8, 9])
     before = resident()
     extra = VllmEngine.load(tiny_model)
     asked: dict[str, Any] = {
@@ -246,6 +247,10 @@ def test_close_is_final(vllm_engine: Any, tiny_model: Path) -> None:
     with pytest.raises(EngineUnavailableError, match="closed"):
         extra.prefill([5, 6], [7])
     assert len(vllm_engine.generate([5, 6], **asked)) == 4
+    # The other one has its own weights still, bit for bit.
+    again = vllm_engine.prefill([5, 6], [7, 8, 9])
+    assert np.array_equal(again.logits, beside.logits)
+    assert np.array_equal(again.hidden, beside.hidden)
 
 
 def test_forced_prefix_is_kept_and_the_grammar_goes_on(
