@@ -6,6 +6,8 @@ BIN := .venv/bin
 export TOKENIZERS_PARALLELISM = false
 # Tests reach for no hub.
 test test-long check: export HF_HUB_OFFLINE = 1
+# Two workers share two cores: threads that wait for one another must not spin.
+test test-long check: export OMP_WAIT_POLICY = PASSIVE
 
 .DEFAULT_GOAL := help
 # Tests that need neither torch nor a chain.

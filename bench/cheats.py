@@ -19,11 +19,12 @@ import numpy as np
 from affiant.encoding import Digest, keccak256
 from affiant.inference.calibrate import CalibrationQuestion as Question
 from affiant.inference.calibrate import generate
+from affiant.inference.candidates import offer
 from affiant.inference.engine import Engine, Prefill
 from affiant.inference.infer import trace_of
 from affiant.inference.receipt import InferenceReceipt, tokens_hash
 from affiant.inference.replay import SwornInference
-from affiant.inference.sampler import Draw, offer, scores
+from affiant.inference.sampler import Draw, scores
 from affiant.inference.sampler_reference import UNITS
 from affiant.inference.sampling import Sampling
 

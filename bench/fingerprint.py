@@ -27,11 +27,11 @@ from weights import altered
 
 from affiant.encoding import keccak256
 from affiant.inference.calibrate import generate
+from affiant.inference.candidates import offer
 from affiant.inference.engine import Prefill, PrefillJob
-from affiant.inference.fingerprint import BYTES, distances, fingerprint_key
+from affiant.inference.fingerprint import BYTES, distances, fingerprint_key, images
 from affiant.inference.infer import Inference
 from affiant.inference.receipt import tokens_hash
-from affiant.inference.sampler import offer
 from affiant.inference.sampler_reference import TOP_K, UNITS
 from affiant.inference.transformers_engine import TransformersEngine
 
@@ -68,8 +68,8 @@ def distances_of(sworn: Sworn, replayed: Prefill) -> dict[str, float]:
     key = fingerprint_key(
         tokens_hash(sworn.done.prompt_ids), tokens_hash(sworn.done.output_ids)
     )
-    images = tuple(entry.fingerprint for entry in sworn.done.trace.entries)
-    far = distances(images, hidden=replayed.hidden, key=key)
+    said = tuple(entry.fingerprint for entry in sworn.done.trace.entries)
+    far = distances(said, ours=images(replayed.hidden, key=key))
     found["fingerprint"] = float(np.median(far))
     return found
 

@@ -3,7 +3,12 @@
 Side by side and in turns, on the same tokens: a replay (hashes, masks, one prefill,
 every token chosen again, fingerprints, verdict) and a bare forward pass of the same
 engine. Then how much faster a replay is than the generation that it checks, at batches
-1 and 8. And the model commitment, beside plain hashing (`bench/commitment.py`).
+1 and 8. Once with a model of 5.4 million parameters, beside which the judge's own work
+is large, and once with one of 187 million. And the model commitment, beside plain
+hashing (`bench/commitment.py`).
+
+Ratios are of medians. *Fastest* is the ratio of the fastest rounds: what is left of it
+on a machine that others use as well.
 
     python bench/replay.py [--rounds N]
 """
@@ -17,11 +22,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from commitment import measure_commitment
+from large_model import large_folder
 from rich.console import Console
 from sampler import plain_engine
 from table import Row, publish
@@ -51,6 +58,13 @@ class Pair:
     """Median seconds."""
     bare: float
     """Median seconds."""
+    fastest: float
+    """Ratio of the fastest of each."""
+
+    @property
+    def ratio(self) -> float:
+        """Ratio of the medians."""
+        return self.ours / self.bare
 
 
 def in_turns(
@@ -65,7 +79,11 @@ def in_turns(
             way()
             if number:
                 taken[name].append(time.perf_counter() - started)
-    return Pair(statistics.median(taken["ours"]), statistics.median(taken["bare"]))
+    return Pair(
+        ours=statistics.median(taken["ours"]),
+        bare=statistics.median(taken["bare"]),
+        fastest=min(taken["ours"]) / min(taken["bare"]),
+    )
 
 
 def questions(folder: Path, count: int) -> list[CalibrationQuestion]:
@@ -82,12 +100,22 @@ def questions(folder: Path, count: int) -> list[CalibrationQuestion]:
     ]
 
 
-def vllm_rows(folder: Path, *, rounds: int) -> tuple[list[Row], list[SwornInference]]:
-    """Measure vLLM: a replay in the same profile against vLLM's own prefill."""
+def vllm_rows(
+    folder: Path, *, name: str, rounds: int, count: int
+) -> tuple[list[Row], list[SwornInference]]:
+    """Measure vLLM: a replay in the same profile against vLLM's own prefill.
+
+    Args:
+        folder: the model's.
+        name: said in the rows.
+        rounds: of each way.
+        count: inferences that are generated; against generation only if there are
+            `TOGETHER`.
+    """
     engine = VllmEngine.load(folder, settings=VllmSettings(kv_blocks=256))
     llm = plain_engine(folder)
     try:
-        asked = questions(folder, TOGETHER)
+        asked = questions(folder, count)
         sworn = [
             sworn_of(done, told)
             for done, told in zip(
@@ -100,31 +128,32 @@ def vllm_rows(folder: Path, *, rounds: int) -> tuple[list[Row], list[SwornInfere
             lambda: _vllm_forward(llm, [one]),
             rounds=rounds,
         )
-        alone = in_turns(
-            lambda: _generate(engine, asked[:1]),
-            lambda: replay(engine, one),
-            rounds=max(rounds // 4, 2),
-        )
-        eight = in_turns(
-            lambda: _generate(engine, asked),
-            lambda: [replay(engine, item) for item in sworn],
-            rounds=max(rounds // 4, 2),
-        )
+        generations = []
+        for batch in (1, TOGETHER) if count == TOGETHER else ():
+            taken = in_turns(
+                partial(_generate, engine, asked[:batch]),
+                partial(_replay_each, engine, sworn[:batch]),
+                rounds=max(rounds // 4, 2),
+            )
+            generations.append((batch, taken.ratio))
     finally:
         engine.close()
         llm.llm_engine.engine_core.shutdown()
     tokens = len(one.prompt_ids) + len(one.output_ids)
     return [
-        Row(f"vLLM: bare prefill of {tokens} tokens", 1000 * single.bare, "ms"),
-        Row("vLLM: replay, same profile", 1000 * single.ours, "ms"),
-        Row("vLLM: replay / bare prefill", single.ours / single.bare, "×", GOAL),
-        Row("vLLM: generation / replay, batch 1", alone.ours / alone.bare, "×"),
-        Row("vLLM: generation / replay, batch 8", eight.ours / eight.bare, "×"),
+        Row(f"vLLM, {name}: bare prefill of {tokens} tokens", 1000 * single.bare, "ms"),
+        Row(f"vLLM, {name}: replay, same profile", 1000 * single.ours, "ms"),
+        Row(f"vLLM, {name}: replay / bare prefill", single.ratio, "×", GOAL),
+        Row(f"vLLM, {name}: replay / bare prefill, fastest", single.fastest, "×"),
+        *(
+            Row(f"vLLM, {name}: generation / replay, batch {batch}", ratio, "×")
+            for batch, ratio in generations
+        ),
     ], sworn
 
 
 def transformers_rows(
-    folder: Path, sworn: Sequence[SwornInference], *, rounds: int
+    folder: Path, sworn: Sequence[SwornInference], *, name: str, rounds: int
 ) -> list[Row]:
     """Measure transformers: replays of another profile against its forward pass."""
     engine = TransformersEngine.load(folder)
@@ -134,23 +163,25 @@ def transformers_rows(
     single = in_turns(
         lambda: replay(engine, same), lambda: _forward(model, [one]), rounds=rounds
     )
-    batch = in_turns(
-        lambda: replay_many(engine, sworn),
-        lambda: _forward(model, sworn),
-        rounds=rounds,
-    )
-    engine.close()
-    return [
-        Row("transformers: bare forward pass", 1000 * single.bare, "ms"),
-        Row("transformers: replay", 1000 * single.ours, "ms"),
-        Row("transformers: replay / bare", single.ours / single.bare, "×", GOAL),
-        Row(
-            f"transformers: {len(sworn)} replays in a batch / bare batch",
-            batch.ours / batch.bare,
-            "×",
-            GOAL,
-        ),
+    rows = [
+        Row(f"transformers, {name}: bare forward pass", 1000 * single.bare, "ms"),
+        Row(f"transformers, {name}: replay", 1000 * single.ours, "ms"),
+        Row(f"transformers, {name}: replay / bare", single.ratio, "×", GOAL),
+        Row(f"transformers, {name}: replay / bare, fastest", single.fastest, "×"),
     ]
+    if len(sworn) > 1:
+        batch = in_turns(
+            lambda: replay_many(engine, sworn),
+            lambda: _forward(model, sworn),
+            rounds=rounds,
+        )
+        words = f"{len(sworn)} replays in a batch / bare batch"
+        rows += [
+            Row(f"transformers, {name}: {words}", batch.ratio, "×", GOAL),
+            Row(f"transformers, {name}: {words}, fastest", batch.fastest, "×"),
+        ]
+    engine.close()
+    return rows
 
 
 def _vllm_forward(llm: Any, sworn: Sequence[SwornInference]) -> None:
@@ -178,6 +209,11 @@ def _forward(model: Any, sworn: Sequence[SwornInference]) -> None:
         model(input_ids=ids, use_cache=False, logits_to_keep=keep)
 
 
+def _replay_each(engine: VllmEngine, sworn: Sequence[SwornInference]) -> None:
+    for item in sworn:
+        replay(engine, item)
+
+
 def _generate(engine: VllmEngine, asked: Sequence[CalibrationQuestion]) -> None:
     def one(question: CalibrationQuestion) -> None:
         engine.generate(
@@ -197,11 +233,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
-    folder = model_folder(TEXT)
-    with log.status("replaying with vLLM"):
-        rows, sworn = vllm_rows(folder, rounds=options.rounds)
-    with log.status("replaying with transformers"):
-        rows += transformers_rows(folder, sworn, rounds=options.rounds)
+    rows: list[Row] = []
+    for name, folder, count in (
+        ("5.4 M", model_folder(TEXT), TOGETHER),
+        ("187 M", large_folder(), 1),
+    ):
+        rounds = options.rounds if count > 1 else max(options.rounds // 2, 2)
+        with log.status(f"replaying {name} with vLLM"):
+            found, sworn = vllm_rows(folder, name=name, rounds=rounds, count=count)
+        with log.status(f"replaying {name} with transformers"):
+            rows += found + transformers_rows(folder, sworn, name=name, rounds=rounds)
     with log.status("committing to a made-up model"):
         rows += measure_commitment()
     publish("replay", rows, title="Replay beside running")

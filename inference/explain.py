@@ -24,8 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from affiant.inference.candidates import Offered, offer
 from affiant.inference.retrace import Retrace
-from affiant.inference.sampler import Draw, Offered, gumbel_units, offer, scores
+from affiant.inference.sampler import Draw, gumbel_units, scores
 from affiant.inference.sampler_reference import UNITS, noise_key
 from affiant.inference.sampling import Sampling
 

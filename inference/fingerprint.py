@@ -74,8 +74,17 @@ def fingerprints(hidden: NDArray[np.float32], *, key: Digest) -> tuple[bytes, ..
     Raises:
         LogitsInvalidError: a state is not finite, or too large for a float16.
     """
+    return packed(images(hidden, key=key))
+
+
+def packed(found: NDArray[np.float64]) -> tuple[bytes, ...]:
+    """Return images, (tokens, 16), as fingerprints.
+
+    Raises:
+        LogitsInvalidError: a number is too large for a float16.
+    """
     with np.errstate(over="ignore"):
-        rounded = images(hidden, key=key).astype(">f2")
+        rounded = found.astype(">f2")
     _finite(rounded)
     raw = rounded.tobytes()
     return tuple(raw[at : at + BYTES] for at in range(0, len(raw), BYTES))
@@ -98,22 +107,17 @@ def fingerprint_reference(state: Sequence[float], *, key: Digest) -> bytes:
 
 
 def distances(
-    sworn: tuple[bytes, ...], *, hidden: NDArray[np.float32], key: Digest
+    sworn: tuple[bytes, ...], *, ours: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return how far each fingerprint lies from a replay's image, relative to it.
 
     Args:
         sworn: one fingerprint per token.
-        hidden: (tokens, hidden) float32, of the replay.
-        key: as `fingerprint_key` gives it.
+        ours: the replay's `images` under the same key.
 
     Returns:
         (tokens,) float64; infinite where a fingerprint is not 16 finite numbers.
-
-    Raises:
-        LogitsInvalidError: a state of the replay is not finite.
     """
-    ours = images(hidden, key=key)
     theirs = np.full_like(ours, np.inf)
     for row, data in enumerate(sworn):
         if len(data) == BYTES:

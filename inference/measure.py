@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from affiant.inference.engine import Prefill
-from affiant.inference.fingerprint import distances, fingerprint_key
-from affiant.inference.receipt import tokens_hash
+from affiant.inference.candidates import Offered, offer
+from affiant.inference.fingerprint import distances
 from affiant.inference.retrace import Retrace
-from affiant.inference.sampler import Draw, Offered, offer, scores
+from affiant.inference.sampler import Draw, scores
 from affiant.inference.sampler_reference import GAP_UNITS, TOP_K, UNITS
 from affiant.inference.sampling import Sampling
 from affiant.inference.trace import Trace
@@ -51,9 +50,9 @@ class Measures:
 def measure(
     again: Retrace,
     *,
-    found: Prefill,
+    logits: NDArray[np.float32],
+    images: NDArray[np.float64],
     trace: Trace,
-    prompt_ids: Sequence[int],
     output_ids: Sequence[int],
     sampling: Sampling,
     seed: bytes | None,
@@ -62,9 +61,10 @@ def measure(
 
     Args:
         again: the canonical choices of the replay.
-        found: the prefill that they were made from.
+        logits: (tokens, vocab), that they were made from.
+        images: (tokens, 16), of the same prefill's states
+            (`affiant.inference.fingerprint`).
         trace: the sworn one, as long as the output.
-        prompt_ids: the prompt.
         output_ids: the output.
         sampling: how tokens are chosen.
         seed: 32 bytes where `sampling` has a temperature.
@@ -73,17 +73,13 @@ def measure(
         at: _margin(
             at,
             again=again,
-            logits=found.logits,
+            logits=logits,
             token=output_ids[at],
             draw=Draw(sampling, seed=seed, position=at),
         )
         for at in again.mismatches
     }
-    far = distances(
-        tuple(entry.fingerprint for entry in trace.entries),
-        hidden=found.hidden,
-        key=fingerprint_key(tokens_hash(prompt_ids), tokens_hash(output_ids)),
-    )
+    far = distances(tuple(entry.fingerprint for entry in trace.entries), ours=images)
     clipped = sum(min(margin, CLIPPED_MARGIN) for margin in margins.values())
     measures = Measures(
         tokens=len(output_ids),

@@ -28,11 +28,14 @@ from dataclasses import dataclass
 from math import isnan, nan
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.errors import AffiantError, MalformedError
 from affiant.inference.engine import Engine, Prefill, PrefillJob, check_prefill
 from affiant.inference.errors import LogitsInvalidError, ReceiptMismatchError
-from affiant.inference.infer import trace_of
+from affiant.inference.fingerprint import fingerprint_key, images, packed
 from affiant.inference.measure import Measures, measure
 from affiant.inference.profile import Profile
 from affiant.inference.receipt import InferenceReceipt, tokens_hash
@@ -326,11 +329,14 @@ def _judge(
         sampling=sworn.sampling,
         seed=sworn.seed,
     )
+    # `check_sworn` compared the receipt's hashes with the ids.
+    key = fingerprint_key(sworn.receipt.prompt, sworn.receipt.output)
+    ours = images(found.hidden, key=key)
     measures, margins = measure(
         again,
-        found=found,
+        logits=found.logits,
+        images=ours,
         trace=sworn.trace,
-        prompt_ids=sworn.prompt_ids,
         output_ids=sworn.output_ids,
         sampling=sworn.sampling,
         seed=sworn.seed,
@@ -339,7 +345,7 @@ def _judge(
     same_profile = engine.manifest.hash == sworn.receipt.engine
     profile = None
     if same_profile:
-        grade, reasons = _same_profile(sworn, again=again, found=found)
+        grade, reasons = _same_profile(sworn, again=again, ours=ours)
     elif again.violation is not None:
         grade, reasons = "inconsistent", []
     else:
@@ -398,13 +404,13 @@ def _unmeasured(
 
 
 def _same_profile(
-    sworn: SwornInference, *, again: Retrace, found: Prefill
+    sworn: SwornInference, *, again: Retrace, ours: NDArray[np.float64]
 ) -> tuple[Grade, list[str]]:
     if again.mismatches:
         return "inconsistent", []
     # Entry by entry, which says the same as the roots: `check_sworn` compared the
     # sworn trace's with the receipt.
-    trace = trace_of(found, prompt_ids=sworn.prompt_ids, output_ids=sworn.output_ids)
+    trace = Trace.of(sworn.output_ids, packed(ours))
     if trace == sworn.trace:
         return "exact", []
     return "inconsistent", [

@@ -45,12 +45,14 @@ from affiant.inference.vllm_process import (
     vllm_manifest,
     vllm_options,
 )
+from affiant.inference.vllm_release import release
 
 _CLOSED = "closed"
 _LIVE: list[Any] = []
 _RETIRED: list[Any] = []
 # Shutting one vLLM down takes down what all of a process share (its communication
-# groups), and so does collecting it as garbage: retired ones wait for the last.
+# groups), and so does collecting it as garbage: retired ones wait for the last, with
+# nothing of their weights and caches left.
 
 
 class VllmEngine(LoadedModel):
@@ -295,5 +297,6 @@ def _start(options: dict[str, Any]) -> Any:
 def _shut_down(vllm: Any) -> None:
     _LIVE.remove(vllm)
     _RETIRED.append(vllm)
+    release(vllm)
     while _RETIRED and not _LIVE:
         _RETIRED.pop().engine_core.shutdown()

@@ -251,7 +251,9 @@ class VllmLoop:
                 for part in hidden.split(LOGIT_ROWS)
             ]
         return Computed(
-            logits=torch.cat(logits), hidden=hidden.to(torch.float32).cpu().clone()
+            # One piece is not copied once more.
+            logits=logits[0].contiguous() if len(logits) == 1 else torch.cat(logits),
+            hidden=hidden.to(torch.float32).cpu().clone(),
         )
 
     def _fail(self, error: Exception) -> None:

@@ -24,15 +24,9 @@ from vllm.v1.sample.logits_processor import (
 
 from affiant.encoding import JsonValue, from_hex, to_hex
 from affiant.errors import MalformedError
+from affiant.inference.candidates import UNITS_LIMIT, Offered, keep_largest
 from affiant.inference.errors import LogitsInvalidError, SamplingUnsupportedError
-from affiant.inference.sampler import (
-    UNITS_LIMIT,
-    Draw,
-    Offered,
-    choose_offered,
-    choose_tokens,
-    keep_largest,
-)
+from affiant.inference.sampler import Draw, choose_offered, choose_tokens
 from affiant.inference.sampler_reference import GAP_UNITS, TOP_K, UNITS
 from affiant.inference.sampling import Sampling, check_seed
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import fuzz_seeds as seeds
+import numpy as np
 
 from affiant.agents.durable.checkpoints import FORMAT as CHECKPOINT
 from affiant.agents.durable.checkpoints import CanonicalSerializer
@@ -36,7 +38,7 @@ from affiant.audit.check_inference import (
 )
 from affiant.audit.errors import AuditUnavailableError
 from affiant.encoding import JsonValue, canonical_json, keccak256, parse_json
-from affiant.errors import AffiantError, RejectedError
+from affiant.errors import AffiantError, MalformedError, RejectedError
 from affiant.inference.attestation.collateral import Collateral
 from affiant.inference.attestation.dev_root import DevRoot, DevTd
 from affiant.inference.attestation.quote import TdxQuote
@@ -47,7 +49,7 @@ from affiant.inference.chat.events import events
 from affiant.inference.chat.reply import Shown, read_stream, read_whole, refusal_of
 from affiant.inference.chat.request import ChatRequest
 from affiant.inference.commitment import ModelCommitment
-from affiant.inference.errors import SchemaUnsupportedError
+from affiant.inference.errors import LogitsInvalidError, SchemaUnsupportedError
 from affiant.inference.json_places import json_places
 from affiant.inference.manifest import EngineManifest
 from affiant.inference.model_proof import ChunkProof
@@ -55,6 +57,9 @@ from affiant.inference.profile import Profile
 from affiant.inference.prompt_file import parse_prompt_file
 from affiant.inference.receipt import InferenceReceipt
 from affiant.inference.safetensors_header import read_header, read_index
+from affiant.inference.sampler import Draw, choose_tokens
+from affiant.inference.sampler_reference import candidates_reference, choose_reference
+from affiant.inference.sampling import Sampling
 from affiant.inference.schema_limits import check_schema
 from affiant.inference.trace import Trace
 from affiant.onchain.address_book import AddressBook
@@ -311,6 +316,22 @@ def _configuration(data: bytes) -> bytes:
     return data
 
 
+def _logits(data: bytes) -> bytes:
+    """Choose from a row of any bits, by the arrays as by the plain sampler."""
+    row = np.frombuffer(data[: len(data) // 4 * 4], dtype="<f4")[:4096]
+    if not len(row):
+        raise MalformedError("logits", got="none", expected="at least one")
+    sampling, seed = Sampling(Fraction(4, 5)), keccak256(b"seed")
+    try:
+        offered = candidates_reference(row.tolist(), allowed=None, position=0)
+    except LogitsInvalidError:
+        offered = ()
+    (token,) = choose_tokens(row[None], [Draw(sampling, seed=seed, position=0)])
+    assert offered, "the reference refuses them"
+    assert token == choose_reference(offered, sampling=sampling, seed=seed, position=0)
+    return data
+
+
 def _block() -> bytes:
     return canonical_json(
         {
@@ -473,6 +494,13 @@ def targets() -> tuple[Target, ...]:
             json_text=False,
         ),
         Target("safetensors index", _index(), _file(read_index), exact=False),
+        Target(
+            "logits",
+            np.linspace(-9, 9, 600, dtype="<f4").tobytes(),
+            _logits,
+            json_text=False,
+            errors=(LogitsInvalidError, MalformedError),
+        ),
         Target("prompt file", seeds.PROMPT_FILE, _prompts, exact=False),
         Target("chat request", seed(seeds.CHAT_REQUEST), _whole(ChatRequest.from_json)),
         Target(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from affiant.encoding import keccak256
-from affiant.inference.drift import ALARM, bet, drift_of, p_value
+from affiant.inference.drift import ALARM, MOST, POWERS, bet, drift_of, p_value
 from affiant.inference.measure import Measures
 from affiant.inference.profile import LengthClass, Limits, Profile
 from affiant.inference.receipt import InferenceReceipt
@@ -76,14 +76,16 @@ def test_an_inference_is_counted_once(profile: Profile) -> None:
     assert found.inferences == 31 and found.alarm is not None
 
 
+@pytest.mark.parametrize("power", POWERS)
 @pytest.mark.parametrize("size", [20, 1000, 100_000])
-def test_bets_pay_no_more_than_they_cost_under_honesty(size: int) -> None:
+def test_bets_pay_no_more_than_they_cost_under_honesty(size: int, power: float) -> None:
     # What p-values can be, against `size` honest values, each as likely.
     steps = (np.arange(size + 1) + 1) / (size + 1)
-    paid = float(np.mean([bet(float(p)) for p in steps]))
-    assert 0.6 < paid <= 1.0
-    assert all(bet(a) >= bet(b) for a, b in pairwise(steps[:: max(size // 50, 1)]))
-    assert bet(1.0) == 0.5 and bet(1 / 1001) > 20
+    paid = float(np.mean([bet(float(p), power=power) for p in steps]))
+    assert 0.2 < paid <= 1.0
+    some = steps[:: max(size // 50, 1)]
+    assert all(bet(a, power=power) >= bet(b, power=power) for a, b in pairwise(some))
+    assert bet(1.0, power=power) == power
 
 
 def test_p_values_count_what_lies_as_far() -> None:
@@ -114,6 +116,37 @@ def test_a_small_steady_difference_adds_up_within_ten(profile: Profile) -> None:
     found = drift_of(verdicts(profile, values), profiles=[profile])
     assert found.alarm is not None and found.alarm <= 10
     assert found.highest >= ALARM and found.inferences == 40
+
+
+def test_few_cheats_among_many_add_up(profile: Profile) -> None:
+    # Three standard deviations off, every tenth: the mean of the bets at each step
+    # loses more on nine honest ones than it wins on the tenth.
+    draw = np.random.default_rng(4)
+    values = draw.lognormal(0, 0.1, 600)
+    values[::10] = draw.lognormal(0.3, 0.1, 60)
+    found = drift_of(verdicts(profile, values), profiles=[profile])
+    assert found.alarm is not None and found.alarm > 10
+
+
+def test_levels_are_of_the_written_formula(profile: Profile) -> None:
+    values = [1.0, 1.3, 1.25, 0.8, 1.2]
+    levels = {power: 1.0 for power in POWERS}
+    expected = []
+    for value in values:
+        p = p_value(value, honest=profile.classes[0].drift)
+        for power in POWERS:
+            levels[power] = max(levels[power], 1) * power * p ** (power - 1)
+        expected.append(sum(levels.values()) / 9)
+    found = drift_of(verdicts(profile, values), profiles=[profile])
+    assert found.level == pytest.approx(expected[-1])
+    assert found.highest == pytest.approx(max(expected))
+
+
+def test_a_level_stays_a_number(profile: Profile) -> None:
+    far = verdicts(profile, [math.inf, math.nan] * 500)
+    found = drift_of(far, profiles=[profile])
+    assert found.alarm is not None and found.alarm <= 4
+    assert math.isfinite(found.level) and found.level <= MOST
 
 
 def test_drift_may_begin_late(profile: Profile) -> None:

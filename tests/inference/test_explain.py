@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affiant.errors import MalformedError
-from affiant.inference.engine import Prefill
 from affiant.inference.errors import LogitsInvalidError
 from affiant.inference.explain import Choice, closest_calls, explain_choices
 from affiant.inference.measure import measure
@@ -180,9 +179,9 @@ def test_margins_of_other_tokens_are_the_replay_s(sampling: Sampling) -> None:
     )
     _, margins = measure(
         again,
-        found=Prefill(logits=logits, hidden=np.ones((60, 32), dtype=np.float32)),
+        logits=logits,
+        images=np.ones((60, 16)),
         trace=Trace.of(output, [bytes(32)] * 60),
-        prompt_ids=[0],
         output_ids=output,
         sampling=sampling,
         seed=seed,

@@ -62,10 +62,10 @@ def test_distances_between_states_are_kept() -> None:
     for share in (0.01, 0.1, 1.0):
         theirs = ours + share * draw.normal(size=ours.shape).astype(np.float32)
         sworn = fingerprints(theirs, key=KEY)
-        far = distances(sworn, hidden=ours, key=KEY)
+        far = distances(sworn, ours=images(ours, key=KEY))
         true = np.linalg.norm(theirs - ours, axis=1) / np.linalg.norm(ours, axis=1)
         assert np.median(far) == pytest.approx(np.median(true), rel=0.1)
-    same = distances(fingerprints(ours, key=KEY), hidden=ours, key=KEY)
+    same = distances(fingerprints(ours, key=KEY), ours=images(ours, key=KEY))
     assert same.max() < 1e-3
 
 
@@ -84,7 +84,7 @@ def test_refuses_states_that_are_no_numbers(bad: float) -> None:
     with pytest.raises(LogitsInvalidError) as made:
         fingerprints(states, key=KEY)
     with pytest.raises(LogitsInvalidError) as compared:
-        distances((bytes(BYTES),) * 3, hidden=states, key=KEY)
+        images(states, key=KEY)
     assert made.value.position == compared.value.position == 1
 
 
@@ -100,11 +100,11 @@ def test_refuses_states_beyond_a_float16() -> None:
 )
 def test_what_is_no_fingerprint_is_infinitely_far(sworn: bytes) -> None:
     state = np.ones((1, 8), dtype=np.float32)
-    (far,) = distances((sworn,), hidden=state, key=KEY)
+    (far,) = distances((sworn,), ours=images(state, key=KEY))
     assert math.isinf(far)
 
 
 def test_a_state_of_zeros_has_a_distance() -> None:
     state = np.zeros((1, 8), dtype=np.float32)
-    (same,) = distances((bytes(BYTES),), hidden=state, key=KEY)
+    (same,) = distances((bytes(BYTES),), ours=images(state, key=KEY))
     assert same == 0.0

@@ -20,6 +20,9 @@ from affiant.inference.manifest import EngineManifest, GrammarManifest
 from affiant.inference.measure import Measures
 from affiant.inference.profile import (
     FLOORS,
+    MAX_BYTES,
+    MAX_CLASSES,
+    MAX_DRIFT,
     SAFETY,
     Exactness,
     LengthClass,
@@ -153,6 +156,23 @@ def test_refuses(case: Case) -> None:
     case.change(value)
     with pytest.raises(MalformedError):
         Profile.from_bytes(canonical_json(value))
+
+
+def test_refuses_more_than_a_profile_may_hold() -> None:
+    full = replace(CLASS, calibrated=MAX_DRIFT + 1, drift=(0.5,) * MAX_DRIFT)
+    most = replace(PROFILE, classes=(full,))
+    assert Profile.from_bytes(most.to_bytes()) == most
+    more = replace(full, drift=(0.5,) * (MAX_DRIFT + 1))
+    with pytest.raises(MalformedError, match=f"at most {MAX_DRIFT}"):
+        Profile.from_bytes(replace(PROFILE, classes=(more,)).to_bytes())
+    classes = tuple(
+        replace(CLASS, least=at, most=at) for at in range(1, MAX_CLASSES + 2)
+    )
+    Profile.from_bytes(replace(PROFILE, classes=classes[:-1]).to_bytes())
+    with pytest.raises(MalformedError, match=f"at most {MAX_CLASSES}"):
+        Profile.from_bytes(replace(PROFILE, classes=classes).to_bytes())
+    with pytest.raises(MalformedError):
+        Profile.from_bytes(PROFILE.to_bytes() + b" " * MAX_BYTES)
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"null", b"{}", b"[" * 70, b"\xff"])

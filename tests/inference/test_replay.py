@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from affiant.encoding import Digest, keccak256
 from affiant.errors import MalformedError, RejectedError
+from affiant.inference.candidates import offer
 from affiant.inference.engine import Prefill
 from affiant.inference.errors import (
     ContextExceededError,
@@ -32,7 +33,7 @@ from affiant.inference.replay import (
     replay,
     replay_many,
 )
-from affiant.inference.sampler import SAMPLER, offer
+from affiant.inference.sampler import SAMPLER
 from affiant.inference.sampling import GREEDY, Sampling
 from affiant.inference.trace import Trace
 from affiant.inference.transformers_engine import TransformersEngine

@@ -18,15 +18,9 @@ from hypothesis import strategies as st
 
 from affiant.encoding import keccak256
 from affiant.errors import MalformedError
+from affiant.inference.candidates import keep_largest, offer
 from affiant.inference.errors import LogitsInvalidError, SamplingUnsupportedError
-from affiant.inference.sampler import (
-    Draw,
-    choose_offered,
-    choose_tokens,
-    gumbel_units,
-    keep_largest,
-    offer,
-)
+from affiant.inference.sampler import Draw, choose_offered, choose_tokens, gumbel_units
 from affiant.inference.sampler_reference import (
     GAP_UNITS,
     TOP_K,

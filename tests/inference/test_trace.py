@@ -12,7 +12,7 @@ import pytest
 
 from affiant.encoding import from_hex, keccak256, to_hex
 from affiant.errors import MalformedError
-from affiant.inference.trace import Trace, TraceEntry
+from affiant.inference.trace import FORMAT, MAX_TOKENS, Trace, TraceEntry
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "sampler.json"
 TRACE = Trace.of([7, 4], [bytes(range(32)), bytes(range(32, 64))])
@@ -96,6 +96,13 @@ def mangled(path: list[Any], value: Any) -> Any:
 def test_rejects_hostile_json(path: list[Any], value: Any) -> None:
     with pytest.raises(MalformedError):
         Trace.from_json(mangled(path, value))
+
+
+def test_rejects_more_tokens_than_any_output_has() -> None:
+    entry = [7, "0x" + "00" * 32]
+    Trace.from_json({"format": FORMAT, "tokens": [entry] * MAX_TOKENS})
+    with pytest.raises(MalformedError, match=f"at most {MAX_TOKENS}"):
+        Trace.from_json({"format": FORMAT, "tokens": [entry] * (MAX_TOKENS + 1)})
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 1, {"tokens": []}], ids=repr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ import pytest
 
 from affiant.encoding import keccak256
 from affiant.errors import MalformedError
+from affiant.inference.candidates import offer
 from affiant.inference.engine import PrefillJob
 from affiant.inference.errors import (
     AbandonedError,
@@ -29,7 +31,6 @@ from affiant.inference.errors import (
 from affiant.inference.infer import Inference, infer
 from affiant.inference.profile import Profile
 from affiant.inference.replay import ReplayVerdict, SwornInference, replay
-from affiant.inference.sampler import offer
 from affiant.inference.sampling import GREEDY, Sampling
 from affiant.inference.transformers_engine import TransformersEngine
 from affiant.inference.vllm_loop import RequestRefusedError
@@ -216,10 +217,19 @@ def test_what_nobody_waits_for_leaves_the_batch(vllm_engine: Any) -> None:
     assert vllm_engine._loop.vllm.get_num_unfinished_requests() == 0
 
 
+def resident() -> int:
+    """Return the bytes of memory that this process holds."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def test_close_is_final(vllm_engine: Any, tiny_model: Path) -> None:
-    # Also: two engines may live in one process, one after or beside the other.
+    # Also: two engines may live in one process, one after or beside the other, and what
+    # a closed one took is given back while the other runs on.
     from affiant.inference.vllm_engine import VllmEngine
 
+    beside = vllm_engine.prefill([5, 6], [7, 8, 9])
+    before = resident()
     extra = VllmEngine.load(tiny_model)
     asked: dict[str, Any] = {
         "schema": None,
@@ -228,13 +238,20 @@ def test_close_is_final(vllm_engine: Any, tiny_model: Path) -> None:
         "seed": None,
     }
     assert len(extra.generate([5, 6], **asked)) == 4
+    # The key-value cache alone is a GiB.
+    assert resident() > before + 2**30
     extra.close()
+    assert resident() < before + 2**27
     extra.close()
     with pytest.raises(EngineUnavailableError, match="closed"):
         extra.generate([5, 6], **asked)
     with pytest.raises(EngineUnavailableError, match="closed"):
         extra.prefill([5, 6], [7])
     assert len(vllm_engine.generate([5, 6], **asked)) == 4
+    # The other one has its own weights still, bit for bit.
+    again = vllm_engine.prefill([5, 6], [7, 8, 9])
+    assert np.array_equal(again.logits, beside.logits)
+    assert np.array_equal(again.hidden, beside.hidden)
 
 
 def test_forced_prefix_is_kept_and_the_grammar_goes_on(
