@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from affiant.agents.durable.checkpoints import CheckpointRefusedError
-from affiant.agents.durable.journal import Entry, Journal, Step
+from affiant.agents.durable.journal import Entry, Step
 from affiant.agents.nodes.node_client import check_asked
 from affiant.agents.running.check import check_decision
 from affiant.agents.running.progress import Outcome, Progress, Saved
@@ -86,7 +86,7 @@ def restored_submission(
         raise RunRefusedError(_words(known[-1]))
     if digest not in open_:
         # Found mined, and settled; whoever owns the nonce looks for it no more.
-        return outcome_of(before, around.journal)
+        return outcome_of(before, around=around)
     return replace(
         before,
         bundle=around.store.get(digest),
@@ -95,13 +95,15 @@ def restored_submission(
     )
 
 
-def outcome_of(before: Progress, journal: Journal) -> Progress:
+def outcome_of(before: Progress, *, around: Surroundings) -> Progress:
     """Return a run of which only the record is missing, as the journal tells it.
+
+    Evidence and event are there as far as store and chain have them still.
 
     Raises:
         CheckpointRefusedError: the journal says nothing that ends a run.
     """
-    for entry in reversed(journal.entries(run=before.run)):
+    for entry in reversed(around.journal.entries(run=before.run)):
         outcome = _outcome(entry)
         if outcome is None:
             continue
@@ -109,7 +111,7 @@ def outcome_of(before: Progress, journal: Journal) -> Progress:
         if outcome in ("refused", "unavailable"):
             kind = RunRefusedError if outcome == "refused" else RunInterruptedError
             error = kind(_words(entry))
-        return replace(
+        known = replace(
             before,
             outcome=outcome,
             decided=entry.digest,
@@ -117,6 +119,7 @@ def outcome_of(before: Progress, journal: Journal) -> Progress:
             error=error,
             failed_step=None if error is None else entry.step,
         )
+        return _with_evidence(known, around=around)
     raise CheckpointRefusedError(
         "step", got="record, of a run that has not ended", expected="one before it"
     )
@@ -143,18 +146,26 @@ def settled_progress(sending: Entry, *, around: Surroundings) -> Progress:
         error=RunRefusedError(_words(last)) if refused else None,
         failed_step="confirm" if refused else None,
     )
-    if sending.digest is None or last.transaction is None:
+    return _with_evidence(progress, around=around)
+
+
+def _with_evidence(progress: Progress, *, around: Surroundings) -> Progress:
+    """Return it with its bundle, and the gate's event where it was executed."""
+    digest, transaction = progress.decided, progress.transaction
+    if digest is None:
         return progress
     with suppress(AffiantError):
-        progress = replace(progress, bundle=around.store.get(sending.digest))
+        progress = replace(progress, bundle=around.store.get(digest))
+        if progress.outcome != "executed" or transaction is None:
+            return progress
         receipt = around.chain.receipt(
-            digest_from_hex(last.transaction, what="journal.transaction")
+            digest_from_hex(transaction, what="journal.transaction")
         )
-        if executed and receipt is not None:
+        if receipt is not None:
             gate = GateClient(around.chain, around.book.gate)
             progress = replace(
                 progress,
-                executed=gate.executed_in(receipt, digest=sending.digest),
+                executed=gate.executed_in(receipt, digest=digest),
                 gas_used=receipt.gas_used,
             )
     return progress

@@ -167,7 +167,12 @@ class Runs:
                 # The run is as good as it was; only the chain is away.
                 waits = True
             if waits:
-                progress = Progress(run=saved.run, slot=slot, waits_for="approval")
+                progress = Progress(
+                    run=saved.run,
+                    slot=slot,
+                    decided=saved.digest,
+                    waits_for="approval",
+                )
                 return RunResult.of(progress)
         return self._ended(self._graph.resume(thread))
 

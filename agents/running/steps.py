@@ -104,7 +104,7 @@ class AgentSteps:
         if step == "decide":
             return before
         if step == "record":
-            return outcome_of(before, self._with.journal)
+            return outcome_of(before, around=self._with)
         if step == "check":
             # It was not kept yet; a node asked again gives the same answer.
             return self._decide(before)
@@ -273,15 +273,20 @@ class AgentSteps:
 
     def _approve(self, progress: Progress) -> Progress:
         """Ask a person where the owner wants that; until then the run waits."""
-        asked = ask_for_approval(progress, around=self._with)
-        if asked.state == "asked":
-            if asked.new is not None:
-                detail = asked.new.to_json()
-                self._note("approve", progress, status="waiting", detail=detail)
+        state = self._approval(progress)
+        if state == "asked":
             return progress.waiting("approval")
-        if asked.state == "approved":
+        if state == "approved":
             self._note("approve", progress, status="done", detail=None)
         return progress
+
+    def _approval(self, progress: Progress) -> str:
+        """Return where the decision stands with whoever approves, asking if need be."""
+        asked = ask_for_approval(progress, around=self._with)
+        if asked.new is not None:
+            detail = asked.new.to_json()
+            self._note("approve", progress, status="waiting", detail=detail)
+        return asked.state
 
     def _submit(self, progress: Progress) -> Progress:
         """Send it, written down first."""
@@ -291,6 +296,9 @@ class AgentSteps:
             return progress
         if progress.gas_estimate is None:
             raise RuntimeError("submit before simulate")
+        # Again: a resumed run did not come by `approve`, and it was simulated anew.
+        if self._approval(progress) == "asked":
+            return progress.waiting("approval")
         # Again, right before it counts: a server may have given it away meanwhile.
         self._with.lock.take()
         sent = self._with.submitter.send(

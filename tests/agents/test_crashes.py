@@ -27,6 +27,7 @@ from crash_points import (
 )
 
 from affiant.agents import Hold, Swap, VerifiedAgent
+from affiant.agents.durable.approvals import Approvals
 from affiant.agents.durable.checkpoints import CheckpointError
 from affiant.agents.durable.journal import Entry, JournalError
 from affiant.agents.nodes.service import NodeServer
@@ -113,6 +114,43 @@ def test_a_crash_completes_or_abandons_and_never_sends_twice(
     assert len({e.digest for e in sent}) <= 1
     if at not in NEVER_LEFT:
         assert world.nonce() == nonce + 1, "it was given up though it could go on"
+
+
+@pytest.mark.parametrize("at", ["after checkpoint 5", "after checkpoint 6"])
+def test_a_resumed_decision_is_not_sent_past_a_person(
+    world, node_url, tmp_path, at: str
+):
+    """It died with nobody to ask; the owner wants to be asked from now on."""
+    world.engine.text = world.swap
+    nonce = world.nonce()
+    first, _ = dying_agent(world, tmp_path, url=node_url, at=at)
+    with pytest.raises(Killed):
+        first.run_once()
+    again = world.agent(tmp_path, url=node_url, approve_above=0)
+    for _ in range(2):
+        result = again.run_once()
+        assert (result.outcome, result.waits_for) == ("waiting", "approval")
+    assert world.nonce() == nonce
+    person = Approvals(
+        again.journal.database, mandate=world.mandate.id, clock=lambda: 2.0
+    )
+    person.answer(result.digest, "approved", sender="me")
+    assert again.run_once().outcome == "executed"
+    assert world.nonce() == nonce + 1
+
+
+def test_a_resumed_run_tells_what_it_did(world, node_url, tmp_path):
+    """Whoever hooks into results gets evidence and event, whenever the agent died."""
+    world.engine.text = world.swap
+    first, _ = dying_agent(
+        world, tmp_path, url=node_url, at="after journal confirm/done"
+    )
+    with pytest.raises(Killed):
+        first.run_once()
+    result = world.agent(tmp_path, url=node_url).run_once()
+    assert result.outcome == "executed"
+    assert result.digest == result.bundle.digest == result.executed.digest
+    assert result.gas_used > 0
 
 
 def test_a_crash_between_finding_out_and_the_record_is_made_up_for(
