@@ -202,32 +202,26 @@ class AgentSteps:
     def _simulate(self, progress: Progress) -> Progress:
         """Run it on the newest state, without sending it; have it endorsed if it must.
 
-        First complete, so that a refusal names what differs; then, where the rung asks
-        for endorsements, with them; where it asks for a delay, what queues it; then,
-        for the gas, the very calldata that is sent.
+        It is the very calldata that is sent; where the rung asks for endorsements, with
+        them; where it asks for a delay, what queues it.
         """
-        after, simulation = progress, self._simulated(progress)
+        after, (simulation, refusal) = progress, self._simulated(progress)
         endorsers: list[JsonValue] = []
-        if not simulation.succeeded:
-            refusal = decode_revert(simulation.revert_data)
-            if isinstance(refusal, GateEndorsementsMissingError):
-                if not self._with.endorsers.clients:
-                    raise refusal
-                found = self._with.endorsers.endorse(
-                    _bundle(progress), needed=refusal.needed
-                )
-                endorsers = [item.endorser for item in found]
-                joined = b"".join(item.signature for item in found)
-                after = replace(after, endorsements=joined)
-                simulation = self._simulated(after)
-        if not simulation.succeeded:
-            refusal = decode_revert(simulation.revert_data)
-            if not isinstance(refusal, GateDelayNotServedError):
+        if isinstance(refusal, GateEndorsementsMissingError):
+            if not self._with.endorsers.clients:
                 raise refusal
+            found = self._with.endorsers.endorse(
+                _bundle(progress), needed=refusal.needed
+            )
+            endorsers = [item.endorser for item in found]
+            joined = b"".join(item.signature for item in found)
+            after = replace(after, endorsements=joined)
+            simulation, refusal = self._simulated(after)
+        if isinstance(refusal, GateDelayNotServedError):
             after = replace(after, queues=True)
-            simulation = self._simulated(after)
-            if not simulation.succeeded:
-                raise decode_revert(simulation.revert_data)
+            simulation, refusal = self._simulated(after)
+        if refusal is not None:
+            raise refusal
         if not after.queues:
             require_bounds(
                 simulation,
@@ -254,8 +248,18 @@ class AgentSteps:
         )
         return after
 
-    def _simulated(self, progress: Progress) -> Simulation:
-        return simulated(self._call(progress, blank=False), around=self._with)
+    def _simulated(self, progress: Progress) -> tuple[Simulation, AffiantError | None]:
+        """Run what is sent; where it is refused, the complete form names what differs.
+
+        What is sent leaves out what the gate knows, so that there a decision on another
+        head looks like a signature by nobody.
+        """
+        simulation = simulated(self._call(progress, blank=True), around=self._with)
+        if simulation.succeeded:
+            return simulation, None
+        complete = simulated(self._call(progress, blank=False), around=self._with)
+        named = simulation if complete.succeeded else complete
+        return simulation, decode_revert(named.revert_data)
 
     def _value_at_risk(self, progress: Progress, simulation: Simulation) -> int:
         """Return the value that the gate itself measured, with 8 decimals."""
