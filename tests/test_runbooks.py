@@ -59,6 +59,11 @@ def test_every_command_of_the_page_exists_and_takes_its_options(line: str) -> No
     assert parsed(line)
 
 
+def test_what_is_only_mentioned_exists() -> None:
+    known = typer.main.get_command(app).commands
+    assert {line.split()[1] for line in MENTIONED} <= set(known)
+
+
 def test_what_does_not_exist_would_be_noticed() -> None:
     for line in (
         "affiant mandate bann MANDATE ADDRESS CHAIN OWNER",

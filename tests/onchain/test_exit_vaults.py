@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -193,6 +193,38 @@ def test_shares_of_a_drained_vault_are_not_burned_for_nothing(home: Home) -> Non
     home.leave()
     assert home.held(VAULT) == home.held("USDC") == home.held("WETH") == 0
     assert home.balance(vault, home.owner) == shares
+
+
+def test_a_vault_within_a_vault_is_left_in_two_steps(home: Home) -> None:
+    home.deposit(4_000 * 10**6)
+    inner, outer = home.book.tokens[VAULT], "vvUSDC"
+    place = home.lab.deploy(
+        "TokenVault",
+        types=["address", "string", "string"],
+        arguments=[inner.address, "Vault of a vault", outer],
+    )
+    shares = home.held(VAULT)
+    for target, data in (
+        (inner.address, encode_call("approve(address,uint256)", [place, shares])),
+        (place, encode_call("deposit(uint256,address)", [shares, home.account])),
+    ):
+        home.lab.as_owner(target, data)
+    nested = Home(
+        home.lab,
+        replace(
+            home.book,
+            tokens={**home.book.tokens, outer: replace(inner, address=place)},
+            vaults={**home.book.vaults, outer: VAULT},
+        ),
+    )
+    assert home.held(VAULT) == 0 and nested.held(outer) > 0
+    before = home.balance(home.book.tokens["USDC"].address, home.owner)
+    wallet = home.held("USDC")
+    nested.leave()
+    assert nested.held(outer) == home.held(VAULT) == home.held("USDC") == 0
+    assert home.balance(inner.address, home.owner) == 0
+    after = home.balance(home.book.tokens["USDC"].address, home.owner)
+    assert after - before >= wallet + 4_000 * 10**6 - 4
 
 
 def test_exit_by_the_command_redeems(home: Home, tmp_path: Path, monkeypatch) -> None:
