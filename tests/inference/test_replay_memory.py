@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from affiant.cli.replay_limits import replay_limits
 from affiant.encoding import keccak256
 from affiant.errors import MalformedError, UnavailableError
 from affiant.inference.engine import Prefill
@@ -131,6 +132,7 @@ def test_memory_is_the_auditors_to_give() -> None:
     check_replay_memory(100, vocab_size=WIDE, most_bytes=needed)
     with pytest.raises(ReplayMemoryError):
         check_replay_memory(101, vocab_size=WIDE, most_bytes=needed)
+    assert replay_limits(max_context=None).memory_bytes == MAX_REPLAY_BYTES
     # A plan of today's length fits many times over.
     check_replay_memory(4096, vocab_size=WIDE)
 
