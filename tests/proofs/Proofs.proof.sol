@@ -7,6 +7,7 @@ import {Call} from "../../contracts/types/Call.sol";
 import {Decision} from "../../contracts/types/Decision.sol";
 import {Mandate, Rung} from "../../contracts/types/Mandate.sol";
 import {GateProof} from "./GateProof.sol";
+import {CheapFeed} from "./Proof.sol";
 
 /// @title Nothing executes without a valid proof: the mandate's key swore exactly this.
 contract NodeKeyProof is GateProof {
@@ -162,7 +163,7 @@ contract RungProof is GateProof {
         );
     }
 
-    /// @dev 500 tokens at two dollars are the limit.
+    /// @dev At a price of one unit, so that values are amounts.
     function check_nothingExecutes_aboveTheLastRung(
         int64 bound,
         bytes32 evidence,
@@ -170,7 +171,8 @@ contract RungProof is GateProof {
     ) public {
         vm.assume(bound < -500);
         Mandate memory mandate = _mandate();
-        mandate.salt = "another";
+        mandate.feeds[0].aggregator = address(new CheapFeed());
+        mandate.ladder[0].limit = 500;
         _assertRefused(
             _swornUnder(mandate, bound, evidence, sig), IDecisionGate.RungExceeded.selector
         );

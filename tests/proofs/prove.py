@@ -24,6 +24,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -101,16 +102,24 @@ def main() -> int:
     pattern = re.compile(sys.argv[2] if len(sys.argv) > 2 else "")
     began = time.monotonic()
     groups = read_mutations((HERE / "mutations.json").read_text())
-    wrong = prove(halmos, pattern, groups)
-    for group in groups:
-        wrong += disprove(halmos, pattern, group)
+    PROVED.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=PROVED) as folder, ThreadPoolExecutor(1) as compiler:
+        # Meanwhile, on another core.
+        places = [Path(folder) / str(number) for number in range(len(groups))]
+        compiled = [
+            compiler.submit(compile_without, group, place)
+            for group, place in zip(groups, places, strict=True)
+        ]
+        wrong = prove(halmos, pattern, groups)
+        for group, place, done in zip(groups, places, compiled, strict=True):
+            done.result()
+            wrong += disprove(halmos, pattern, group, place)
     print(f"{wrong} wrong, in {time.monotonic() - began:.0f} s")
     return 1 if wrong else 0
 
 
 def prove(halmos: str, pattern: re.Pattern[str], groups: list[list[Mutation]]) -> int:
     """Run all functions on what the package carries; return how many are wrong."""
-    PROVED.mkdir(parents=True, exist_ok=True)
     for name in DEPLOYED:
         shipped = json.loads((ROOT / f"onchain/artifacts/{name}.json").read_text())
         put(PROVED, name, shipped["bytecode"])
@@ -130,28 +139,24 @@ def prove(halmos: str, pattern: re.Pattern[str], groups: list[list[Mutation]]) -
     return wrong
 
 
-def disprove(halmos: str, pattern: re.Pattern[str], group: list[Mutation]) -> int:
-    """Run what `group` breaks, without those checks; return how many still hold."""
+def disprove(
+    halmos: str, pattern: re.Pattern[str], group: list[Mutation], proved: Path
+) -> int:
+    """Run what `group` breaks, on `proved`; return how many still hold."""
     wrong = 0
-    with TemporaryDirectory(dir=PROVED) as folder:
-        compiled = False
-        for otherwise in (False, True):
-            names = {
-                name
-                for item in group
-                for name in item.breaks
-                if item.otherwise is otherwise and pattern.search(name)
-            }
-            if not names:
-                continue
-            if not compiled:
-                compile_without(group, Path(folder))
-                compiled = True
-            panics = (EXECUTED, OTHERWISE) if otherwise else (EXECUTED,)
-            chosen = "|".join(sorted(names))
-            found = run(halmos, f"({chosen})[(]", Path(folder), panics, pattern)
-            for name in sorted(names):
-                wrong += not report(f"  without {name}", found.get(name), REFUTED)
+    for otherwise in (False, True):
+        names = {
+            name
+            for item in group
+            for name in item.breaks
+            if item.otherwise is otherwise and pattern.search(name)
+        }
+        if not names:
+            continue
+        panics = (EXECUTED, OTHERWISE) if otherwise else (EXECUTED,)
+        found = run(halmos, f"({'|'.join(sorted(names))})[(]", proved, panics, pattern)
+        for name in sorted(names):
+            wrong += not report(f"  without {name}", found.get(name), REFUTED)
     return wrong
 
 
@@ -261,6 +266,7 @@ def compile_without(group: list[Mutation], folder: Path) -> None:
     errors = [e for e in answer.get("errors", ()) if e["severity"] == "error"]
     if errors:
         raise ValueError(errors[0]["formattedMessage"])
+    folder.mkdir()
     for name, file in DEPLOYED.items():
         code = answer["contracts"][file][name]["evm"]["bytecode"]["object"]
         put(folder, name, code)
