@@ -336,6 +336,8 @@ contract TdxAttestation is ITdxAttestation {
 
     /* INTERNAL: KEEPING AND JUDGING */
 
+    /// @dev Keep what was registered, over the `record` from before, field by field: as one literal
+    ///      it holds more live values than coverage's compiler has room for.
     function _keep(
         bytes32 workloadId,
         bytes32 machine,
@@ -343,34 +345,33 @@ contract TdxAttestation is ITdxAttestation {
         NodeBinding calldata binding,
         TdxWorkload calldata workload,
         Verdict memory verdict,
-        Record memory earlier
+        Record memory record
     ) private returns (uint32 validFrom) {
         TdVersions memory versions = verdict.versions;
         bool updated = versions.current != versions.launched;
         if (updated) _current[binding.key][workloadId] = versions.current;
         bytes32 gpuEvidence = _gpuEvidence[binding.key][workloadId];
-        bool sameGpus = binding.gpuEvidence == gpuEvidence;
-        if (!sameGpus) _gpuEvidence[binding.key][workloadId] = binding.gpuEvidence;
-        // While an earlier one lasts, it goes on: whoever renews in time leaves no gap.
-        validFrom =
-            block.timestamp < earlier.notAfter ? earlier.validFrom : _uint32(block.timestamp);
-        _records[binding.key][workloadId] = Record({
-            machine: machine,
-            launched: versions.launched,
-            ppid: ppid,
-            validFrom: validFrom,
-            notAfter: _uint32(binding.validUntil),
-            checkedUntil: _uint32(verdict.validUntil),
+        if (binding.gpuEvidence != gpuEvidence) {
+            _gpuEvidence[binding.key][workloadId] = binding.gpuEvidence;
             // Endorsers vouched for certain GPUs.
-            gpuUntil: sameGpus ? earlier.gpuUntil : 0,
-            epoch: uint32(verdict.epoch),
-            blockNumber: _uint32(binding.blockNumber),
-            qeSvn: versions.qeSvn,
-            statuses: workload.statuses,
-            evaluationFloor: workload.evaluationFloor,
-            qeGeneration: versions.qeGeneration,
-            updated: updated
-        });
+            record.gpuUntil = 0;
+        }
+        // While an earlier one lasts, it goes on: whoever renews in time leaves no gap.
+        if (block.timestamp >= record.notAfter) record.validFrom = _uint32(block.timestamp);
+        record.machine = machine;
+        record.launched = versions.launched;
+        record.ppid = ppid;
+        record.notAfter = _uint32(binding.validUntil);
+        record.checkedUntil = _uint32(verdict.validUntil);
+        record.epoch = uint32(verdict.epoch);
+        record.blockNumber = _uint32(binding.blockNumber);
+        record.qeSvn = versions.qeSvn;
+        record.statuses = workload.statuses;
+        record.evaluationFloor = workload.evaluationFloor;
+        record.qeGeneration = versions.qeGeneration;
+        record.updated = updated;
+        _records[binding.key][workloadId] = record;
+        return record.validFrom;
     }
 
     function _known(address key, bytes32 workloadId) private view returns (Record memory record) {

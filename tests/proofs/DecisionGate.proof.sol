@@ -4,22 +4,34 @@ pragma solidity ^0.8.30;
 import {IDecisionGate} from "../../contracts/IDecisionGate.sol";
 import {Call} from "../../contracts/types/Call.sol";
 import {Decision} from "../../contracts/types/Decision.sol";
+import {Mandate} from "../../contracts/types/Mandate.sol";
 import {GateProof} from "./GateProof.sol";
 import {PlainToken} from "./Proof.sol";
 
 /// @title Nothing executes without a live mandate, the current head, and what was sworn.
-/// @notice One condition each. All else of the decision is as it should be, or open.
+/// @notice One condition each; all else is as it should be, and the signature is open. Each refusal is
+///         by its own name.
 contract DecisionGateProof is GateProof {
+    /// @dev Found to be false: an honest decision executes, so that the proofs are about something.
+    function reach_anHonestDecision_executes(bytes32 evidence, Signature memory sig) public {
+        assert(_transferred(_decision(evidence), sig) != EXECUTED);
+    }
+
     /* THE MANDATE IS NOT LIVE */
 
     function check_nothingExecutes_onceRevoked(
-        bytes32 evidence,
         uint256 amount,
         int256 bound,
+        bytes32 evidence,
         Signature memory sig
     ) public {
         _byOwner(abi.encodeCall(IDecisionGate.revoke, (id)));
-        assert(!_any(evidence, amount, bound, sig));
+        _assertRefused(
+            _outcome(
+                _decision(evidence), _transfer(token, amount), _bounds(bound, 0), _packed(sig)
+            ),
+            IDecisionGate.MandateRevoked.selector
+        );
     }
 
     function check_nothingExecutes_whileStopped(
@@ -31,30 +43,51 @@ contract DecisionGateProof is GateProof {
         vm.assume(until > TIME && until < EXPIRY && time < until && time >= TIME);
         _byOwner(abi.encodeCall(IDecisionGate.stop, (id, until)));
         vm.warp(time);
-        assert(!_any(evidence, 1, -1, sig));
+        _assertRefused(
+            _transferred(_decision(evidence), sig), IDecisionGate.MandateStopped.selector
+        );
     }
 
-    function check_nothingExecutes_onceExpired(
+    function check_nothingExecutes_beforeItIsLive(
         uint64 time,
         bytes32 evidence,
-        uint256 amount,
-        int256 bound,
         Signature memory sig
     ) public {
+        vm.assume(time >= TIME && time < TIME + 1 days);
+        _byOwner(abi.encodeCall(IDecisionGate.setGrantDelay, (1 days)));
+        Mandate memory mandate = _mandate();
+        mandate.salt = "later";
+        id = _grant(mandate);
+        vm.warp(time);
+        _assertRefused(
+            _transferred(_decision(evidence), sig), IDecisionGate.MandateNotLive.selector
+        );
+    }
+
+    function check_nothingExecutes_onceExpired(uint64 time, bytes32 evidence, Signature memory sig)
+        public
+    {
         vm.assume(time >= EXPIRY);
         vm.warp(time);
-        assert(!_any(evidence, amount, bound, sig));
+        _assertRefused(
+            _transferred(_decision(evidence), sig), IDecisionGate.MandateExpired.selector
+        );
     }
 
     /// @dev Whatever name a decision has for a mandate, it was granted first.
     function check_nothingExecutes_whereNothingWasGranted(
-        bytes32 evidence,
         uint256 amount,
         int256 bound,
+        bytes32 evidence,
         Signature memory sig
     ) public {
         id = keccak256("never granted");
-        assert(!_any(evidence, amount, bound, sig));
+        _assertRefused(
+            _outcome(
+                _decision(evidence), _transfer(token, amount), _bounds(bound, 0), _packed(sig)
+            ),
+            IDecisionGate.MandateUnknown.selector
+        );
     }
 
     /* THE DECISION IS NOT ON THE HEAD, OR NOT IN THE NEWEST SLOT */
@@ -65,9 +98,20 @@ contract DecisionGateProof is GateProof {
         Signature memory sig
     ) public {
         vm.assume(previous != id && previous != 0);
-        Decision memory decision = _decision(0, 0, evidence);
+        Decision memory decision = _decision(evidence);
         decision.previous = previous;
-        assert(!_executes(decision, _transfer(token, 1), _bounds(-1, 0), sig));
+        _assertRefused(_transferred(decision, sig), IDecisionGate.HeadMismatch.selector);
+    }
+
+    /// @dev Once one was executed, no second one of its slot is, whoever signs what.
+    function check_nothingExecutes_twiceInASlot(
+        bytes32 evidence,
+        Signature memory sig,
+        bytes32 again,
+        Signature memory next
+    ) public {
+        vm.assume(_transferred(_decision(evidence), sig) == EXECUTED);
+        _assertRefused(_transferred(_decision(again), next), IDecisionGate.SlotUsed.selector);
     }
 
     function check_nothingExecutes_inAnotherSlot(
@@ -76,9 +120,20 @@ contract DecisionGateProof is GateProof {
         Signature memory sig
     ) public {
         vm.assume(slot != SLOT);
-        Decision memory decision = _decision(0, 0, evidence);
+        Decision memory decision = _decision(evidence);
         decision.slot = slot;
-        assert(!_executes(decision, _transfer(token, 1), _bounds(-1, 0), sig));
+        _assertRefused(_transferred(decision, sig), IDecisionGate.SlotNotNewest.selector);
+    }
+
+    function check_nothingExecutes_onAnotherAnchor(
+        bytes32 anchorHash,
+        bytes32 evidence,
+        Signature memory sig
+    ) public {
+        vm.assume(anchorHash != blockhash(uint256(SLOT) * CADENCE) && anchorHash != 0);
+        Decision memory decision = _decision(evidence);
+        decision.anchorHash = anchorHash;
+        _assertRefused(_transferred(decision, sig), IDecisionGate.AnchorMismatch.selector);
     }
 
     function check_nothingExecutes_afterItsTime(
@@ -87,9 +142,9 @@ contract DecisionGateProof is GateProof {
         Signature memory sig
     ) public {
         vm.assume(validUntil < TIME);
-        Decision memory decision = _decision(0, 0, evidence);
+        Decision memory decision = _decision(evidence);
         decision.validUntil = validUntil;
-        assert(!_executes(decision, _transfer(token, 1), _bounds(-1, 0), sig));
+        _assertRefused(_transferred(decision, sig), IDecisionGate.DecisionExpired.selector);
     }
 
     function check_nothingExecutes_forAnotherProgram(
@@ -98,9 +153,9 @@ contract DecisionGateProof is GateProof {
         Signature memory sig
     ) public {
         vm.assume(program != "program" && program != 0);
-        Decision memory decision = _decision(0, 0, evidence);
+        Decision memory decision = _decision(evidence);
         decision.program = program;
-        assert(!_executes(decision, _transfer(token, 1), _bounds(-1, 0), sig));
+        _assertRefused(_transferred(decision, sig), IDecisionGate.ProgramMismatch.selector);
     }
 
     /* WHAT IS DONE IS NOT WHAT WAS SWORN */
@@ -113,9 +168,12 @@ contract DecisionGateProof is GateProof {
     ) public {
         Call[] memory calls = _transfer(token, amount);
         vm.assume(sworn != keccak256(abi.encode(calls)) && sworn != 0);
-        Decision memory decision = _decision(0, 0, evidence);
+        Decision memory decision = _decision(evidence);
         decision.calls = sworn;
-        assert(!_executes(decision, calls, _bounds(-1, 0), sig));
+        _assertRefused(
+            _outcome(decision, calls, _bounds(-1, 0), _packed(sig)),
+            IDecisionGate.CallsMismatch.selector
+        );
     }
 
     function check_nothingExecutes_withOtherBounds(
@@ -127,32 +185,50 @@ contract DecisionGateProof is GateProof {
     ) public {
         int256[] memory bounds = _bounds(first, second);
         vm.assume(sworn != keccak256(abi.encode(bounds)) && sworn != 0);
-        Decision memory decision = _decision(0, 0, evidence);
+        Decision memory decision = _decision(evidence);
         decision.bounds = sworn;
-        assert(!_executes(decision, _transfer(token, 1), bounds, sig));
+        _assertRefused(
+            _outcome(decision, _transfer(token, 1), bounds, _packed(sig)),
+            IDecisionGate.BoundsMismatch.selector
+        );
     }
 
-    /// @dev Whatever target and function: if it executes, the mandate lists it.
+    /// @dev Whatever target and function, as the first call or the second: the mandate lists it.
     function check_nothingExecutes_thatIsNotListed(
         address target,
         bytes4 selector,
-        uint256 value,
         bytes32 word,
+        bool second,
         Signature memory sig
     ) public {
         bool listed = selector == PlainToken.transfer.selector
             && (target == address(token) || target == address(other));
         vm.assume(!listed && (target != address(idle) || selector != idle.idle.selector));
-        Call[] memory calls = new Call[](1);
-        calls[0] = Call(target, value, abi.encodePacked(selector, word, word), address(0), 0);
-        assert(!_executes(_decision(0, 0, 0), calls, _bounds(-1, 0), sig));
+        Call memory call = Call(target, 0, abi.encodePacked(selector, word, word), address(0), 0);
+        Call[] memory calls = new Call[](second ? 2 : 1);
+        calls[0] = second ? _transfer(token, 1)[0] : call;
+        calls[calls.length - 1] = call;
+        _assertRefused(
+            _outcome(_decision(0), calls, _bounds(-1, 0), _packed(sig)),
+            IDecisionGate.CallNotAllowed.selector
+        );
     }
 
-    function _any(bytes32 evidence, uint256 amount, int256 bound, Signature memory sig)
-        private
-        returns (bool)
-    {
-        Decision memory decision = _decision(0, 0, evidence);
-        return _executes(decision, _transfer(token, amount), _bounds(bound, 0), sig);
+    /* THE OWNER'S EXIT */
+
+    /// @dev Whatever the real gate and its registry hold, of any mandate, node, stop or queue: the owner
+    ///      takes any amount that there is.
+    function check_ownerExit_whateverTheGateHolds(uint256 amount) public {
+        vm.assume(amount <= HELD);
+        address registry = gate.nodeRegistry();
+        vm.setArbitraryStorage(address(gate));
+        vm.setArbitraryStorage(registry);
+        bytes memory data = abi.encodeCall(PlainToken.transfer, (OWNER, amount));
+        vm.prank(OWNER);
+        try account.execute(address(token), 0, data) {
+            assert(token.balanceOf(OWNER) == amount);
+        } catch {
+            assert(false);
+        }
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IModuleHost} from "../../contracts/IModuleHost.sol";
 import {IOwnedAccount} from "../../contracts/accounts/IOwnedAccount.sol";
-import {OwnedAccount} from "../../contracts/accounts/OwnedAccount.sol";
 import {PlainToken, Proof} from "./Proof.sol";
 
 /// @title The account: the owner's exit is always open, and nobody else's is.
@@ -10,11 +10,11 @@ contract OwnedAccountProof is Proof {
     address private constant OWNER = address(0xA11CE);
     address private constant GATE = address(0x6A7E);
 
-    OwnedAccount private account;
+    IOwnedAccount private account;
     PlainToken private token;
 
     function setUp() public {
-        account = new OwnedAccount(OWNER, GATE);
+        account = IOwnedAccount(_deploy("OwnedAccount", abi.encode(OWNER, GATE)));
         token = new PlainToken();
         token.mint(address(account), 1000);
         vm.deal(address(account), 1000);
@@ -24,8 +24,7 @@ contract OwnedAccountProof is Proof {
     function check_ownerExit_isAlwaysOpen(uint256 amount, bytes32 gateCode) public {
         vm.assume(amount <= 1000);
         vm.etch(GATE, abi.encodePacked(gateCode));
-        vm.prank(OWNER);
-        account.execute(address(token), 0, abi.encodeCall(PlainToken.transfer, (OWNER, amount)));
+        assert(_exits(address(token), 0, abi.encodeCall(PlainToken.transfer, (OWNER, amount))));
         assert(token.balanceOf(OWNER) == amount);
         assert(token.balanceOf(address(account)) == 1000 - amount);
     }
@@ -33,9 +32,18 @@ contract OwnedAccountProof is Proof {
     function check_ownerExit_ofNativeCurrency_isAlwaysOpen(uint256 amount) public {
         vm.assume(amount <= 1000);
         uint256 before = OWNER.balance;
-        vm.prank(OWNER);
-        account.execute(OWNER, amount, "");
+        assert(_exits(OWNER, amount, ""));
         assert(OWNER.balance == before + amount);
+    }
+
+    /// @dev A revert would only end the walk: that there is none is asserted.
+    function _exits(address target, uint256 value, bytes memory data) private returns (bool) {
+        vm.prank(OWNER);
+        try account.execute(target, value, data) {
+            return true;
+        } catch {
+            return false;
+        }
     }
 
     /// @dev Whoever is neither owner nor gate, by whichever entry point: no call is made.
@@ -45,16 +53,18 @@ contract OwnedAccountProof is Proof {
         vm.assume(caller != OWNER);
         vm.prank(caller);
         (bool success,) = address(account)
-            .call(abi.encodeCall(OwnedAccount.execute, (target, value, abi.encodePacked(data))));
+            .call(abi.encodeCall(IOwnedAccount.execute, (target, value, abi.encodePacked(data))));
         assert(!success);
     }
 
-    function check_nobodyElse_executesABatch(address caller, address target, uint256 value) public {
+    function check_nobodyElse_executes_aBatch(address caller, address target, uint256 value)
+        public
+    {
         vm.assume(caller != OWNER);
         IOwnedAccount.OwnerCall[] memory calls = new IOwnedAccount.OwnerCall[](1);
         calls[0] = IOwnedAccount.OwnerCall(target, value, "");
         vm.prank(caller);
-        (bool success,) = address(account).call(abi.encodeCall(OwnedAccount.executeBatch, (calls)));
+        (bool success,) = address(account).call(abi.encodeCall(IOwnedAccount.executeBatch, (calls)));
         assert(!success);
     }
 
@@ -71,7 +81,7 @@ contract OwnedAccountProof is Proof {
         (bool success,) = address(account)
             .call(
                 abi.encodeCall(
-                    OwnedAccount.execTransactionFromModuleReturnData,
+                    IModuleHost.execTransactionFromModuleReturnData,
                     (target, value, abi.encodePacked(data), operation)
                 )
             );

@@ -13,12 +13,15 @@ interface IReaders {
 /// @title What the Python tests of this folder asked, asked again here.
 /// @notice Those tests run on anvil, where coverage is not told. `make coverage` lets them write down
 ///         what they ask and what they are answered, and this replays it: the same answers, from what
-///         coverage has compiled. Without a record there is nothing to do.
+///         coverage has compiled. Elsewhere there is nothing to do: the answers are seen on anvil,
+///         and a test's gas does not suffice for all of them.
 contract RecordedTest is Test {
     string private constant RECORD = ".cache/forge/recorded/calls.txt";
 
     function test_everyRecordedCall_isAnsweredAsOnAnvil() public {
-        if (!vm.exists(RECORD)) {
+        bool counted =
+            keccak256(bytes(vm.envOr("FOUNDRY_PROFILE", string("")))) == keccak256("coverage");
+        if (!counted) {
             vm.skip(true);
             return;
         }

@@ -329,6 +329,19 @@ def test_rejects_a_machine_that_was_revoked_before_it_came(told: Told) -> None:
     assert isinstance(refused, errors.TdxMachineDistrustedError)
 
 
+def test_rejects_an_authority_that_was_revoked_before_it_came(told: Told) -> None:
+    """The root's list of the revoked is told before the certificate that is on it."""
+    collateral = told.root.collateral(
+        now=NOW, statement=DevStatement(revoked_authorities=[2])
+    )
+    machine = told.pki.machine_certificate(Machine())
+    calls = told.bench.setting_up(collateral, machine)
+    assert [name for name, _ in calls[:3]] == [ADD_ROOT, ADD_LIST, ADD_AUTHORITY]
+    refused = told.fresh(*calls, told.verifying())
+    assert isinstance(refused, errors.TdxAuthorityRevokedError)
+    assert refused.revoked >> refused.number & 1
+
+
 def test_a_revocation_is_for_good(told: Told) -> None:
     """A later list without the machine does not bring it back."""
     refused = told.then(

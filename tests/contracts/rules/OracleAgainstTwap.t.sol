@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {SettableFeed} from "../../../contracts/devnet/SettableFeed.sol";
+import {IRule} from "../../../contracts/rules/IRule.sol";
 import {OracleAgainstTwap} from "../../../contracts/rules/OracleAgainstTwap.sol";
 import {RuleFixture} from "./RuleFixture.sol";
 
@@ -153,6 +154,17 @@ contract OracleAgainstTwapTest is RuleFixture {
         uint256 next = rule.priceAt(tick + 1);
         vm.assertLe(price * 10_000_999 / 10_000_000, next, "too flat");
         vm.assertLe(next, price * 10_001_001 / 10_000_000, "too steep");
+    }
+
+    /// @dev By more than 2^96, which the digits of a ratio do not hold.
+    function test_beforeCalls_reverts_whenTheFeedsAreTooFarApart() public {
+        OracleAgainstTwap.Terms memory terms = abi.decode(_terms(100), (OracleAgainstTwap.Terms));
+        (terms.up, terms.down) = (36, 0);
+        IRule.Act memory act;
+        vm.expectRevert(
+            abi.encodeWithSelector(OracleAgainstTwap.PriceOutOfRange.selector, int256(443_636))
+        );
+        rule.beforeCalls(act, abi.encode(terms));
     }
 
     function test_priceAt_reverts_whereThereAreTooFewDigits() public {
