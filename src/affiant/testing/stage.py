@@ -13,23 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from affiant.agents.nodes.node_client import NodeClient
-from affiant.demo.stage import (
-    CADENCE,
-    NODE,
-    OPERATOR,
-    OWNER,
-    ListeningNode,
-    StartedNode,
-    make_mandate,
-    start_node,
-)
+from affiant.agents.nodes.node_process import ListeningNode, StartedNode
+from affiant.agents.settings.loading import reference_to
+from affiant.demo.stage import CADENCE, make_mandate, start_node
 from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.inference.keys import NodeKey
 from affiant.onchain.account import AccountClient
@@ -37,6 +29,7 @@ from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
 from affiant.onchain.deploy import deploy_account
 from affiant.onchain.devnet import Devnet, Scenario
+from affiant.onchain.devnet.accounts import NODE, OPERATOR, OWNER
 from affiant.onchain.devnet.scenario import Slot
 from affiant.onchain.gate import GateClient, MandateState
 from affiant.onchain.mandate import Address, Mandate
@@ -213,7 +206,7 @@ class RealNodes:
         Raises:
             NodeStartError: it does not start.
         """
-        reference = f"{_file_of(agent_class)}:{agent_class.__name__}"
+        reference = reference_to(agent_class)
         if reference not in self._started:
             folder = self._folder / f"node-{len(self._started)}"
             folder.mkdir()
@@ -238,19 +231,6 @@ class RealNodes:
         """Stop them all."""
         for started, _ in self._started.values():
             started.stop()
-
-
-def _file_of(agent_class: type[VerifiedAgent]) -> str:
-    """Return the file that defines the class.
-
-    By its functions: a file that was named on a command line is no module that
-    `inspect` could ask.
-    """
-    own = [
-        item for item in vars(agent_class).values() if isinstance(item, FunctionType)
-    ]
-    function = own[0] if own else agent_class.observe
-    return function.__code__.co_filename
 
 
 @dataclass(frozen=True)
