@@ -37,10 +37,12 @@ MAX_SYMBOLS = 32
 MAX_GAP_SECONDS = 2 * 24 * 3600
 """Longest time between two rows, by default: twice the longest heartbeat of a feed."""
 
+SYMBOL = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,15}")
+"""What a symbol may be: as tokens of an address book are called."""
+
 MAX_PRICE = 10**12 * 10**PRICE_DECIMALS
 """Highest price accepted."""
 
-_SYMBOL = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,15}")
 _TIME = re.compile(r"[0-9]{1,12}")
 _PRICE = re.compile(r"([0-9]{1,13})(?:\.([0-9]{1,8}))?")
 _TIME_WORDS = "unix seconds"
@@ -210,7 +212,7 @@ def _header(first: tuple[int, str], *, source: str) -> tuple[str, ...]:
             source, number, f"{len(symbols)} symbols", f"at most {MAX_SYMBOLS}"
         )
     for index, symbol in enumerate(symbols):
-        if not _SYMBOL.fullmatch(symbol):
+        if not SYMBOL.fullmatch(symbol):
             raise _wrong(source, number, _shown(symbol), "a token's name, as WETH")
         if symbol in symbols[:index]:
             raise _wrong(source, number, f"{symbol} twice", "every symbol once")

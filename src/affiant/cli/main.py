@@ -13,6 +13,7 @@ from affiant.cli import (
     attest,
     attest_setup,
     audit,
+    backtesting,
     controlling,
     deploying,
     endorsing,
@@ -81,6 +82,7 @@ app.command()(replay.calibrate)
 attest.attest_app.command("deploy")(attest_setup.deploy)
 attest.attest_app.command("workload")(attest_setup.workload)
 app.add_typer(attest.attest_app, name="attest")
+app.add_typer(backtesting.backtest_app, name="backtest")
 app.add_typer(model.model_app, name="model")
 app.add_typer(mandate.mandate_app, name="mandate")
 app.command()(kits.kits)
