@@ -30,6 +30,8 @@ class Reading:
     """One account at one block."""
 
     block: int
+    holdings: Mapping[str, int]
+    """Per token, what is held and lent less what is owed, in base units; signed."""
     values: Mapping[str, int]
     """Per token, what is held and lent less what is owed, at its feed's price; may be
     negative. Values have 8 decimals."""
@@ -67,14 +69,17 @@ def read_account(
 
 def reading_of(seen: Facts, *, book: AddressBook) -> Reading:
     """Return what an observation with balances and prices is worth."""
-    values = {}
-    for name, balance in seen.balances.items():
-        held = balance.wallet + balance.supplied - balance.debt
-        values[name] = value_of(
-            held, token=book.tokens[name], answer=seen.prices[name].answer
-        )
+    holdings = {
+        name: balance.wallet + balance.supplied - balance.debt
+        for name, balance in seen.balances.items()
+    }
+    values = {
+        name: value_of(held, token=book.tokens[name], answer=seen.prices[name].answer)
+        for name, held in holdings.items()
+    }
     return Reading(
         block=seen.block_number,
+        holdings=holdings,
         values=values,
         prices={name: price.answer for name, price in seen.prices.items()},
     )

@@ -20,6 +20,7 @@ from affiant.agents.deciding.derive import (
 from affiant.agents.deciding.live import live_head
 from affiant.agents.errors import (
     DerivationMismatchError,
+    SimulatedBoundsError,
     TooLateError,
     WrongDecisionError,
 )
@@ -35,6 +36,7 @@ from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient
 from affiant.onchain.mandate import Mandate
 from affiant.onchain.observation import Observation, observation_reread
+from affiant.onchain.simulate import Simulation
 
 
 def check_decision(
@@ -169,6 +171,24 @@ def check_decision(
         expected=observation.timestamp + program.validity_seconds,
     )
     return derived
+
+
+def require_bounds(
+    bundle: EvidenceBundle, simulation: Simulation, *, mandate: Mandate
+) -> None:
+    """Refuse a simulated success that the gate could not have let pass.
+
+    Bounds are on what the gate measures, and so are simulated changes: a success below
+    a bound is a lie, or a token that shows its balance to callers it likes.
+
+    Raises:
+        SimulatedBoundsError: names the token.
+    """
+    for entry, got, bound in zip(
+        mandate.tracked, simulation.changes, bundle.bounds, strict=True
+    ):
+        if got < bound:
+            raise SimulatedBoundsError(entry.token, got=got, bound=bound)
 
 
 def _require_json(step: str, *, got: JsonValue, expected: JsonValue) -> None:

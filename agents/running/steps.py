@@ -13,10 +13,10 @@ from dataclasses import replace
 from affiant.agents.deciding.live import live_head
 from affiant.agents.deciding.phases import Phases
 from affiant.agents.durable.journal import Entry, Status, Step
-from affiant.agents.errors import SimulatedBoundsError, described
+from affiant.agents.errors import described
 from affiant.agents.programs.refused_plan import plan_section
 from affiant.agents.running.approve import ask_for_approval
-from affiant.agents.running.check import check_decision
+from affiant.agents.running.check import check_decision, require_bounds
 from affiant.agents.running.progress import Progress, Saved
 from affiant.agents.running.restore import (
     outcome_of,
@@ -219,7 +219,7 @@ class AgentSteps:
             simulation = self._simulated(after)
             if not simulation.succeeded:
                 raise decode_revert(simulation.revert_data)
-        self._require_bounds(_bundle(after), simulation)
+        require_bounds(_bundle(after), simulation, mandate=self._with.mandate)
         try:
             gas = self._with.chain.estimate_gas(self._call(after, blank=True))
         except CallRevertedError as error:
@@ -252,19 +252,6 @@ class AgentSteps:
             account=self._with.mandate.account,
             tracked=self._with.mandate.tracked,
         )
-
-    def _require_bounds(self, bundle: EvidenceBundle, simulation: Simulation) -> None:
-        """Refuse a simulated success that the gate could not have let pass.
-
-        Bounds are on what the gate measures, and so are simulated changes: a success
-        below a bound is a lie, or a token that shows its balance to callers it likes.
-        """
-        tracked = self._with.mandate.tracked
-        for entry, got, bound in zip(
-            tracked, simulation.changes, bundle.bounds, strict=True
-        ):
-            if got < bound:
-                raise SimulatedBoundsError(entry.token, got=got, bound=bound)
 
     def _approve(self, progress: Progress) -> Progress:
         """Ask a person where the owner wants that; until then the run waits."""

@@ -22,6 +22,7 @@ from affiant.cli import (
     leaving,
     mandate,
     model,
+    papering,
     replay,
     running,
     serve,
@@ -68,6 +69,7 @@ controlling.add_to(running.agent_app)
 app.command("new")(starting.new)
 app.add_typer(running.agent_app, name="agent")
 running.agent_app.command("check")(watching.agent_check)
+running.agent_app.command("paper")(papering.paper)
 running.agent_app.command("watch")(watching.watch)
 app.command()(watching.status)
 app.add_typer(running.key_app, name="key")
