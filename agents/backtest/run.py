@@ -33,7 +33,7 @@ from affiant.agents.backtest.portfolio import (
     swapped_in,
     value_of,
 )
-from affiant.agents.backtest.price_path import PRICE_DECIMALS, PricePath, plain_price
+from affiant.agents.backtest.price_path import PRICE_DECIMALS, PricePath
 from affiant.agents.backtest.result import BacktestResult, SlotRow
 from affiant.agents.backtest.serving import NodeSource
 from affiant.agents.backtest.stage import CADENCE, Stage, backtest_stage
@@ -341,7 +341,11 @@ def _in_words(opening: Opening) -> tuple[str, ...]:
     )
     hook = () if opening.hook is None else ("and what a hook of its author did",)
     limits = (
-        f"at most ${plain_price(opening.max_loss)} lost by one decision",
-        f"at most ${plain_price(opening.limit)} of outflow",
+        f"at most {_grouped(opening.max_loss)} dollars lost by one decision",
+        f"at most {_grouped(opening.limit)} dollars of outflow",
     )
     return (*held, *taken, *hook, *limits)
+
+
+def _grouped(value: int) -> str:
+    return f"{Decimal(value).scaleb(-PRICE_DECIMALS).normalize():,f}"

@@ -149,21 +149,18 @@ class PaperAgent:
         config = load_config(path)
         mandate, book = load_mandate(config.mandate.file), load_book(config.book.file)
         journal, store = paper_places(config)
-        chain = Chain.connect(
-            config.chain.endpoints,
-            expected_chain_id=config.chain.id,
-            timeout=config.chain.timeout_seconds,
-            budget=config.chain.operation_seconds,
-            per_second=config.chain.requests_per_second,
-            read_only=True,
-        )
+        opened = PaperJournal(journal)
+        try:
+            chain = _connected(config)
+        except BaseException:
+            opened.close()
+            raise
         nodes = Nodes(
             [
                 NodeClient(url, timeout=config.node.timeout_seconds)
                 for url in config.node.addresses
             ]
         )
-        opened = PaperJournal(journal)
         try:
             return cls(
                 agent_class,
@@ -383,6 +380,17 @@ def paper_places(config: AgentConfig) -> tuple[Path, str]:
     live = Path(config.journal.url)
     journal = live.with_name(f"{live.name}.paper")
     return journal, str(live.with_name(f"{live.name}.paper-evidence"))
+
+
+def _connected(config: AgentConfig) -> Chain:
+    return Chain.connect(
+        config.chain.endpoints,
+        expected_chain_id=config.chain.id,
+        timeout=config.chain.timeout_seconds,
+        budget=config.chain.operation_seconds,
+        per_second=config.chain.requests_per_second,
+        read_only=True,
+    )
 
 
 def _refused(entry: PaperEntry, error: AffiantError) -> PaperEntry:

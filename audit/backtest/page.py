@@ -227,8 +227,8 @@ def _plots(result: BacktestResult) -> Markup:
     prices = plot(
         "The path: each price as a part of its first one: "
         + ", ".join(
-            f"{name} from ${plain_price(rows[0].prices[name])} to "
-            f"${plain_price(rows[-1].prices[name])}"
+            f"{name} from {_price(rows[0].prices[name])} to "
+            f"{_price(rows[-1].prices[name])}"
             for name in moved
         )
         + ".",
@@ -306,9 +306,7 @@ def _decisions(result: BacktestResult) -> Markup:
 
 def _decision(row: SlotRow, symbols: Sequence[str]) -> Markup:
     prices = ", ".join(
-        f"{name} ${plain_price(row.prices[name])}"
-        for name in symbols
-        if name in row.prices
+        f"{name} {_price(row.prices[name])}" for name in symbols if name in row.prices
     )
     planned = "; ".join(map(action_in_words, row.actions)) or "no plan"
     reason = row.plan_refused and f"not carried out: {row.plan_refused}"
@@ -422,6 +420,11 @@ def _falls(values: Sequence[int]) -> list[float]:
         high = max(high, value)
         falls.append(0.0 if high <= 0 else (value - high) / high)
     return falls
+
+
+def _price(price: int) -> str:
+    """Return a price for people: cents, or all of it below ten dollars."""
+    return money(price) if price >= 10 * 10**8 else f"${plain_price(price)}"
 
 
 def _dollars(value: int) -> float:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
-from affiant.audit.markup import Markup, element
+from affiant.audit.markup import Markup, element, visible
 from affiant.errors import UnavailableError
 
 EXTRA = "affiant[plots]"
@@ -33,6 +33,11 @@ _VARIABLES: Mapping[str, str] = {
     _RULE: "var(--rule)",
     **{color: f"var(--s{index})" for index, color in enumerate(_SERIES)},
 }
+_DAY = 86_400
+_STEPS = (
+    *(60, 300, 900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600),
+    *(days * _DAY for days in (1, 2, 7, 14, 30, 91, 182, 365, 730)),
+)
 _WIDE, _NARROW = (10.0, 3.4), (3.7, 3.0)
 
 
@@ -143,9 +148,9 @@ def _svg(
         axes.patch.set_alpha(0)
         for curve in curves:
             axes.plot(
-                [_moment(time) for time in curve.times],
+                curve.times,
                 curve.values,
-                label=curve.name,
+                label=visible(curve.name),
                 color=_SERIES[curve.color],
                 linestyle="--" if curve.dashed else "-",
                 drawstyle="steps-post" if curve.stepped else "default",
@@ -154,7 +159,7 @@ def _svg(
         for mark in marks:
             if mark.times:
                 axes.plot(
-                    [_moment(time) for time in mark.times],
+                    mark.times,
                     mark.values,
                     mark.shape,
                     label=mark.name,
@@ -176,7 +181,8 @@ def _svg(
                 FuncFormatter(lambda value, _: f"{value:,.10g}")
             )
         axes.yaxis.set_major_locator(MaxNLocator(5))
-        _label_times(axes, narrow=size == _NARROW)
+        times = [time for curve in curves for time in curve.times]
+        _label_times(axes, first=min(times), last=max(times), narrow=size == _NARROW)
         legend = figure.legend(
             loc="outside upper left",
             ncols=2 if size == _NARROW else 6,
@@ -193,16 +199,22 @@ def _svg(
     return _inlined(written.getvalue())
 
 
-def _label_times(axes: Any, *, narrow: bool) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator: Any = AutoDateLocator(  # type: ignore[no-untyped-call]
-        maxticks=4 if narrow else 9, tz=UTC
-    )
-    axes.xaxis.set_major_locator(locator)
-    formatter: Any = ConciseDateFormatter(locator, tz=UTC)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(formatter)
-    axes.xaxis.get_offset_text().set_color(_SOFT)
+def _label_times(axes: Any, *, first: int, last: int, narrow: bool) -> None:
+    """Label round moments, few enough to be read: days below hours."""
+    most = 3 if narrow else 7
+    fitting = [step for step in _STEPS if (last - first) // step <= most]
+    step = fitting[0] if fitting else (last - first) // most
+    ticks = range(-(-first // step) * step, last + 1, step)
+    labels, day = [], ""
+    for tick in ticks:
+        moment = datetime.fromtimestamp(tick, tz=UTC)
+        date = moment.strftime("%d %b %Y").lstrip("0")
+        if step >= _DAY:
+            labels.append(date)
+            continue
+        labels.append(moment.strftime("%H:%M") + ("" if date == day else f"\n{date}"))
+        day = date
+    axes.set_xticks(list(ticks), labels)
 
 
 def _inlined(svg: str) -> Markup:
@@ -212,14 +224,15 @@ def _inlined(svg: str) -> Markup:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     for color, variable in _VARIABLES.items():
         svg = svg.replace(color, variable)
+    # Names that nothing refers to would be there once per drawing.
+    used = set(re.findall(r"""(?:url\(|href=")#([^)"]+)""", svg))
+    svg = re.sub(
+        r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg
+    )
     # Sized by the page, not in points.
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     return Markup(svg.strip())
-
-
-def _moment(time: int) -> datetime:
-    return datetime.fromtimestamp(time, tz=UTC)
 
 
 def _matplotlib() -> ModuleType:

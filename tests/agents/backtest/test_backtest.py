@@ -173,8 +173,8 @@ def test_every_decision_is_sworn_and_its_evidence_kept(
         )
         assert found.intact
         # Of a double, and it says so wherever it is looked at.
-        engine = store.get(digest).content("manifests")["engine"]["engine"]
-        assert engine == TEST_DOUBLE
+        engine = store.get(digest).content("manifests")["engine"]
+        assert engine["engine"]["name"] == TEST_DOUBLE
 
 
 def test_writes_what_it_found(sold: BacktestResult, folder: Path) -> None:
