@@ -14,6 +14,7 @@ from typing import Any
 
 import fuzz_seeds as seeds
 
+from affiant.agents.backtest import parse_opening, parse_prices
 from affiant.agents.durable.checkpoints import FORMAT as CHECKPOINT
 from affiant.agents.durable.checkpoints import CanonicalSerializer
 from affiant.agents.nodes.refusal_words import words_of_refusal
@@ -311,6 +312,11 @@ def _configuration(data: bytes) -> bytes:
     return data
 
 
+def _opening(data: bytes) -> bytes:
+    parse_opening(data, file="opening.toml")
+    return data
+
+
 def _block() -> bytes:
     return canonical_json(
         {
@@ -440,6 +446,13 @@ def targets() -> tuple[Target, ...]:
             json_text=False,
         ),
         Target("configuration", seeds.CONFIG, _configuration, json_text=False),
+        Target(
+            "prices",
+            seeds.PRICES,
+            lambda d: parse_prices(d, source="prices.csv").to_csv(),
+            json_text=False,
+        ),
+        Target("opening", seeds.OPENING, _opening, json_text=False),
         Target(
             "address book",
             seed(seeds.book().to_json()),
