@@ -8,8 +8,8 @@ plainly that. It does not decide whether the prices are true: who recorded them 
     1750003600,2512.25,60110
 
 `time` is unix seconds, strictly increasing. A price is dollars of one whole token:
-plain digits, at most 8 after the point (a feed's own decimals), more than 0. Lines end
-in LF or CRLF; there are no quotes, no empty cells, no comments.
+plain digits, at most 8 after the point (a feed's own decimals), more than 0. Lines, the
+last one too, end in LF or CRLF; there are no quotes, no empty cells, no comments.
 """
 
 from __future__ import annotations
@@ -190,7 +190,9 @@ def _lines(data: bytes, *, source: str) -> Iterator[tuple[int, str]]:
     while start < len(data):
         number += 1
         end = data.find(b"\n", start)
-        end = len(data) if end < 0 else end
+        if end < 0:
+            # A file that was cut may end in the middle of a number.
+            raise _wrong(source, number, "a line without an end", "LF or CRLF")
         try:
             line = data[start:end].decode("ascii")
         except UnicodeDecodeError as error:

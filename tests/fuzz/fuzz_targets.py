@@ -451,6 +451,7 @@ def targets() -> tuple[Target, ...]:
             seeds.PRICES,
             lambda d: parse_prices(d, source="prices.csv").to_csv(),
             json_text=False,
+            exact=False,
         ),
         Target("opening", seeds.OPENING, _opening, json_text=False),
         Target(
