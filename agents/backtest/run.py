@@ -26,21 +26,13 @@ from affiant.agents.agent import VerifiedAgent
 from affiant.agents.backtest.errors import BacktestStoppedError, PricePathError
 from affiant.agents.backtest.kept import keep_chain, moved_into_place, require_free
 from affiant.agents.backtest.opening import Opening
-from affiant.agents.backtest.portfolio import (
-    Reading,
-    Swapped,
-    read_account,
-    swapped_in,
-    value_of,
-)
 from affiant.agents.backtest.price_path import PRICE_DECIMALS, PricePath
 from affiant.agents.backtest.result import BacktestResult, SlotRow
+from affiant.agents.backtest.rows import read_stage, row_of
 from affiant.agents.backtest.serving import NodeSource
 from affiant.agents.backtest.stage import CADENCE, Stage, backtest_stage
-from affiant.agents.running.progress import RunResult
-from affiant.encoding import canonical_json, digest_from_hex
+from affiant.encoding import canonical_json
 from affiant.onchain.devnet.devnet import BLOCK_SECONDS
-from affiant.onchain.mandate import Address
 
 MIN_SLOT_SECONDS = (CADENCE + 1) * BLOCK_SECONDS
 """Fewest seconds between two rows: a slot's own blocks must fit between them."""
@@ -51,6 +43,12 @@ MAX_UNAVAILABLE = 3
 MAX_SLOTS = 20_000
 """Most slots of one backtest."""
 
+HISTORY_BLOCKS = 6_000
+"""Most blocks whose state anvil keeps, about a third of a megabyte each."""
+
+AUDITED_SLOTS = (HISTORY_BLOCKS - 64) // CADENCE - 2
+"""Most slots that can be audited while the chain still runs."""
+
 KEPT_SLOTS = 300
 """Most slots whose whole chain can be kept: it is handed over in one piece."""
 
@@ -58,7 +56,6 @@ GAS_PRICE = 10**9
 """Wei per gas that gas is costed at unless it is said: one gwei."""
 
 _POOL_OFF_BPS = 100
-_WRAPPED = "WETH"
 
 OnSlot = Callable[[SlotRow, int], None]
 """Told of every slot, and of how many there are."""
@@ -123,7 +120,7 @@ def backtest(
             source=node,
             folder=folder,
             seconds=played.seconds,
-            history=(len(played.times) + 2) * CADENCE + 64,
+            history=min((len(played.times) + 2) * CADENCE + 64, HISTORY_BLOCKS),
             node_modules=node_modules,
         ) as stage:
             result = _played(
@@ -191,11 +188,11 @@ def _played(
     lost, began = 0, time.monotonic()
     for index, moment in enumerate(path.times):
         _open_slot(stage, path.at(moment), at=moment + offset, source=path.source)
-        before = _read(stage, stage.account.address)
+        before = read_stage(stage, stage.account.address)
         if opened is None:
-            opened = before.value, _read(stage, stage.held.address).value
+            opened = before.value, read_stage(stage, stage.held.address).value
         ended = stage.agent.run_once()
-        row = _row(
+        row = row_of(
             stage,
             ended,
             index=index,
@@ -266,72 +263,6 @@ def _open_slot(
                 got=f"{pool} at {got:.6g}, moved towards {fair:.6g}",
                 expected="prices that the pool can follow",
             )
-
-
-def _read(stage: Stage, account: Address) -> Reading:
-    return read_account(
-        stage.chain,
-        book=stage.book,
-        account=account,
-        block=stage.chain.latest_block(),
-    )
-
-
-def _row(
-    stage: Stage,
-    ended: RunResult,
-    *,
-    index: int,
-    moment: int,
-    before: Reading,
-    gas_price: int,
-) -> SlotRow:
-    after = _read(stage, stage.account.address)
-    held = _read(stage, stage.held.address)
-    error, swapped = ended.error, Swapped()
-    if ended.executed is not None and ended.transaction is not None:
-        receipt = stage.chain.receipt(
-            digest_from_hex(ended.transaction, what="receipt")
-        )
-        if receipt is not None:
-            swapped = swapped_in(receipt, book=stage.book, prices=before.prices)
-    outcome = ended.outcome
-    if outcome == "skipped" or outcome == "waiting":
-        raise BacktestStoppedError(slots=1, reason=f"a run was {outcome}")
-    derived = ended.derived
-    gas = ended.gas_used or 0
-    return SlotRow(
-        index=index,
-        slot=ended.slot,
-        time=moment,
-        prices=before.prices,
-        outcome=outcome,
-        actions=()
-        if derived is None
-        else tuple(action.model_dump() for action in derived.plan.actions),
-        why="" if derived is None else derived.plan.why,
-        plan_refused="" if derived is None else derived.refused,
-        error="" if error is None else type(error).__name__,
-        reason="" if error is None else str(error),
-        step=ended.failed_step or "",
-        digest=ended.digest,
-        before=before.value,
-        after=after.value,
-        held=held.value,
-        at_risk=0 if ended.executed is None else ended.executed.value_at_risk,
-        swapped=swapped.value,
-        pool_fees=swapped.fees,
-        gas=gas,
-        gas_cost=_gas_cost(stage, gas, before=before, gas_price=gas_price),
-        seconds=dict(ended.seconds),
-    )
-
-
-def _gas_cost(stage: Stage, gas: int, *, before: Reading, gas_price: int) -> int:
-    token = stage.book.tokens.get(_WRAPPED)
-    if token is None:
-        return 0
-    return value_of(gas * gas_price, token=token, answer=before.prices[_WRAPPED])
 
 
 def _in_words(opening: Opening) -> tuple[str, ...]:

@@ -24,15 +24,19 @@ from affiant.agents.agent import VerifiedAgent
 from affiant.agents.backtest.portfolio import Reading, read_account
 from affiant.agents.deciding.derive import Derived, Tokenizer
 from affiant.agents.deciding.live import live_head
-from affiant.agents.errors import ConfigError, NotServedError
+from affiant.agents.errors import NotServedError
 from affiant.agents.nodes.node_client import NodeClient
 from affiant.agents.nodes.nodes import Nodes
 from affiant.agents.paper.errors import PaperRefusedError
 from affiant.agents.paper.journal import PaperEntry, PaperJournal
+from affiant.agents.paper.places import (
+    connected_to_read,
+    load_tokenizer,
+    paper_places,
+)
 from affiant.agents.running.check import check_decision, require_bounds
 from affiant.agents.running.schedule import POLL_SECONDS
 from affiant.agents.settings.config import (
-    AgentConfig,
     load_book,
     load_config,
     load_mandate,
@@ -151,7 +155,7 @@ class PaperAgent:
         journal, store = paper_places(config)
         opened = PaperJournal(journal)
         try:
-            chain = _connected(config)
+            chain = connected_to_read(config)
         except BaseException:
             opened.close()
             raise
@@ -171,7 +175,7 @@ class PaperAgent:
                 history=EvidenceStore(config.evidence.url),
                 store=EvidenceStore(store),
                 journal=opened,
-                tokenizer=_tokenizer(config.node.tokenizer),
+                tokenizer=load_tokenizer(config.node.tokenizer),
             )
         except BaseException:
             chain.close()
@@ -363,47 +367,9 @@ class PaperAgent:
         )
 
 
-def paper_places(config: AgentConfig) -> tuple[Path, str]:
-    """Return where a configuration's paper journal and evidence are.
-
-    Beside the live ones and never they: `[paper]` may say where.
-
-    Raises:
-        ConfigError: the live journal is no file, and `[paper]` does not say.
-    """
-    if config.paper is not None:
-        return Path(config.paper.journal), config.paper.evidence
-    if "://" in config.journal.url:
-        raise ConfigError(
-            "paper.journal", got="nothing", expected="a file for the paper journal"
-        )
-    live = Path(config.journal.url)
-    journal = live.with_name(f"{live.name}.paper")
-    return journal, str(live.with_name(f"{live.name}.paper-evidence"))
-
-
-def _connected(config: AgentConfig) -> Chain:
-    return Chain.connect(
-        config.chain.endpoints,
-        expected_chain_id=config.chain.id,
-        timeout=config.chain.timeout_seconds,
-        budget=config.chain.operation_seconds,
-        per_second=config.chain.requests_per_second,
-        read_only=True,
-    )
-
-
 def _refused(entry: PaperEntry, error: AffiantError) -> PaperEntry:
     return replace(
         entry,
         outcome="refused",
         told={**entry.told, "error": type(error).__name__, "reason": str(error)[:1000]},
     )
-
-
-def _tokenizer(folder: str | None) -> Tokenizer | None:
-    if folder is None:
-        return None
-    from affiant.inference.tokenizer import ModelTokenizer
-
-    return ModelTokenizer(Path(folder))

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from affiant.agents.backtest.price_path import plain_price
-from affiant.agents.backtest.result import BacktestResult, Line, SlotRow
+from affiant.agents.backtest.result import BacktestResult
 from affiant.audit.backtest.plots import Curve, Marks, plot
 from affiant.audit.backtest.style import PLOT_STYLE
-from affiant.audit.figures import moment, money, short
-from affiant.audit.markup import Markup, element, join, wide_table
+from affiant.audit.backtest.tables import (
+    compared,
+    decisions,
+    in_percent,
+    shown_price,
+)
+from affiant.audit.figures import moment, money
+from affiant.audit.markup import Markup, element
 from affiant.audit.report import POLICY
 from affiant.audit.style import STYLE
-from affiant.audit.words import action_in_words
 from affiant.encoding import to_hex
-
-MAX_TABLE_SLOTS = 2_000
-"""Most slots in the page's table; `report.json` has every one."""
 
 TRUTHS = (
     "Prices are the path's: feeds say them, and real Uniswap pools are traded to them "
@@ -59,10 +60,10 @@ def render_backtest(result: BacktestResult) -> str:
         element(
             "main",
             _tiles(result),
-            _compared(result),
+            compared(result),
             _plots(result),
             _refusals(result),
-            _decisions(result),
+            decisions(result),
             _speed(result),
             _meaning(),
             _sworn(result),
@@ -95,12 +96,15 @@ def _tiles(result: BacktestResult) -> Markup:
     agent, hold = result.lines
     counts = result.counts
     tiles = (
-        (_bps(agent.return_bps, signed=True), f"agent: {money(agent.values[-1])}"),
         (
-            _bps(hold.return_bps, signed=True),
+            in_percent(agent.return_bps, signed=True),
+            f"agent: {money(agent.values[-1])}",
+        ),
+        (
+            in_percent(hold.return_bps, signed=True),
             f"doing nothing: {money(hold.values[-1])}",
         ),
-        (_bps(agent.drawdown_bps), "worst fall from a high (agent)"),
+        (in_percent(agent.drawdown_bps), "worst fall from a high (agent)"),
         (str(counts["executed"]), f"executed, of {len(result.rows)} slots"),
         (str(counts["held"]), f"held; {result.plans_refused} for a plan refused"),
         (
@@ -116,63 +120,6 @@ def _tiles(result: BacktestResult) -> Markup:
             for number, words in tiles
         ),
         class_="tiles",
-    )
-
-
-def _compared(result: BacktestResult) -> Markup:
-    agent, hold = result.lines
-
-    def row(name: str, of_agent: str, of_hold: str) -> Markup:
-        return element(
-            "tr",
-            element("th", name, scope="row"),
-            element("td", of_agent, class_="number", data_label="agent"),
-            element("td", of_hold, class_="number", data_label="doing nothing"),
-        )
-
-    def both(name: str, words: Sequence[str]) -> Markup:
-        return row(name, words[0], words[1])
-
-    lines: tuple[Line, Line] = (agent, hold)
-    rows = (
-        both("began with", [money(line.values[0]) for line in lines]),
-        both("ended with", [money(line.values[-1]) for line in lines]),
-        both("gain", [money(line.gain, signed=True) for line in lines]),
-        both("return", [_bps(line.return_bps, signed=True) for line in lines]),
-        both("worst fall from a high", [_bps(line.drawdown_bps) for line in lines]),
-        row("trades", str(result.trades), "0"),
-        row("turnover", _bps(result.turnover_bps) + " of the portfolio", "0 %"),
-        row("paid to pools (in the values)", money(result.pool_fees), money(0)),
-        row(
-            f"gas (not in the values), at {result.gas_price / 10**9:g} gwei",
-            f"{money(result.gas_cost)} for {sum(r.gas for r in result.rows):,} gas",
-            money(0),
-        ),
-    )
-    table = element(
-        "table",
-        element("caption", "From one path, on one chain, from the same beginning"),
-        element(
-            "thead",
-            element(
-                "tr",
-                element("th", "", scope="col"),
-                element("th", "agent", scope="col"),
-                element("th", "doing nothing", scope="col"),
-            ),
-        ),
-        element("tbody", *rows),
-        class_="wide lines",
-    )
-    return element(
-        "section",
-        element("h2", "Against doing nothing"),
-        element(
-            "p",
-            "A second account began alike and was left alone: its interest and its "
-            "debts ran on. Began with: " + "; ".join(result.opening) + ".",
-        ),
-        table,
     )
 
 
@@ -215,7 +162,7 @@ def _plots(result: BacktestResult) -> Markup:
     )
     falls = plot(
         "How far each portfolio was below its highest value so far; the agent's worst "
-        f"was {_bps(agent.drawdown_bps)}.",
+        f"was {in_percent(agent.drawdown_bps)}.",
         curves=[
             Curve("agent", ends, _falls(agent.values), color=0),
             Curve("doing nothing", ends, _falls(hold.values), color=5, dashed=True),
@@ -227,8 +174,8 @@ def _plots(result: BacktestResult) -> Markup:
     prices = plot(
         "The path: each price as a part of its first one: "
         + ", ".join(
-            f"{name} from {_price(rows[0].prices[name])} to "
-            f"{_price(rows[-1].prices[name])}"
+            f"{name} from {shown_price(rows[0].prices[name])} to "
+            f"{shown_price(rows[-1].prices[name])}"
             for name in moved
         )
         + ".",
@@ -280,78 +227,6 @@ def _refusals(result: BacktestResult) -> Markup:
             "times; what refused, by name:",
         ),
         element("ul", *(element("li", line) for line in lines), class_="plain"),
-    )
-
-
-def _decisions(result: BacktestResult) -> Markup:
-    shown = result.rows[:MAX_TABLE_SLOTS]
-    columns = ("slot", "prices", "plan", "outcome", "value", "decision")
-    left = len(result.rows) - len(shown)
-    table = wide_table(
-        "Every slot, in order",
-        columns,
-        [_decision(row, result.symbols) for row in shown],
-    )
-    note = None
-    if left:
-        note = element("p", f"{left} later slots are in report.json alone.")
-    # The table's own class is wide; another makes it denser.
-    return element(
-        "section",
-        element("h2", "Every decision"),
-        element("div", table, class_="slots"),
-        note,
-    )
-
-
-def _decision(row: SlotRow, symbols: Sequence[str]) -> Markup:
-    prices = ", ".join(
-        f"{name} {_price(row.prices[name])}" for name in symbols if name in row.prices
-    )
-    planned = "; ".join(map(action_in_words, row.actions)) or "no plan"
-    reason = row.plan_refused and f"not carried out: {row.plan_refused}"
-    if row.error:
-        reason = f"{row.step}: {row.error}: {row.reason}"
-    change = row.after - row.before
-    return element(
-        "tr",
-        element(
-            "th",
-            join(str(row.index + 1), element("br"), element("small", moment(row.time))),
-            scope="row",
-            class_="number",
-        ),
-        element("td", prices, data_label="prices"),
-        element(
-            "td",
-            planned,
-            element("br") if row.why else None,
-            element("small", f"“{row.why}”") if row.why else None,
-            class_="words",
-            data_label="plan",
-        ),
-        element(
-            "td",
-            element("span", row.outcome, class_=f"pill {row.outcome}"),
-            element("br") if reason else None,
-            element("small", reason[:600]) if reason else None,
-            data_label="outcome",
-        ),
-        element(
-            "td",
-            f"{money(row.before)} → {money(row.after)}",
-            element("br"),
-            element(
-                "small",
-                f"{money(change, signed=True)}; doing nothing {money(row.held)}",
-            ),
-            data_label="value",
-        ),
-        element(
-            "td",
-            element("code", short(to_hex(row.digest))) if row.digest else "none",
-            data_label="decision",
-        ),
     )
 
 
@@ -422,18 +297,8 @@ def _falls(values: Sequence[int]) -> list[float]:
     return falls
 
 
-def _price(price: int) -> str:
-    """Return a price for people: cents, or all of it below ten dollars."""
-    return money(price) if price >= 10 * 10**8 else f"${plain_price(price)}"
-
-
 def _dollars(value: int) -> float:
     return value / 10**8
-
-
-def _bps(bps: int, *, signed: bool = False) -> str:
-    sign = "−" if bps < 0 else "+" if signed and bps > 0 else ""
-    return f"{sign}{abs(bps) // 100}.{abs(bps) % 100:02d} %"
 
 
 def _span(seconds: int) -> str:

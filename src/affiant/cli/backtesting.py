@@ -117,6 +117,8 @@ def run(
     prices = _prices(
         path, synthetic, seed=seed, slots=slots, every=every, max_gap=max_gap
     )
+    if audit:
+        _require_auditable(prices, slots=slots, every=every if path else None)
     name, revision = split_model(model)
     if not 0 <= gas_gwei <= 1_000_000:
         raise typer.BadParameter(f"--gas-gwei: got {gas_gwei}")
@@ -271,6 +273,18 @@ def _engine(name: str) -> Literal["vllm", "transformers"]:
     if name == "transformers":
         return "transformers"
     raise typer.BadParameter(f"got {name}, expected vllm or transformers")
+
+
+def _require_auditable(
+    prices: PricePath, *, slots: int | None, every: int | None
+) -> None:
+    from affiant.agents.backtest.run import AUDITED_SLOTS
+
+    count = len(prices.sampled(every=every, slots=slots).times)
+    if count > AUDITED_SLOTS:
+        raise typer.BadParameter(
+            f"--audit: got {count} slots, expected at most {AUDITED_SLOTS}"
+        )
 
 
 def _audit_now(result: BacktestResult, folder: Path, stage: Stage) -> None:

@@ -49,7 +49,7 @@ def paper(
     """Show what an agent would have done so far, and what would have come of it."""
     from affiant.agents.errors import ConfigError
     from affiant.agents.paper import PaperJournal, paper_portfolio
-    from affiant.agents.paper.agent import paper_places
+    from affiant.agents.paper.places import paper_places
     from affiant.agents.settings.config import load_book, load_config, load_mandate
 
     read = load_config(config)
