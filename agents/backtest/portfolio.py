@@ -15,7 +15,8 @@ from affiant.encoding import keccak256
 from affiant.onchain.address_book import AddressBook, TokenEntry
 from affiant.onchain.chain import Chain
 from affiant.onchain.chain_types import Block, TransactionReceipt
-from affiant.onchain.facts import BALANCES, PRICES, Facts
+from affiant.onchain.fact_types import BorrowingFact
+from affiant.onchain.facts import BALANCES, BORROWING, PRICES, Facts
 from affiant.onchain.mandate import VALUE_DECIMALS, Address
 from affiant.onchain.observation import facts, record
 
@@ -37,6 +38,9 @@ class Reading:
     negative. Values have 8 decimals."""
     prices: Mapping[str, int]
     """Feed answers, 8 decimals."""
+    health_bps: int | None = None
+    """At Aave, deposits that count over debts, in basis points; below 10,000 anybody
+    may liquidate. None where nothing is owed."""
 
     @property
     def value(self) -> int:
@@ -62,7 +66,7 @@ def read_account(
     Raises:
         RejectedError, UnavailableError: a token or feed does not answer as it should.
     """
-    names = (BALANCES, PRICES)
+    names = (BALANCES, PRICES) if book.aave is None else (BALANCES, PRICES, BORROWING)
     seen = record(chain, names=names, book=book, account=account, block=block)
     return reading_of(facts(seen, names=names, book=book), book=book)
 
@@ -82,7 +86,14 @@ def reading_of(seen: Facts, *, book: AddressBook) -> Reading:
         holdings=holdings,
         values=values,
         prices={name: price.answer for name, price in seen.prices.items()},
+        health_bps=_health(seen.borrowing),
     )
+
+
+def _health(seen: BorrowingFact | None) -> int | None:
+    if seen is None or seen.debt == 0:
+        return None
+    return seen.collateral * seen.threshold_bps // seen.debt
 
 
 def value_of(units: int, *, token: TokenEntry, answer: int) -> int:

@@ -61,6 +61,11 @@ class SlotRow:
     """And once the run had ended, at the same prices."""
     held: int
     """What the account that does nothing was worth then."""
+    health_bps: int | None
+    """Health of the agent's loans at the slot's prices, before it acted, in basis
+    points; below 10,000 anybody could have liquidated. None where nothing is owed."""
+    held_health_bps: int | None
+    """The same of the account that does nothing."""
     at_risk: int
     """What the decision put at risk, as the gate measured it; 0 unless executed."""
     swapped: int
@@ -178,6 +183,15 @@ class BacktestResult:
         )
 
     @property
+    def lowest_health_bps(self) -> tuple[int | None, int | None]:
+        """Lowest health of the agent's loans, and of the other account's."""
+        agent = [row.health_bps for row in self.rows if row.health_bps is not None]
+        held = [
+            row.held_health_bps for row in self.rows if row.held_health_bps is not None
+        ]
+        return min(agent, default=None), min(held, default=None)
+
+    @property
     def trades(self) -> int:
         """Executions that swapped something."""
         return sum(1 for row in self.rows if row.swapped)
@@ -260,8 +274,9 @@ class BacktestResult:
                     "last": str(line.values[-1]),
                     "returnBps": line.return_bps,
                     "worstDrawdownBps": line.drawdown_bps,
+                    "lowestHealthBps": health,
                 }
-                for line in self.lines
+                for line, health in zip(self.lines, self.lowest_health_bps, strict=True)
             ],
             "counts": dict(self.counts),
             "plansRefused": self.plans_refused,
@@ -308,6 +323,8 @@ def _row_json(row: SlotRow) -> dict[str, JsonValue]:
         "before": str(row.before),
         "after": str(row.after),
         "hold": str(row.held),
+        "healthBps": row.health_bps,
+        "holdHealthBps": row.held_health_bps,
         "valueAtRisk": str(row.at_risk),
         "swapped": str(row.swapped),
         "poolFees": str(row.pool_fees),

@@ -81,6 +81,8 @@ def row_of(
         before=before.value,
         after=after.value,
         held=held.value,
+        health_bps=before.health_bps,
+        held_health_bps=held.health_bps,
         at_risk=0 if ended.executed is None else ended.executed.value_at_risk,
         swapped=swapped.value,
         pool_fees=swapped.fees,

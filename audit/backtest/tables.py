@@ -41,6 +41,7 @@ def compared(result: BacktestResult) -> Markup:
         both(
             "worst fall from a high", [in_percent(line.drawdown_bps) for line in lines]
         ),
+        both("lowest health of loans", list(map(_health, result.lowest_health_bps))),
         row("trades", str(result.trades), "0"),
         row("turnover", in_percent(result.turnover_bps) + " of the portfolio", "0 %"),
         row("paid to pools (in the values)", money(result.pool_fees), money(0)),
@@ -75,6 +76,13 @@ def compared(result: BacktestResult) -> Markup:
         ),
         table,
     )
+
+
+def _health(bps: int | None) -> str:
+    if bps is None:
+        return "nothing owed"
+    shown = f"{bps // 10_000}.{bps % 10_000 // 100:02d}"
+    return shown if bps >= 10_000 else f"{shown}: could have been liquidated"
 
 
 def decisions(result: BacktestResult) -> Markup:

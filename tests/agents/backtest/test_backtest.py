@@ -349,6 +349,10 @@ def test_begins_with_a_loan_and_a_hook(tmp_path: Path) -> None:
     assert abs(result.opened - began) < DOLLAR
     assert abs(result.lines[1].values[0] - began) < DOLLAR
     assert abs(result.rows[1].after - 7_000 * DOLLAR) < 5 * DOLLAR
+    # 10,000 dollars of WETH count for 82.5 % against 5,000 owed; then 8,000.
+    assert [round(row.health_bps or 0, -2) for row in result.rows] == [16_500, 13_200]
+    assert result.lowest_health_bps[0] == result.rows[1].health_bps
+    assert abs((result.lowest_health_bps[1] or 0) - 13_200) < 100
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ def row(index: int, **changes: Any) -> SlotRow:
         "before": 25_000 * DOLLAR,
         "after": (25_000 - 100 * index) * DOLLAR,
         "held": (25_000 - 600 * index) * DOLLAR,
+        "health_bps": None,
+        "held_health_bps": None,
         "at_risk": 0,
         "swapped": 0,
         "pool_fees": 0,
@@ -171,6 +173,13 @@ def test_says_what_was_refused_and_why() -> None:
     assert "GateLossAboveLimitError: 1" in words
     assert "simulate: GateLossAboveLimitError: lost 5" in words
     assert "refused, 1 by the gate" in words
+
+
+def test_says_that_a_loan_was_under_water() -> None:
+    loan = row(1, health_bps=12_345, held_health_bps=9_999)
+    page = Page(render_backtest(result(row(0), loan)))
+    assert "1.23" in page.words
+    assert "0.99: could have been liquidated" in page.words
 
 
 def test_counts_are_of_all_slots() -> None:
