@@ -145,8 +145,6 @@ class PaperJournal:
 
     def _require_ours(self) -> None:
         run = self._connection.execute
-        run("PRAGMA journal_mode=WAL")
-        run("PRAGMA synchronous=FULL")
         run("BEGIN IMMEDIATE")
         try:
             tables = {
@@ -157,8 +155,7 @@ class PaperJournal:
                 for statement in _TABLES:
                     run(statement)
                 run("INSERT INTO about VALUES ('format', ?)", (FORMAT,))
-                return
-            if tables != {"about", "slots"}:
+            elif tables != {"about", "slots"}:
                 raise PaperJournalError(
                     str(self.path), got=f"tables {sorted(tables)}", expected=FORMAT
                 )
@@ -169,6 +166,9 @@ class PaperJournal:
                 )
         finally:
             run("COMMIT")
+        # Only now: it is written into the file, and another kind's is left as it is.
+        run("PRAGMA journal_mode=WAL")
+        run("PRAGMA synchronous=FULL")
 
     @contextmanager
     def _converted(self) -> Iterator[None]:

@@ -330,8 +330,10 @@ def test_refuses_another_version_and_another_file(tmp_path: Path) -> None:
     with sqlite3.connect(other) as connection:
         connection.execute("CREATE TABLE notes (text TEXT)")
     connection.close()
+    before = other.read_bytes()
     with pytest.raises(PaperJournalError, match="notes"):
         PaperJournal(other)
+    assert other.read_bytes() == before
 
 
 def test_what_is_written_is_never_rewritten(live: Live) -> None:
