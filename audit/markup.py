@@ -29,10 +29,15 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 def text(value: str, *, limit: int = 4_000) -> Markup:
     """Return `value` escaped, unprintable characters shown, cut after `limit`."""
-    shown = "".join(_visible(character) for character in value[:limit])
+    shown = visible(value[:limit])
     if len(value) > limit:
         shown += f" … [{len(value) - limit} more characters]"
     return Markup(html.escape(shown, quote=True))
+
+
+def visible(value: str) -> str:
+    """Return `value` with unprintable characters shown; it is not escaped yet."""
+    return "".join(_visible(character) for character in value)
 
 
 def element(tag: str, *children: Child, **attributes: str | int | float) -> Markup:

@@ -6,7 +6,7 @@ target and selector, never guessed at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -101,7 +101,7 @@ def plan_in_words(
     actions: Sequence[BaseModel], *, refused: str = ""
 ) -> tuple[str, ...]:
     """Return each planned action in words, and why none was carried out."""
-    planned = tuple(_action(action.model_dump()) for action in actions)
+    planned = tuple(action_in_words(action.model_dump()) for action in actions)
     return (*planned, f"not carried out: {refused}") if refused else planned
 
 
@@ -110,7 +110,12 @@ def calls_in_words(calls: Sequence[Call], *, book: AddressBook) -> tuple[str, ..
     return tuple(_call(call, book=book) for call in calls)
 
 
-def _action(fields: dict[str, JsonValue]) -> str:
+def action_in_words(fields: Mapping[str, JsonValue]) -> str:
+    """Return one planned action in words.
+
+    Args:
+        fields: as a plan states them; hostile text is repeated as it is.
+    """
     kind = fields.get("action")
     share = _bps(fields.get("share_bps"))
     if kind == "swap":

@@ -37,7 +37,7 @@ from affiant.audit.endorser_errors import EndorsementRefusedError
 from affiant.audit.replay_process import ReplayProcess
 from affiant.audit.signed import SignedMemory
 from affiant.demo.run import EXAMPLES
-from affiant.demo.stage import NODE, OPERATOR, OWNER, make_mandate
+from affiant.demo.stage import make_mandate
 from affiant.demo.story import load_price_path
 from affiant.encoding import keccak256
 from affiant.inference.commitment import commit_model
@@ -46,6 +46,7 @@ from affiant.onchain.account import AccountClient
 from affiant.onchain.chain import Chain
 from affiant.onchain.deploy import deploy_account
 from affiant.onchain.devnet import Devnet, Scenario
+from affiant.onchain.devnet.accounts import NODE, OPERATOR, OWNER
 from affiant.onchain.evidence import EvidenceBundle
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient, Submission

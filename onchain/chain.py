@@ -50,7 +50,7 @@ from affiant.onchain.fees import (
     offer,
     offer_from,
 )
-from affiant.onchain.json_rpc import JsonRpcEndpoint
+from affiant.onchain.json_rpc import READ_METHODS, JsonRpcEndpoint
 from affiant.onchain.mandate import Address
 from affiant.onchain.one_endpoint import OneEndpoint
 from affiant.onchain.rate_limit import TokenBucket
@@ -89,6 +89,7 @@ class Chain:
         *,
         chain_id: int,
         max_fees: Fees = MAX_FEES,
+        read_only: bool = False,
     ) -> None:
         """Wrap endpoints without asking them anything; prefer `connect`."""
         if isinstance(endpoints, JsonRpcEndpoint):
@@ -96,6 +97,8 @@ class Chain:
         self._at = endpoints
         self.chain_id = chain_id
         """The chain id expected of every answer."""
+        self.read_only = read_only
+        """Whether `connect` was told that nothing but reads may leave."""
         self.max_fees = max_fees
         """Most that a transaction may offer, wei per gas."""
 
@@ -109,6 +112,7 @@ class Chain:
         budget: float = BUDGET_SECONDS,
         per_second: float | None = None,
         max_fees: Fees = MAX_FEES,
+        read_only: bool = False,
     ) -> Chain:
         """Connect and check the chain id; of several endpoints, compare what they tell.
 
@@ -119,6 +123,8 @@ class Chain:
             budget: seconds for one operation, however many endpoints it tries.
             per_second: most questions to one endpoint, on the average; None: no limit.
             max_fees: most that a transaction may offer, wei per gas.
+            read_only: refuse every method but those that read, whoever asks, before a
+                byte leaves.
 
         Raises:
             ChainIdMismatchError: they serve another chain.
@@ -134,6 +140,7 @@ class Chain:
                 else TokenBucket(
                     per_second=per_second, burst=max(1, round(2 * per_second))
                 ),
+                methods=READ_METHODS if read_only else None,
             )
             for each in urls
         ]
@@ -143,7 +150,12 @@ class Chain:
             budget=budget,
             slow=timeout / 2 if len(urls) > 1 else None,
         )
-        chain = cls(pool, chain_id=expected_chain_id, max_fees=max_fees)
+        chain = cls(
+            pool,
+            chain_id=expected_chain_id,
+            max_fees=max_fees,
+            read_only=read_only,
+        )
         try:
             chain.verify_chain_id()
         except BaseException:
@@ -188,6 +200,7 @@ class Chain:
                     OneEndpoint(reads),
                     chain_id=self.chain_id,
                     max_fees=self.max_fees,
+                    read_only=self.read_only,
                 )
             )
         )

@@ -5,6 +5,7 @@
     ├── AnchorReorgedError          the block is no longer the chain's
     ├── CallRevertedError           a call or a gas estimate reverted; carries the bytes
     ├── TransactionRefusedError     the endpoint will not take this transaction
+    ├── MethodForbiddenError        an endpoint that only reads was to do more
     ├── FeeTooHighError             a fee above the limit would have to be offered
     ├── ObservationError            recorded reads that are not what they should be
     │   ├── ObservationContextError     other chain, account or block
@@ -194,6 +195,18 @@ class ChainIdMismatchError(RejectedError):
         self.endpoint = endpoint
         self.got = got
         self.expected = expected
+
+
+class MethodForbiddenError(RejectedError):
+    """An endpoint that only reads was to be asked for something else; nothing left."""
+
+    def __init__(self, endpoint: str, *, method: str) -> None:
+        super().__init__(
+            f"`{method[:80]}` at {endpoint}: got a method that may change the chain, "
+            "expected one that reads"
+        )
+        self.endpoint = endpoint
+        self.method = method
 
 
 class AnchorReorgedError(RejectedError):

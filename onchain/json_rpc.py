@@ -27,6 +27,7 @@ from affiant.onchain.errors import (
     ChainAnswerError,
     ChainTimeoutError,
     ChainUnavailableError,
+    MethodForbiddenError,
     RateLimitedError,
 )
 from affiant.onchain.rate_limit import TokenBucket
@@ -45,6 +46,28 @@ RETRY_SECONDS = 1.0
 
 MAX_RETRY_SECONDS = 300.0
 """Longest that an endpoint's own words keep us away."""
+
+READ_METHODS = frozenset(
+    {
+        "eth_blockNumber",
+        "eth_call",
+        "eth_chainId",
+        "eth_estimateGas",
+        "eth_feeHistory",
+        "eth_getBalance",
+        "eth_getBlockByHash",
+        "eth_getBlockByNumber",
+        "eth_getCode",
+        "eth_getLogs",
+        "eth_getTransactionByHash",
+        "eth_getTransactionCount",
+        "eth_getTransactionReceipt",
+        "eth_maxPriorityFeePerGas",
+        "eth_simulateV1",
+    }
+)
+"""What an endpoint that only reads may be asked: nothing in it changes a chain. A
+method that is not here is refused, whatever it is called."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +99,7 @@ class JsonRpcEndpoint:
         timeout: float,
         max_bytes: int = MAX_ANSWER_BYTES,
         bucket: TokenBucket | None = None,
+        methods: frozenset[str] | None = None,
     ) -> None:
         """Remember the endpoint; nothing is sent yet.
 
@@ -84,6 +108,7 @@ class JsonRpcEndpoint:
             timeout: seconds from sending a request to the last byte of its answer.
             max_bytes: largest answer accepted.
             bucket: how often it may be asked; None: as often as we like.
+            methods: all that it may be asked, `READ_METHODS` perhaps; None: anything.
 
         Raises:
             ValueError: `url` is not of that form, or a limit is not positive.
@@ -94,6 +119,7 @@ class JsonRpcEndpoint:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._bucket = bucket
+        self._methods = methods
         self._deadline = math.inf
         self._numbers = itertools.count(1)
         self.name = self._http.name
@@ -115,6 +141,7 @@ class JsonRpcEndpoint:
         Raises:
             ChainTimeoutError: no complete answer in time.
             RateLimitedError: it wants to be asked less, or we resolved to.
+            MethodForbiddenError: this endpoint is not to be asked that.
             ChainAnswerError: the answer is no JSON-RPC answer to this request.
             ChainUnavailableError: no connection.
         """
@@ -193,6 +220,7 @@ class JsonRpcEndpoint:
         )
 
     def _post(self, body: JsonValue, *, method: str) -> JsonValue:
+        self._require_permitted(body)
         data = json.dumps(body, separators=(",", ":")).encode()
         self._wait_for_turn(len(body) if isinstance(body, list) else 1, method=method)
         left = self._deadline - time.monotonic()
@@ -228,6 +256,17 @@ class JsonRpcEndpoint:
             raise ChainAnswerError(
                 self.name, method=method, got=error.got, expected=error.expected
             ) from error
+
+    def _require_permitted(self, body: JsonValue) -> None:
+        """Refuse what this endpoint may not be asked, before a byte leaves.
+
+        Here, because everything that is asked comes through here.
+        """
+        if self._methods is None:
+            return
+        for item in body if isinstance(body, list) else [body]:
+            if item["method"] not in self._methods:
+                raise MethodForbiddenError(self.name, method=str(item["method"]))
 
     def _wait_for_turn(self, count: int, *, method: str) -> None:
         """Keep to our own rate; an answer too late to be of use is not asked for."""

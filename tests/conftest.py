@@ -49,6 +49,7 @@ LONGEST = (
     "inference/chat/test_serve.py",
     "test_packaging.py",
     "audit/test_replay_process.py",
+    "agents/backtest/test_backtest.py",
     "audit/explain/test_example.py",
     "inference/test_model_coverage.py",
 )

@@ -18,6 +18,8 @@ relative to the file. Everything that is wrong is told at once, with line and co
     [transactions]  confirmations = 1, confirm_seconds = 120, stuck_seconds = 45,
                 max_fee_gwei = 2000, max_priority_fee_gwei = 100
     [endorsers] urls, timeout_seconds = 120, wait_seconds = 120 (optional)
+    [paper]     journal, evidence (optional: where paper mode writes; beside the live
+                journal if not given)
     [approval]  above = "1000" (optional: a person approves what puts more at risk)
     [log]       level = "info", format = "json", file (optional; standard error if not)
     [metrics]   port, on loopback only
@@ -179,6 +181,15 @@ class UrlSection(_Section):
     url: Text
 
 
+class PaperSection(_Section):
+    """Where `affiant agent run --paper` writes; never where the live agent does."""
+
+    journal: Text
+    """A file."""
+    evidence: Text
+    """URL of a store of its own."""
+
+
 class OperatorSection(_Section):
     """The key that submits and pays gas; it cannot decide anything."""
 
@@ -231,6 +242,8 @@ class AgentConfig(_Section):
     """None: nothing is logged."""
     metrics: MetricsSection | None = None
     """None: nothing listens."""
+    paper: PaperSection | None = None
+    """None: paper mode writes beside the live journal."""
 
 
 def load_config(path: str | Path) -> AgentConfig:
@@ -265,6 +278,11 @@ def load_config(path: str | Path) -> AgentConfig:
             "log": config.log
             and config.log.model_copy(
                 update={"file": config.log.file and absolute(config.log.file)}
+            ),
+            "paper": config.paper
+            and PaperSection(
+                journal=absolute(config.paper.journal),
+                evidence=absolute(config.paper.evidence),
             ),
             "mandate": FileSection(file=absolute(config.mandate.file)),
             "book": FileSection(file=absolute(config.book.file)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import FunctionType
 
 from affiant.agents.agent import VerifiedAgent
 from affiant.agents.errors import ConfigError
@@ -53,3 +54,16 @@ def load_agent_class(reference: str) -> type[VerifiedAgent]:
         got=f"{name or 'no class name'} in {path}",
         expected=f"one of the agents defined there: {sorted(defined)}",
     )
+
+
+def reference_to(agent_class: type[VerifiedAgent]) -> str:
+    """Return the `FILE.py:CLASS` under which another process finds the class.
+
+    By its functions: a file that was named on a command line is no module that
+    `inspect` could ask.
+    """
+    own = [
+        item for item in vars(agent_class).values() if isinstance(item, FunctionType)
+    ]
+    function = own[0] if own else agent_class.observe
+    return f"{function.__code__.co_filename}:{agent_class.__name__}"

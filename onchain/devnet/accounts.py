@@ -79,3 +79,6 @@ BORROWER = DEV_ACCOUNTS[2]
 
 SCENARIO_ACCOUNTS = 3
 """Accounts before this index belong to the scenario; those from it on are free."""
+
+OWNER, OPERATOR, NODE = DEV_ACCOUNTS[3], DEV_ACCOUNTS[4], DEV_ACCOUNTS[5]
+"""Whose money it is; who submits and pays gas; who decides: where an agent is shown."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from affiant.onchain.address_book import PoolEntry, TokenEntry
+from affiant.onchain.address_book import AddressBook, PoolEntry, TokenEntry
 from affiant.onchain.devnet.accounts import DEPLOYER, MARKET_MAKER
 from affiant.onchain.devnet.devnet import Devnet
 from affiant.onchain.devnet.protocols import (
@@ -21,6 +21,7 @@ from affiant.onchain.devnet.protocols import (
     sqrt_price,
 )
 from affiant.onchain.devnet.transactions import Transactions
+from affiant.onchain.devnet.vaults import move_share, share_answer
 from affiant.onchain.mandate import Address
 
 GAS = 2_000_000
@@ -49,10 +50,14 @@ class Slot:
 class Scenario:
     """Drives one local chain."""
 
-    def __init__(self, devnet: Devnet) -> None:
-        """Drive `devnet`."""
+    def __init__(self, devnet: Devnet, *, book: AddressBook | None = None) -> None:
+        """Drive `devnet`.
+
+        Args:
+            book: names more than the devnet's own (`extension.py`); its own if None.
+        """
         self.devnet = devnet
-        self.book = devnet.book
+        self.book = devnet.book if book is None else book
         self._rpc = devnet.rpc
 
     def price(self, token: str) -> Decimal:
@@ -87,8 +92,14 @@ class Scenario:
         """
         self.set_prices({token: dollars})
 
-    def set_prices(self, prices: Mapping[str, Decimal]) -> None:
-        """Move several feeds and their pools, in one block.
+    def set_prices(
+        self, prices: Mapping[str, Decimal], *, at: int | None = None
+    ) -> None:
+        """Move several feeds, their pools and vaults, in one block.
+
+        Args:
+            at: unix seconds of that block, after the newest; every feed is refreshed
+                then. None: the chain's own clock, and only what moves is refreshed.
 
         Raises:
             MalformedError: no such token.
@@ -97,19 +108,34 @@ class Scenario:
         answers = {
             name: self._answer(token) for name, token in self.book.tokens.items()
         }
-        transactions, now = self._transactions(), self._rpc.timestamp()
+        transactions = self._transactions()
+        now = self._rpc.timestamp() if at is None else at
         for name, dollars in prices.items():
             answer = dollars_to_answer(dollars)
             if answer <= 0:
                 raise ValueError(f"a price must be positive, got {dollars}")
+            self.book.token_named(name)
             answers[name] = answer
-            self._set(
-                transactions, self.book.token_named(name), answer=answer, updated_at=now
-            )
+        for share, asset in self.book.vaults.items():
+            if share in prices:
+                move_share(
+                    transactions,
+                    vault=self.book.vault_named(share),
+                    answers=(answers[share], answers[asset]),
+                )
+            elif at is not None or asset in prices:
+                answers[share] = share_answer(
+                    self._rpc, self.book.vault_named(share), asset=answers[asset]
+                )
+        for name in answers if at is not None else prices:
+            token = self.book.token_named(name)
+            self._set(transactions, token, answer=answers[name], updated_at=now)
         pools = {} if self.book.uniswap is None else self.book.uniswap.pools
         for name, pool in pools.items():
             if prices.keys() & set(name.split("/")):
                 self._move(transactions, pool, target=self._fair(name, answers))
+        if at is not None:
+            self._rpc.request("evm_setNextBlockTimestamp", hex(at))
         transactions.mine()
 
     def set_feed(self, token: str, *, answer: int, age: int = 0) -> None:

@@ -11,16 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from affiant.demo.stage import (
-    OPERATOR,
-    Stage,
-    set_stage,
-    start_node,
-    write_keystore,
-)
+from affiant.agents.nodes.node_process import write_keystore
+from affiant.demo.stage import Stage, set_stage, start_node
 from affiant.demo.story import move_market
 from affiant.encoding import to_hex
 from affiant.onchain.devnet import Devnet
+from affiant.onchain.devnet.accounts import OPERATOR
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODEL = ROOT / "examples" / "planner" / "model"
@@ -77,7 +73,7 @@ def affiant(
 
 def configured(stage: Stage) -> tuple[Path, str]:
     """Write the agent's configuration; return it and the operator's password."""
-    _, password = write_keystore(stage.folder, OPERATOR, name="operator-key")
+    _, password = write_keystore(stage.folder, OPERATOR.key, name="operator-key")
     file = stage.folder / "agent.toml"
     file.write_text(
         f"""

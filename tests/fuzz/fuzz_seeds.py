@@ -239,6 +239,21 @@ port = 9464
 """
 
 
+PRICES = b"time,WETH,WBTC\n100,2500,60000.5\n160,2512.25,60110\n220,1,0.00000001\n"
+
+OPENING = b"""format = "affiant-opening/1"
+vault = true
+[balances]
+WETH = "6"
+[terms]
+max_loss = "1.5"
+[[positions]]
+action = "supply"
+asset = "WETH"
+amount = "4"
+"""
+
+
 @cache
 def wide_book() -> AddressBook:
     """A book with every section that a book can have."""

@@ -16,6 +16,7 @@ from typing import Any
 import fuzz_seeds as seeds
 import numpy as np
 
+from affiant.agents.backtest import parse_opening, parse_prices
 from affiant.agents.durable.checkpoints import FORMAT as CHECKPOINT
 from affiant.agents.durable.checkpoints import CanonicalSerializer
 from affiant.agents.nodes.refusal_words import words_of_refusal
@@ -332,6 +333,11 @@ def _logits(data: bytes) -> bytes:
     return data
 
 
+def _opening(data: bytes) -> bytes:
+    parse_opening(data, file="opening.toml")
+    return data
+
+
 def _block() -> bytes:
     return canonical_json(
         {
@@ -461,6 +467,14 @@ def targets() -> tuple[Target, ...]:
             json_text=False,
         ),
         Target("configuration", seeds.CONFIG, _configuration, json_text=False),
+        Target(
+            "prices",
+            seeds.PRICES,
+            lambda d: parse_prices(d, source="prices.csv").to_csv(),
+            json_text=False,
+            exact=False,
+        ),
+        Target("opening", seeds.OPENING, _opening, json_text=False),
         Target(
             "address book",
             seed(seeds.book().to_json()),

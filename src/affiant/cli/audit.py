@@ -22,7 +22,10 @@ from affiant.errors import MalformedError
 def audit(
     evidence: Annotated[
         list[Path] | None,
-        typer.Argument(help="Evidence files to check offline, without a chain."),
+        typer.Argument(
+            help="Evidence files to check offline, without a chain; or the folder of a "
+            "backtest that kept its chain."
+        ),
     ] = None,
     chain_url: Annotated[
         list[str] | None,
@@ -83,7 +86,22 @@ def audit(
     from affiant.onchain.mandate import parse_address
 
     output = Console()
-    if evidence:
+    if evidence and len(evidence) == 1 and evidence[0].is_dir():
+        from affiant.audit.backtest.audited import audit_backtest
+
+        if require not in ("signed", "reproduced"):
+            raise typer.BadParameter(f"got {require}, expected signed or reproduced")
+        status = audit_backtest(
+            evidence[0],
+            model=model,
+            html=html,
+            as_json=as_json,
+            required=require,
+            console=output,
+            log=log,
+            verbose=verbose,
+        )
+    elif evidence:
         status = audit_files(evidence, as_json=as_json, console=output)
     elif chain_url and chain_id and gate and mandate and store:
         if require not in ("signed", "reproduced"):

@@ -14,6 +14,7 @@ from affiant.cli import (
     attest,
     attest_setup,
     audit,
+    backtesting,
     controlling,
     deploying,
     endorsing,
@@ -23,6 +24,7 @@ from affiant.cli import (
     leaving,
     mandate,
     model,
+    papering,
     replay,
     running,
     serve,
@@ -69,6 +71,7 @@ controlling.add_to(running.agent_app)
 app.command("new")(starting.new)
 app.add_typer(running.agent_app, name="agent")
 running.agent_app.command("check")(watching.agent_check)
+running.agent_app.command("paper")(papering.paper)
 running.agent_app.command("watch")(watching.watch)
 app.command()(watching.status)
 keys.add_to(running.key_app)
@@ -84,6 +87,7 @@ app.command()(replay.calibrate)
 attest.attest_app.command("deploy")(attest_setup.deploy)
 attest.attest_app.command("workload")(attest_setup.workload)
 app.add_typer(attest.attest_app, name="attest")
+app.add_typer(backtesting.backtest_app, name="backtest")
 app.add_typer(model.model_app, name="model")
 acting.add_to(mandate.mandate_app)
 app.add_typer(mandate.mandate_app, name="mandate")

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from affiant.cli import attest_options as options
 from affiant.cli.console import EXIT_UNAVAILABLE, log, split_model
+from affiant.cli.papering import run_on_paper
 from affiant.encoding import to_hex
 
 if TYPE_CHECKING:
@@ -203,6 +204,13 @@ def agent_run(
     once: Annotated[
         bool, typer.Option("--once", help="Take the newest slot's decision and stop.")
     ] = False,
+    paper: Annotated[
+        bool,
+        typer.Option(
+            "--paper",
+            help="Decide, check and simulate, and send nothing: no key is opened.",
+        ),
+    ] = False,
 ) -> None:
     """Run an agent: one decision per slot, until interrupted.
 
@@ -212,6 +220,9 @@ def agent_run(
     from affiant.agents.settings.config import agent_reference
     from affiant.agents.settings.loading import load_agent_class
 
+    if paper:
+        run_on_paper(config, agent_reference(config, agent), once=once)
+        return
     runner = load_agent_class(agent_reference(config, agent)).from_config(config)
     try:
         if once:

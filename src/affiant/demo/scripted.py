@@ -16,14 +16,7 @@ from eth_account import Account
 from affiant.agents import Program, VerifiedAgent
 from affiant.demo.forger import Forger, invented
 from affiant.demo.lab import Lab
-from affiant.demo.stage import (
-    NODE,
-    OPERATOR,
-    OWNER,
-    make_mandate,
-    make_safe,
-    safe_rule,
-)
+from affiant.demo.stage import make_mandate, make_safe, safe_rule
 from affiant.inference.keys import NodeKey
 from affiant.inference.receipt import InferenceReceipt
 from affiant.onchain.account import OwnerAccount
@@ -32,6 +25,7 @@ from affiant.onchain.chain import Chain
 from affiant.onchain.decision import Decision
 from affiant.onchain.deploy import deploy_account
 from affiant.onchain.devnet import Devnet, Scenario
+from affiant.onchain.devnet.accounts import NODE, OPERATOR, OWNER
 from affiant.onchain.gate import GateClient, Submission
 from affiant.onchain.kits import (
     Hold,

@@ -8,13 +8,6 @@ well-known ones, so nothing here may ever hold anything of value.
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import secrets
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,9 +21,15 @@ from eth_account.signers.local import LocalAccount
 from affiant.agents import Program, VerifiedAgent
 from affiant.agents.durable.journal import Journal
 from affiant.agents.nodes.node_client import NodeClient
+from affiant.agents.nodes.node_process import (
+    ListeningNode,
+    NodeStartError,
+    StartedNode,
+)
+from affiant.agents.nodes.node_process import start_node as start_any_node
+from affiant.agents.programs.book_mandate import mandate_over_book
 from affiant.agents.settings.loading import load_agent_class
-from affiant.demo.errors import NodeStartError
-from affiant.encoding import Digest, canonical_json, digest_from_hex, keccak256
+from affiant.encoding import canonical_json, keccak256
 from affiant.inference.commitment import ModelCommitment, commit_model
 from affiant.inference.model_folder import model_folder
 from affiant.onchain.account import OwnerAccount
@@ -38,25 +37,12 @@ from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
 from affiant.onchain.deploy import addresses_of, plan_affiant
 from affiant.onchain.devnet import Devnet, Scenario
-from affiant.onchain.devnet.accounts import DEV_ACCOUNTS, DevAccount
+from affiant.onchain.devnet.accounts import NODE, OPERATOR, OWNER
 from affiant.onchain.devnet.safe import SafeAccount, deploy_safe, enable_module
 from affiant.onchain.evidence_store import EvidenceStore
 from affiant.onchain.gate import GateClient
-from affiant.onchain.mandate import (
-    NATIVE,
-    VALUE_DECIMALS,
-    Address,
-    Feed,
-    Mandate,
-    NodePermit,
-    Rule,
-    Rung,
-    Tracked,
-)
+from affiant.onchain.mandate import NATIVE, VALUE_DECIMALS, Address, Mandate, Rule
 from affiant.onchain.registry import ModelRegistryClient, NodeRegistryClient
-
-OWNER, OPERATOR, NODE = DEV_ACCOUNTS[3], DEV_ACCOUNTS[4], DEV_ACCOUNTS[5]
-"""Whose money it is; who submits and pays gas; who decides."""
 
 CADENCE = 25
 """Blocks per slot: five minutes at 12 seconds a block."""
@@ -67,89 +53,8 @@ MAX_LOSS = 250 * 10**VALUE_DECIMALS
 RUNG_LIMIT = 150_000 * 10**VALUE_DECIMALS
 """Unaudited outflow that a signature alone is good for, as a value."""
 
-NODE_SECONDS = 150.0
-"""Longest that the node may take to load its model."""
-
-PASSWORD_ENV = "AFFIANT_DEMO_NODE_PASSWORD"
-"""Environment variable in which the node finds its keystore's password."""
-
 Say = Callable[[str], None]
 """Told what is being waited for."""
-
-
-@dataclass(frozen=True)
-class ListeningNode:
-    """What a running `affiant node` says of itself."""
-
-    url: str
-    model: Digest
-    engine: Digest
-    device: str
-    """What it runs on."""
-
-
-@dataclass(frozen=True)
-class StartedNode:
-    """An `affiant node` that is still loading its model."""
-
-    process: subprocess.Popen[str]
-    log: Path
-
-    def wait(self, *, seconds: float = NODE_SECONDS) -> ListeningNode:
-        """Return the node once it listens.
-
-        Raises:
-            NodeStartError: it ended, said something else, or did not listen in time.
-        """
-        output = self.process.stdout
-        if output is None:
-            raise RuntimeError("the node's output is not piped")
-        # One line is all that it ever says there; a thread waits, so that we need not.
-        lines: queue.Queue[str] = queue.Queue()
-        reader = threading.Thread(
-            target=lambda: lines.put(output.readline()), daemon=True
-        )
-        reader.start()
-        try:
-            line = lines.get(timeout=seconds)
-        except queue.Empty as error:
-            raise NodeStartError(
-                f"nothing within {seconds:g} s\n{self._said()}"
-            ) from error
-        try:
-            told = json.loads(line)
-            return ListeningNode(
-                url=str(told["url"]),
-                model=digest_from_hex(told["model"], what="node.model"),
-                engine=digest_from_hex(told["engine"], what="node.engine"),
-                device=str(told["manifest"]["device"]),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise NodeStartError(f"{line[:200]}\n{self._said()}") from error
-
-    def _said(self) -> str:
-        return self.log.read_text(errors="replace")[-2000:]
-
-    def stop(self) -> None:
-        """End the process."""
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def write_keystore(folder: Path, account: DevAccount, *, name: str) -> tuple[Path, str]:
-    """Encrypt one of anvil's keys with a random password; return file and password."""
-    password = secrets.token_hex(16)
-    path = folder / f"{name}.json"
-    stored = Account.encrypt(
-        bytes.fromhex(account.key[2:]), password, kdf="pbkdf2", iterations=1000
-    )
-    path.write_text(json.dumps(stored))
-    path.chmod(0o600)
-    return path, password
 
 
 def start_node(
@@ -161,7 +66,7 @@ def start_node(
     agent: str,
     engine: str,
 ) -> StartedNode:
-    """Start `affiant node` in a process of its own.
+    """Start `affiant node` in a process of its own, for `devnet`.
 
     Args:
         folder: where its files go.
@@ -170,27 +75,16 @@ def start_node(
         agent: `FILE.py:CLASS` whose program it serves.
         engine: "vllm" or "transformers".
     """
-    keystore, password = write_keystore(folder, NODE, name="node-key")
-    book = folder / "book.json"
-    book.write_bytes(canonical_json(devnet.book.to_json()))
-    log = folder / "node.log"
-    with log.open("w") as stderr:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "affiant.cli", "node", "--json"),
-                *("--chain-url", devnet.url, "--chain-id", str(devnet.chain_id)),
-                *("--book", str(book), "--program", agent),
-                *("--model", f"{model}@{revision}" if revision else model),
-                *("--keystore", str(keystore), "--password-env", PASSWORD_ENV),
-                *("--evidence", str(folder / "evidence"), "--engine", engine),
-                *("--answered", str(folder / "answered.sqlite")),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            env={**os.environ, PASSWORD_ENV: password},
-        )
-    return StartedNode(process, log)
+    return start_any_node(
+        folder,
+        chain_url=devnet.url,
+        book=devnet.book,
+        key=NODE.key,
+        model=model,
+        revision=revision,
+        agent=agent,
+        engine=engine,
+    )
 
 
 @dataclass(frozen=True)
@@ -235,39 +129,18 @@ def make_mandate(
     It permits what the program's kits need, tracks every token of the book with its
     deposits and debts, and expires after a day.
     """
-    permissions = [
-        permission for kit in program.kits for permission in kit.permissions(book)
-    ]
-    feeds, tracked = [], []
-    for index, token in enumerate(book.tokens.values()):
-        feeds.append(Feed(token.feed, token.feed_decimals, token.max_age))
-        tracked.append(Tracked(token.address, index, token.decimals, debt=False))
-        if token.a_token is not None and token.variable_debt is not None:
-            tracked.append(Tracked(token.a_token, index, token.decimals, debt=False))
-            tracked.append(
-                Tracked(token.variable_debt, index, token.decimals, debt=True)
-            )
-    return Mandate(
+    return mandate_over_book(
+        program,
         account=account.address,
         operator=OPERATOR.address,
-        guardian=NATIVE,
-        program=program.hash,
-        model=program.model,
-        engine=program.engine,
+        node=NODE.address,
+        book=book,
         cadence=CADENCE,
         expiry=now + 24 * 3600,
         max_loss=MAX_LOSS,
-        record_holds=False,
-        quorum=0,
+        limit=RUNG_LIMIT,
         salt=keccak256(b"affiant demo"),
-        nodes=(NodePermit(NODE.address, tier=0),),
-        workloads=(),
-        endorsers=(),
-        ladder=(Rung(limit=RUNG_LIMIT, tier=0, endorsements=0, delay=0),),
-        allow_list=tuple(dict.fromkeys(permissions)),
-        feeds=tuple(feeds),
-        tracked=tuple(tracked),
-        rules=tuple(rules),
+        rules=rules,
     )
 
 

@@ -13,23 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from affiant.agents.backtest.serving import NodeSource, Place, ServingNode
 from affiant.agents.nodes.node_client import NodeClient
-from affiant.demo.stage import (
-    CADENCE,
-    NODE,
-    OPERATOR,
-    OWNER,
-    ListeningNode,
-    StartedNode,
-    make_mandate,
-    start_node,
-)
+from affiant.agents.nodes.node_process import ListeningNode, StartedNode
+from affiant.agents.settings.loading import reference_to
+from affiant.demo.stage import CADENCE, make_mandate, start_node
 from affiant.encoding import Digest, JsonValue, to_hex
 from affiant.inference.keys import NodeKey
 from affiant.onchain.account import AccountClient
@@ -37,6 +30,7 @@ from affiant.onchain.address_book import AddressBook
 from affiant.onchain.chain import Chain
 from affiant.onchain.deploy import deploy_account
 from affiant.onchain.devnet import Devnet, Scenario
+from affiant.onchain.devnet.accounts import NODE, OPERATOR, OWNER
 from affiant.onchain.devnet.scenario import Slot
 from affiant.onchain.gate import GateClient, MandateState
 from affiant.onchain.mandate import Address, Mandate
@@ -161,15 +155,51 @@ def scripted_node(
     agent_class: type[VerifiedAgent], *, chain: LocalChain, folder: Path
 ) -> Iterator[ServedNode]:
     """Serve the program of `agent_class` with a scripted engine."""
+    with _served(agent_class, url=chain.url, book=chain.book, folder=folder) as node:
+        announce(chain, model=MODEL, engine=MANIFEST.hash)
+        yield node
+
+
+def scripted_source(*texts: str | Mapping[str, JsonValue]) -> NodeSource:
+    """Return who decides in a backtest that has no model: a TEST DOUBLE.
+
+    Args:
+        texts: what it says, one per inference; the last one again and again.
+    """
+
+    @contextmanager
+    def serve(place: Place) -> Iterator[ServingNode]:
+        with _served(
+            place.agent_class,
+            url=place.chain_url,
+            book=place.book,
+            folder=place.folder,
+        ) as node:
+            node.says(*texts)
+            yield ServingNode(
+                url=node.url,
+                model=node.model,
+                engine=node.engine,
+                device=MANIFEST.device,
+                tokenizer=node.scripted,
+            )
+
+    return serve
+
+
+@contextmanager
+def _served(
+    agent_class: type[VerifiedAgent], *, url: str, book: AddressBook, folder: Path
+) -> Iterator[ServedNode]:
     from affiant.agents.deciding.answered import AnsweredSlots
     from affiant.agents.deciding.decide import Serving
     from affiant.agents.nodes.node import Node
     from affiant.onchain.evidence_store import EvidenceStore
 
     engine = ScriptedEngine()
-    client = Chain.connect(chain.url, expected_chain_id=chain.devnet.chain_id)
+    client = Chain.connect(url, expected_chain_id=book.chain_id)
     answered = AnsweredSlots(folder / "answered.sqlite")
-    program = agent_class.program(book=chain.book, model=MODEL, engine=MANIFEST.hash)
+    program = agent_class.program(book=book, model=MODEL, engine=MANIFEST.hash)
     serving = Serving(
         chain=client,
         engine=engine,  # type: ignore[arg-type]  # it cannot be interrupted
@@ -179,9 +209,8 @@ def scripted_node(
         store=EvidenceStore(str(folder / "node-evidence")),
         answered=answered,
     )
-    server = LoopbackNode(Node([program], book=chain.book, serving=serving))
+    server = LoopbackNode(Node([program], book=book, serving=serving))
     try:
-        announce(chain, model=MODEL, engine=MANIFEST.hash)
         yield ServedNode(server.url, MODEL, MANIFEST.hash, engine)
     finally:
         server.close()
@@ -213,7 +242,7 @@ class RealNodes:
         Raises:
             NodeStartError: it does not start.
         """
-        reference = f"{_file_of(agent_class)}:{agent_class.__name__}"
+        reference = reference_to(agent_class)
         if reference not in self._started:
             folder = self._folder / f"node-{len(self._started)}"
             folder.mkdir()
@@ -238,19 +267,6 @@ class RealNodes:
         """Stop them all."""
         for started, _ in self._started.values():
             started.stop()
-
-
-def _file_of(agent_class: type[VerifiedAgent]) -> str:
-    """Return the file that defines the class.
-
-    By its functions: a file that was named on a command line is no module that
-    `inspect` could ask.
-    """
-    own = [
-        item for item in vars(agent_class).values() if isinstance(item, FunctionType)
-    ]
-    function = own[0] if own else agent_class.observe
-    return function.__code__.co_filename
 
 
 @dataclass(frozen=True)
