@@ -1,4 +1,4 @@
-"""Train the planner model: seeded, on two CPU cores, in under ten minutes.
+"""Train the planner model: seeded, on two CPU cores, in under half an hour.
 
     python examples/planner/train.py              # writes examples/planner/model
     python examples/planner/evaluate.py           # measures it on held-out scenarios
@@ -17,12 +17,14 @@ import argparse
 import math
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
+from plans import plan_text
 from rich.progress import Progress
 from scenarios import training_examples
-from teacher import plan_text
 from tokenizer import END, number_tokens, save_tokenizer, train_tokenizer
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
@@ -33,8 +35,11 @@ from affiant.agents.programs.prompt import render_prompt
 SEED = 20260
 """Seeds the weights and the order of batches."""
 
-STEPS = 1800
+STEPS = 2800
 """Optimiser steps."""
+
+RISE, FALL = 100, 1000
+"""Steps of the learning rate's rise, and of its fall."""
 
 BATCH = 16
 """Prompts with plans per step."""
@@ -42,7 +47,10 @@ BATCH = 16
 PLANS_ALONE = 24
 """Plans without a prompt per step."""
 
-COPIED_AFTER = ("is ", "band ", "-", "limit ", "lent ", " of ")
+COPIED_AFTER = (
+    *("is ", "band ", "-", "limit ", "lent ", " of "),
+    *("most ", "margin ", "target ", "pays ", "take "),
+)
 """Text after which a plan repeats a number; not to be guessed without the prompt."""
 
 PEAK_RATE = 0.002
@@ -107,11 +115,14 @@ def learn_tokenizer() -> Tokenizer:
 
 
 def batches(
-    tokenizer: Tokenizer, end: int, *, steps: int
+    tokenizer: Tokenizer, end: int, *, first: int, steps: int
 ) -> Iterator[tuple[Rows, Rows]]:
-    """Yield the rows of each step: prompts with plans, and plans alone."""
-    examples = training_examples(steps * (BATCH + PLANS_ALONE), HELD_OUT)
-    for _ in range(steps):
+    """Yield the rows of each step after `first`: prompts with plans, plans alone."""
+    per_step = BATCH + PLANS_ALONE
+    examples = training_examples(steps * per_step, HELD_OUT)
+    for _ in islice(examples, first * per_step):
+        pass
+    for _ in range(first, steps):
         whole, alone = [], []
         for _ in range(BATCH):
             request, plan = next(examples)
@@ -167,13 +178,22 @@ def fast_bfloat16() -> bool:
 
 
 def rate(step: int, steps: int) -> float:
-    """Return the learning rate's factor: a short rise, a plateau, a fall to zero."""
-    rise, fall = 100, 3 * steps // 5
-    return min((step + 1) / rise, 1.0, (steps - step) / fall)
+    """Return the learning rate's factor: a short rise, a plateau, a fall to zero.
+
+    Before the fall, steps do not depend on how many there will be: a run can be
+    continued to more.
+    """
+    return min((step + 1) / RISE, 1.0, (steps - step) / FALL)
 
 
-def train(folder: Path, *, steps: int) -> None:
-    """Train tokenizer and model and write them to `folder` in Hugging Face format."""
+def train(folder: Path, *, steps: int, state: Path | None) -> None:
+    """Train tokenizer and model and write them to `folder` in Hugging Face format.
+
+    Args:
+        folder: what is written.
+        steps: optimiser steps.
+        state: file in which an interrupted run is kept; a run goes on from it.
+    """
     torch.manual_seed(SEED)
     torch.use_deterministic_algorithms(True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -190,10 +210,12 @@ def train(folder: Path, *, steps: int) -> None:
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: rate(step, steps)
     )
-    started, losses = time.monotonic(), []
+    first = restore(state, model, optimiser, schedule)
+    started, losses = time.process_time(), []
     with Progress() as progress:
-        task = progress.add_task("training", total=steps)
-        for whole, alone in batches(tokenizer, end, steps=steps):
+        task = progress.add_task("training", total=steps, completed=first)
+        rows = batches(tokenizer, end, first=first, steps=steps)
+        for step, (whole, alone) in enumerate(rows, start=first + 1):
             loss = plan_loss(model, whole)
             (loss + plan_loss(model, alone)).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -201,20 +223,39 @@ def train(folder: Path, *, steps: int) -> None:
             schedule.step()
             optimiser.zero_grad()
             losses.append(loss.item())
-            if len(losses) % 50 == 0:
-                recent = math.fsum(losses[-50:]) / 50
+            if step % 50 == 0:
+                recent = math.fsum(losses[-50:]) / len(losses[-50:])
                 progress.update(task, description=f"loss {recent:.4f}")
                 progress.console.print(
-                    f"step {len(losses)}: loss {recent:.4f}, "
-                    f"{time.monotonic() - started:.0f} s"
+                    f"step {step}: loss {recent:.4f}, "
+                    f"{time.process_time() - started:.0f} s of CPU"
                 )
-            if len(losses) % 500 == 0:
+            if state is not None and step % 100 == 0:
                 model.save_pretrained(folder)
+                keep(state, step, model, optimiser, schedule)
             progress.advance(task)
     model.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=end, pad_token_id=end
     )
     model.save_pretrained(folder)
+
+
+def keep(state: Path, step: int, *parts: Any) -> None:
+    """Write what a run needs to go on after `step`, whole or not at all."""
+    draft = state.with_suffix(".draft")
+    torch.save({"step": step, "parts": [part.state_dict() for part in parts]}, draft)
+    draft.replace(state)
+
+
+def restore(state: Path | None, *parts: Any) -> int:
+    """Put `parts` back to where they were; return how many steps were taken."""
+    if state is None or not state.is_file():
+        return 0
+    kept = torch.load(state, weights_only=True)
+    for part, found in zip(parts, kept["parts"], strict=True):
+        # The schedule's function is this script's, not the file's.
+        part.load_state_dict(found)
+    return int(kept["step"])
 
 
 def main() -> None:
@@ -225,9 +266,10 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--state", type=Path, default=None, help="to go on from")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    train(chosen.out, steps=chosen.steps)
+    train(chosen.out, steps=chosen.steps, state=chosen.state)
 
 
 if __name__ == "__main__":
