@@ -119,17 +119,18 @@ def drawn(question: CalibrationQuestion) -> CalibrationQuestion:
 
 def plan_questions(count: int, *, first: int) -> list[CalibrationQuestion]:
     """Return requests of held-out scenarios, to be answered by a plan."""
-    from scenarios import BOOK, draw
+    from scenarios import draw
 
     tokenizer = ModelTokenizer(PLANNER / "model")
     found = []
     for index in range(first, first + count):
-        request = draw("held-out", index)
+        scenario = draw("held-out", index)
+        request = scenario.request
         kits = [KITS[name] for name in request["actions"]]
         found.append(
             CalibrationQuestion(
                 prompt_ids=tuple(tokenizer.encode(render_prompt(request))),
-                schema=plan_schema(kits, BOOK),
+                schema=plan_schema(kits, scenario.book),
                 sampling=GREEDY,
                 seed=None,
                 max_tokens=256,

@@ -60,8 +60,8 @@ def read(request: Request) -> Reading:
 def decide(seen: Reading) -> dict[str, Any]:
     """Return the plan for what was read."""
     if seen.due == 0:
-        return hold("Due is 0: none, hold.")
-    why = f"Due is {seen.due}: some; pool is {seen.off} bps off, limit {seen.limit}"
+        return hold("Due 0: none, hold.")
+    why = f"Due {seen.due}: some; pool {seen.off} bps off, limit {seen.limit}"
     if seen.off > seen.limit:
         return hold(f"{why}: far, wait.")
     share = 100 * seen.portion

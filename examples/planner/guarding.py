@@ -64,7 +64,7 @@ def read(request: Request) -> Reading:
 
 def decide(seen: Reading) -> dict[str, Any]:
     """Return the plan for what was read."""
-    why = f"Owed is {seen.owed}%, limit {seen.limit}%"
+    why = f"Owed {seen.owed}%, limit {seen.limit}%"
     if seen.owed <= seen.limit:
         return hold(f"{why}: inside, hold.")
     part = seen.owed - seen.aim
@@ -78,7 +78,7 @@ def decide(seen: Reading) -> dict[str, Any]:
     if seen.payable > 0:
         part = seen.payable
         return move(f"{why}: short, repay {part}%.", "repay", "USDC", 100 * part)
-    why += f": none; WETH in the wallet is {seen.weth}%"
+    why += f": none; WETH {seen.weth}%"
     if seen.weth > 0:
         return move(f"{why}: lend all.", "supply", "WETH", 10_000)
     return hold(f"{why}: hold.")

@@ -68,7 +68,7 @@ def read(request: Request) -> Reading:
 
 def decide(seen: Reading) -> dict[str, Any]:
     """Return the plan for what was read."""
-    held = f"Vault is {seen.vault}%, most {seen.most}%"
+    held = f"Vault {seen.vault}%, most {seen.most}%"
     if seen.vault > seen.most:
         over = seen.vault - seen.most
         return vault(
@@ -76,8 +76,8 @@ def decide(seen: Reading) -> dict[str, Any]:
             "redeem",
             share_bps(over, seen.vault, rounding="up"),
         )
-    lead = f"{held}: inside; lead is {seen.lead}, margin {seen.margin}"
-    idle = f"idle USDC is {seen.idle}%, limit {seen.limit}%"
+    lead = f"{held}; lead {seen.lead}, margin {seen.margin}"
+    idle = f"idle {seen.idle}%, limit {seen.limit}%"
     if seen.lead >= seen.margin:
         return _toward_vault(seen, f"{lead}: ahead; {idle}")
     behind = seen.lead <= -seen.margin

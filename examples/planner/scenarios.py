@@ -12,7 +12,7 @@ and prompt of its agent.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,7 @@ class Scenario:
     """What its grammar is made from."""
     seed: str
 
-    def reworded(self, among: dict[str, Parts] | Any) -> dict[str, Any]:
+    def reworded(self, among: Mapping[str, Parts]) -> dict[str, Any]:
         """Return the request with its objective in other words."""
         lends = "supply" in self.request["actions"]
         name = "swapper" if self.agent == "rebalancer" and not lends else self.agent
@@ -83,19 +83,26 @@ def draw(split: str, index: int) -> Scenario:
     return _DRAWN[agent](rng, seed)
 
 
-def training_examples(
-    count: int, held_out: int
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield `count` (request, plan) pairs, none with the numbers of a held-out one."""
+def training_scenarios(count: int, held_out: int) -> Iterator[Scenario]:
+    """Yield `count` scenarios, none with the numbers of a held-out one."""
     kept_back = {read(draw(HELD_OUT, index).request) for index in range(held_out)}
     index = 0
     while count > 0:
         scenario = draw(TRAINING, index)
         index += 1
-        if read(scenario.request) in kept_back:
-            continue
-        count -= 1
-        own = random.Random(f"affiant wording {index}").random() < OWN_WORDS
+        if read(scenario.request) not in kept_back:
+            count -= 1
+            yield scenario
+
+
+def training_examples(
+    count: int, held_out: int
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield `count` prompts' requests, own and other words mixed, with their plans."""
+    for scenario in training_scenarios(count, held_out):
+        # Counted from one.
+        number = int(scenario.seed.rpartition(" ")[2]) + 1
+        own = random.Random(f"affiant wording {number}").random() < OWN_WORDS
         shown = scenario.request if own else scenario.reworded(TRAINED)
         yield shown, teach(scenario.request)
 

@@ -38,11 +38,14 @@ SEED = 20260
 STEPS = 2800
 """Optimiser steps."""
 
-RISE, FALL = 100, 1000
+RISE, FALL = 50, 300
 """Steps of the learning rate's rise, and of its fall."""
 
 BATCH = 16
 """Prompts with plans per step."""
+
+ALIKE = 4
+"""Steps whose prompts are sorted by length together, so that little is padding."""
 
 PLANS_ALONE = 24
 """Plans without a prompt per step."""
@@ -50,6 +53,7 @@ PLANS_ALONE = 24
 COPIED_AFTER = (
     *("is ", "band ", "-", "limit ", "lent ", " of "),
     *("most ", "margin ", "target ", "pays ", "take "),
+    *("Vault ", "Owed ", "Due ", "lead ", "idle ", "pool ", "none; WETH "),
 )
 """Text after which a plan repeats a number; not to be guessed without the prompt."""
 
@@ -59,7 +63,7 @@ PEAK_RATE = 0.002
 HELD_OUT = 1000
 """Held-out scenarios whose numbers are kept out of the training data."""
 
-TOKENIZER_EXAMPLES = 3000
+TOKENIZER_EXAMPLES = 1500
 """First training examples, from which the tokenizer is learnt."""
 
 Rows = tuple[torch.Tensor, torch.Tensor]
@@ -105,6 +109,26 @@ def number_line(model: LlamaForCausalLM, numbers: dict[int, int]) -> None:
             table[token, :width] = curve[number] * 2 * model.config.initializer_range
 
 
+def carry_over(model: LlamaForCausalLM, tokenizer: Tokenizer, start: Path) -> None:
+    """Begin with the layers of an earlier planner, which can copy and compare already.
+
+    A token begins as the mean of what the earlier tokenizer makes of its text.
+    """
+    known = Tokenizer.from_file(str(start / "tokenizer.json"))
+    earlier = LlamaForCausalLM.from_pretrained(start, dtype=torch.float32)
+    weights = earlier.state_dict()
+    old = weights["model.embed_tokens.weight"]
+    table = model.get_input_embeddings().weight.detach().clone()
+    for token in range(tokenizer.get_vocab_size()):
+        text = tokenizer.decode([token])
+        ids = known.encode(text).ids
+        if ids and known.decode(ids) == text:
+            table[token] = old[ids].mean(dim=0)
+    table[tokenizer.token_to_id(END)] = old[known.token_to_id(END)]
+    weights["model.embed_tokens.weight"] = weights["lm_head.weight"] = table
+    model.load_state_dict(weights)
+
+
 def learn_tokenizer() -> Tokenizer:
     """Learn the tokenizer from the first training examples."""
     return train_tokenizer(
@@ -122,14 +146,14 @@ def batches(
     examples = training_examples(steps * per_step, HELD_OUT)
     for _ in islice(examples, first * per_step):
         pass
-    for _ in range(first, steps):
+    for _ in range(first, steps, ALIKE):
         whole, alone = [], []
-        for _ in range(BATCH):
+        for _ in range(ALIKE * BATCH):
             request, plan = next(examples)
             prompt = tokenizer.encode(render_prompt(request)).ids
             output = [*tokenizer.encode(plan_text(plan)).ids, end]
             whole.append((prompt + output, [IGNORED] * len(prompt) + output))
-        for _ in range(PLANS_ALONE):
+        for _ in range(ALIKE * PLANS_ALONE):
             _, plan = next(examples)
             encoded = tokenizer.encode(plan_text(plan))
             pieces = [tokenizer.decode([token]) for token in encoded.ids]
@@ -142,7 +166,12 @@ def batches(
                 for token, skip in zip(encoded.ids, copied, strict=True)
             ]
             alone.append(([*encoded.ids, end], [*labels, end]))
-        yield padded(whole, end), padded(alone, end)
+        whole.sort(key=lambda row: len(row[0]))
+        for part in range(ALIKE):
+            yield (
+                padded(whole[part * BATCH : (part + 1) * BATCH], end),
+                padded(alone[part * PLANS_ALONE : (part + 1) * PLANS_ALONE], end),
+            )
 
 
 def padded(rows: list[tuple[list[int], list[int]]], end: int) -> Rows:
@@ -186,24 +215,30 @@ def rate(step: int, steps: int) -> float:
     return min((step + 1) / RISE, 1.0, (steps - step) / FALL)
 
 
-def train(folder: Path, *, steps: int, state: Path | None) -> None:
+def train(folder: Path, *, steps: int, state: Path | None, start: Path | None) -> None:
     """Train tokenizer and model and write them to `folder` in Hugging Face format.
 
     Args:
         folder: what is written.
         steps: optimiser steps.
         state: file in which an interrupted run is kept; a run goes on from it.
+        start: folder of an earlier planner of the same layers; None: from scratch.
     """
     torch.manual_seed(SEED)
     torch.use_deterministic_algorithms(True)
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = learn_tokenizer()
+    if state is not None and state.is_file():
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    else:
+        tokenizer = learn_tokenizer()
     save_tokenizer(tokenizer, folder)
     end = tokenizer.token_to_id(END)
     config = configuration(tokenizer.get_vocab_size(), end)
     # Sequences of some 70 tokens: plain matrix products beat a fused kernel here.
     model = LlamaForCausalLM._from_config(config, attn_implementation="eager")
     number_line(model, number_tokens(tokenizer))
+    if start is not None:
+        carry_over(model, tokenizer, start)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01
     )
@@ -267,9 +302,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--state", type=Path, default=None, help="to go on from")
+    parser.add_argument("--start", type=Path, default=None, help="earlier planner")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    train(chosen.out, steps=chosen.steps, state=chosen.state)
+    train(chosen.out, steps=chosen.steps, state=chosen.state, start=chosen.start)
 
 
 if __name__ == "__main__":

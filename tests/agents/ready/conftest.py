@@ -74,7 +74,7 @@ class Days:
             names=program.observes,
             book=world.book,
             account=mandate.account,
-            block=world.chain.block(slot * mandate.cadence),
+            block=world.chain.block_by_number(mandate.anchor_of(slot)),
         )
         return build_request(
             program.to_manifest(),
