@@ -119,18 +119,17 @@ def drawn(question: CalibrationQuestion) -> CalibrationQuestion:
 
 def plan_questions(count: int, *, first: int) -> list[CalibrationQuestion]:
     """Return requests of held-out scenarios, to be answered by a plan."""
-    from scenarios import draw
+    from scenarios import BOOK, draw
 
     tokenizer = ModelTokenizer(PLANNER / "model")
     found = []
     for index in range(first, first + count):
-        scenario = draw("held-out", index)
-        request = scenario.request
+        request = draw("held-out", index)
         kits = [KITS[name] for name in request["actions"]]
         found.append(
             CalibrationQuestion(
                 prompt_ids=tuple(tokenizer.encode(render_prompt(request))),
-                schema=plan_schema(kits, scenario.book),
+                schema=plan_schema(kits, BOOK),
                 sampling=GREEDY,
                 seed=None,
                 max_tokens=256,

@@ -1,14 +1,13 @@
-"""Made-up facts: portfolios, prices, rates and loans, by the names of two books.
+"""What made-up slots share: two address books, and requests as the agents make them.
 
 They go through the same `build_request`, features and prompt as a real slot, so that
-the model never sees a prompt that an agent would not write. Nobody claims that markets
-look like this.
+the model never sees a prompt that an agent would not write.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isqrt
 from typing import Any
@@ -23,17 +22,8 @@ from affiant.onchain.address_book import (
     TokenEntry,
     UniswapEntry,
 )
-from affiant.onchain.facts import (
-    Facts,
-    LendingFact,
-    PoolFact,
-    PriceFact,
-    TokenBalance,
-)
+from affiant.onchain.facts import Facts
 from affiant.onchain.mandate import Address
-
-Shares = Mapping[str, tuple[int, int, int]]
-"""By token: wallet, lent and owed, in percent of the gross portfolio."""
 
 RAY_PER_BPS = 10**23
 """One basis point of Aave's rates."""
@@ -71,65 +61,6 @@ def sqrt_price_x96(price: int, *, base: str, quote: str, scale: int) -> int:
     numerator = price * 10 ** BOOK.tokens[quote].decimals
     denominator = scale * 10 ** BOOK.tokens[base].decimals
     return isqrt((numerator << 192) // denominator)
-
-
-def made_facts(
-    rng: random.Random,
-    shares: Shares,
-    *,
-    pool: bool = False,
-    lending: bool = False,
-    timestamp: int | None = None,
-    supply_bps: int | None = None,
-    off_bps: int | None = None,
-) -> Facts:
-    """Return facts of a portfolio with about these shares.
-
-    Args:
-        rng: draws the rest.
-        shares: what is held and owed; a token that is missing is not in the book.
-        pool: observe the pool.
-        lending: observe Aave's rates of USDC.
-        timestamp: unix seconds of the anchor; drawn if None.
-        supply_bps: what lending USDC earns; drawn if None.
-        off_bps: the pool's distance from the feeds; drawn if None.
-    """
-    total = rng.randint(50, 999) * 10 ** rng.randint(1, 4)  # dollars
-    prices = {
-        "WETH": rng.randint(100_000, 600_000) * 10**6,
-        "USDC": 10**8 + rng.choice((0, 0, 0, rng.randint(-15, 15) * 10**4)),
-        "WBTC": rng.randint(2_000_000, 12_000_000) * 10**6,
-        "vUSDC": rng.randint(10_000, 15_000) * 10**4,
-    }
-
-    def units(name: str, percent: int) -> int:
-        # Up to 0.4 % beside the whole percent, so that amounts are not round.
-        parts = 1000 * percent + (rng.randint(-400, 400) if percent else 0)
-        scale = 10 ** (8 + WIDE_BOOK.tokens[name].decimals)
-        return total * parts * scale // (100_000 * prices[name])
-
-    balances = {
-        name: TokenBalance(*(units(name, part) for part in parts))
-        for name, parts in shares.items()
-    }
-    drift = rng.choice((0, rng.randint(-9, 9), rng.randint(-60, 60)))
-    if off_bps is not None:
-        drift = off_bps
-    pool_price = prices["WETH"] * (10_000 + drift) // prices["USDC"]
-    rate = rng.randint(50, 900) if supply_bps is None else supply_bps
-    root = sqrt_price_x96(pool_price, base="WETH", quote="USDC", scale=10_000)
-    return Facts(
-        block_number=rng.randint(10, 10**6),
-        timestamp=rng.randint(1_735_700_000, 1_900_000_000)
-        if timestamp is None
-        else timestamp,
-        balances=balances,
-        prices={name: PriceFact(prices[name], 8, 0) for name in balances},
-        pools={"WETH/USDC": PoolFact(root, 0, 10**18, 500)} if pool else {},
-        lending={"USDC": LendingFact(rate * RAY_PER_BPS, 2 * rate * RAY_PER_BPS)}
-        if lending
-        else {},
-    )
 
 
 def before(rng: random.Random, actions: tuple[str, ...]) -> PreviousSummary | None:

@@ -2,11 +2,13 @@
 
     python examples/planner/outcomes.py [--paths 200] [--plots docs/planner]
 
-Each agent lives through 12 slots of each of 200 markets, three times: planned by the
-model (in transformers, under the plan grammar), by the teacher, and holding. Measured
-are the final value and the worst drawdown. Prices are a random walk without a trend:
-nobody can earn from it by planning, so it shows what following the rule costs or
-spares, and whether the model follows it. It says nothing about real markets.
+Each agent lives through 12 slots of each of 200 markets: planned by the teacher,
+holding, and, where the model knows the agent, planned by the model (in transformers,
+under the plan grammar). Measured are the final value and the worst drawdown.
+
+Prices are a random walk without a trend, and for the loan guardian with a steep fall.
+Nobody can foresee it, so it shows what following the rule costs or spares, and whether
+the model follows it. It says nothing about real markets.
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ from affiant.onchain.observation import ChainView
 
 SLOTS = 12
 """Decisions on each path."""
+
+KNOWN = ("rebalancer",)
+"""Agents whose requests the committed model was trained on."""
 
 _START = YieldRotator.since
 _DAY = 86_400
@@ -209,7 +214,7 @@ def by_holding(
 
 def by_model(folder: Path | None) -> Decide:
     """Plan as the model does; text that is no plan is a hold, as nothing is signed."""
-    from decoding import MODEL_FOLDER, Planner, checked
+    from evaluate import MODEL_FOLDER, Planner, checked
 
     from affiant.agents.programs.plan_errors import PlanError
 
@@ -219,9 +224,9 @@ def by_model(folder: Path | None) -> Decide:
         requests: Sequence[dict[str, Any]], book: AddressBook
     ) -> list[dict[str, Any]]:
         found = [hold("no plan") for _ in requests]
-        for index, text in planner.texts(requests, book):
+        for index, text in planner.texts(requests):
             try:
-                found[index] = checked(text, requests[index], book)
+                found[index] = checked(text, requests[index])
             except PlanError:
                 continue
         return found
@@ -305,6 +310,7 @@ def main() -> None:
         runs = {
             name: follow(agent, chosen.paths, decide)
             for name, decide in deciders.items()
+            if name != "model" or agent in KNOWN
         }
         result[agent] = summary(runs)
         print(json.dumps({agent: result[agent]}, indent=2), flush=True)

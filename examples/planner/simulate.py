@@ -64,7 +64,7 @@ def follow(
 
 def main() -> None:
     """Print the path with the teacher's plans, and where the model's differ."""
-    from decoding import Planner
+    from evaluate import Planner
 
     planner = Planner.load()
     for slot in follow(teach):

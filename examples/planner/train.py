@@ -1,4 +1,4 @@
-"""Train the planner model: seeded, on two CPU cores, in under half an hour.
+"""Train the planner model: seeded, on two CPU cores, in under ten minutes.
 
     python examples/planner/train.py              # writes examples/planner/model
     python examples/planner/evaluate.py           # measures it on held-out scenarios
@@ -17,9 +17,7 @@ import argparse
 import math
 import time
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from plans import plan_text
@@ -35,26 +33,16 @@ from affiant.agents.programs.prompt import render_prompt
 SEED = 20260
 """Seeds the weights and the order of batches."""
 
-STEPS = 2800
+STEPS = 1800
 """Optimiser steps."""
-
-RISE, FALL = 50, 300
-"""Steps of the learning rate's rise, and of its fall."""
 
 BATCH = 16
 """Prompts with plans per step."""
 
-ALIKE = 4
-"""Steps whose prompts are sorted by length together, so that little is padding."""
-
 PLANS_ALONE = 24
 """Plans without a prompt per step."""
 
-COPIED_AFTER = (
-    *("is ", "band ", "-", "limit ", "lent ", " of "),
-    *("most ", "margin ", "target ", "pays ", "take "),
-    *("Vault ", "Owed ", "Due ", "lead ", "idle ", "pool ", "none; WETH "),
-)
+COPIED_AFTER = ("is ", "band ", "-", "limit ", "lent ", " of ")
 """Text after which a plan repeats a number; not to be guessed without the prompt."""
 
 PEAK_RATE = 0.002
@@ -63,7 +51,7 @@ PEAK_RATE = 0.002
 HELD_OUT = 1000
 """Held-out scenarios whose numbers are kept out of the training data."""
 
-TOKENIZER_EXAMPLES = 1500
+TOKENIZER_EXAMPLES = 3000
 """First training examples, from which the tokenizer is learnt."""
 
 Rows = tuple[torch.Tensor, torch.Tensor]
@@ -109,26 +97,6 @@ def number_line(model: LlamaForCausalLM, numbers: dict[int, int]) -> None:
             table[token, :width] = curve[number] * 2 * model.config.initializer_range
 
 
-def carry_over(model: LlamaForCausalLM, tokenizer: Tokenizer, start: Path) -> None:
-    """Begin with the layers of an earlier planner, which can copy and compare already.
-
-    A token begins as the mean of what the earlier tokenizer makes of its text.
-    """
-    known = Tokenizer.from_file(str(start / "tokenizer.json"))
-    earlier = LlamaForCausalLM.from_pretrained(start, dtype=torch.float32)
-    weights = earlier.state_dict()
-    old = weights["model.embed_tokens.weight"]
-    table = model.get_input_embeddings().weight.detach().clone()
-    for token in range(tokenizer.get_vocab_size()):
-        text = tokenizer.decode([token])
-        ids = known.encode(text).ids
-        if ids and known.decode(ids) == text:
-            table[token] = old[ids].mean(dim=0)
-    table[tokenizer.token_to_id(END)] = old[known.token_to_id(END)]
-    weights["model.embed_tokens.weight"] = weights["lm_head.weight"] = table
-    model.load_state_dict(weights)
-
-
 def learn_tokenizer() -> Tokenizer:
     """Learn the tokenizer from the first training examples."""
     return train_tokenizer(
@@ -139,21 +107,18 @@ def learn_tokenizer() -> Tokenizer:
 
 
 def batches(
-    tokenizer: Tokenizer, end: int, *, first: int, steps: int
+    tokenizer: Tokenizer, end: int, *, steps: int
 ) -> Iterator[tuple[Rows, Rows]]:
-    """Yield the rows of each step after `first`: prompts with plans, plans alone."""
-    per_step = BATCH + PLANS_ALONE
-    examples = training_examples(steps * per_step, HELD_OUT)
-    for _ in islice(examples, first * per_step):
-        pass
-    for _ in range(first, steps, ALIKE):
+    """Yield the rows of each step: prompts with plans, and plans alone."""
+    examples = training_examples(steps * (BATCH + PLANS_ALONE), HELD_OUT)
+    for _ in range(steps):
         whole, alone = [], []
-        for _ in range(ALIKE * BATCH):
+        for _ in range(BATCH):
             request, plan = next(examples)
             prompt = tokenizer.encode(render_prompt(request)).ids
             output = [*tokenizer.encode(plan_text(plan)).ids, end]
             whole.append((prompt + output, [IGNORED] * len(prompt) + output))
-        for _ in range(ALIKE * PLANS_ALONE):
+        for _ in range(PLANS_ALONE):
             _, plan = next(examples)
             encoded = tokenizer.encode(plan_text(plan))
             pieces = [tokenizer.decode([token]) for token in encoded.ids]
@@ -166,12 +131,7 @@ def batches(
                 for token, skip in zip(encoded.ids, copied, strict=True)
             ]
             alone.append(([*encoded.ids, end], [*labels, end]))
-        whole.sort(key=lambda row: len(row[0]))
-        for part in range(ALIKE):
-            yield (
-                padded(whole[part * BATCH : (part + 1) * BATCH], end),
-                padded(alone[part * PLANS_ALONE : (part + 1) * PLANS_ALONE], end),
-            )
+        yield padded(whole, end), padded(alone, end)
 
 
 def padded(rows: list[tuple[list[int], list[int]]], end: int) -> Rows:
@@ -207,50 +167,33 @@ def fast_bfloat16() -> bool:
 
 
 def rate(step: int, steps: int) -> float:
-    """Return the learning rate's factor: a short rise, a plateau, a fall to zero.
-
-    Before the fall, steps do not depend on how many there will be: a run can be
-    continued to more.
-    """
-    return min((step + 1) / RISE, 1.0, (steps - step) / FALL)
+    """Return the learning rate's factor: a short rise, a plateau, a fall to zero."""
+    rise, fall = 100, 3 * steps // 5
+    return min((step + 1) / rise, 1.0, (steps - step) / fall)
 
 
-def train(folder: Path, *, steps: int, state: Path | None, start: Path | None) -> None:
-    """Train tokenizer and model and write them to `folder` in Hugging Face format.
-
-    Args:
-        folder: what is written.
-        steps: optimiser steps.
-        state: file in which an interrupted run is kept; a run goes on from it.
-        start: folder of an earlier planner of the same layers; None: from scratch.
-    """
+def train(folder: Path, *, steps: int) -> None:
+    """Train tokenizer and model and write them to `folder` in Hugging Face format."""
     torch.manual_seed(SEED)
     torch.use_deterministic_algorithms(True)
     folder.mkdir(parents=True, exist_ok=True)
-    if state is not None and state.is_file():
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    else:
-        tokenizer = learn_tokenizer()
+    tokenizer = learn_tokenizer()
     save_tokenizer(tokenizer, folder)
     end = tokenizer.token_to_id(END)
     config = configuration(tokenizer.get_vocab_size(), end)
     # Sequences of some 70 tokens: plain matrix products beat a fused kernel here.
     model = LlamaForCausalLM._from_config(config, attn_implementation="eager")
     number_line(model, number_tokens(tokenizer))
-    if start is not None:
-        carry_over(model, tokenizer, start)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: rate(step, steps)
     )
-    first = restore(state, model, optimiser, schedule)
-    started, losses = time.process_time(), []
+    started, losses = time.monotonic(), []
     with Progress() as progress:
-        task = progress.add_task("training", total=steps, completed=first)
-        rows = batches(tokenizer, end, first=first, steps=steps)
-        for step, (whole, alone) in enumerate(rows, start=first + 1):
+        task = progress.add_task("training", total=steps)
+        for whole, alone in batches(tokenizer, end, steps=steps):
             loss = plan_loss(model, whole)
             (loss + plan_loss(model, alone)).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -258,39 +201,20 @@ def train(folder: Path, *, steps: int, state: Path | None, start: Path | None) -
             schedule.step()
             optimiser.zero_grad()
             losses.append(loss.item())
-            if step % 50 == 0:
-                recent = math.fsum(losses[-50:]) / len(losses[-50:])
+            if len(losses) % 50 == 0:
+                recent = math.fsum(losses[-50:]) / 50
                 progress.update(task, description=f"loss {recent:.4f}")
                 progress.console.print(
-                    f"step {step}: loss {recent:.4f}, "
-                    f"{time.process_time() - started:.0f} s of CPU"
+                    f"step {len(losses)}: loss {recent:.4f}, "
+                    f"{time.monotonic() - started:.0f} s"
                 )
-            if state is not None and step % 100 == 0:
+            if len(losses) % 500 == 0:
                 model.save_pretrained(folder)
-                keep(state, step, model, optimiser, schedule)
             progress.advance(task)
     model.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=end, pad_token_id=end
     )
     model.save_pretrained(folder)
-
-
-def keep(state: Path, step: int, *parts: Any) -> None:
-    """Write what a run needs to go on after `step`, whole or not at all."""
-    draft = state.with_suffix(".draft")
-    torch.save({"step": step, "parts": [part.state_dict() for part in parts]}, draft)
-    draft.replace(state)
-
-
-def restore(state: Path | None, *parts: Any) -> int:
-    """Put `parts` back to where they were; return how many steps were taken."""
-    if state is None or not state.is_file():
-        return 0
-    kept = torch.load(state, weights_only=True)
-    for part, found in zip(parts, kept["parts"], strict=True):
-        # The schedule's function is this script's, not the file's.
-        part.load_state_dict(found)
-    return int(kept["step"])
 
 
 def main() -> None:
@@ -301,11 +225,9 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--state", type=Path, default=None, help="to go on from")
-    parser.add_argument("--start", type=Path, default=None, help="earlier planner")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    train(chosen.out, steps=chosen.steps, state=chosen.state, start=chosen.start)
+    train(chosen.out, steps=chosen.steps)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,13 @@ TORCH_FREE = (
     "price_path",
     "teacher",
     "scenarios",
-    "phrases",
     "rebalancing",
     "simulate",
     "outcomes",
 )
 
 MAX_FOLDER_BYTES = 12_000_000
-HELD_OUT_SCENARIOS = 80
+HELD_OUT_SCENARIOS = 40
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +53,12 @@ def evaluate(planner: dict[str, ModuleType]) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def decoding(evaluate: ModuleType) -> ModuleType:
-    return importlib.import_module("decoding")
+def model(evaluate: ModuleType) -> Any:
+    return evaluate.Planner.load(MODEL)
 
 
 @pytest.fixture(scope="module")
-def model(decoding: ModuleType) -> Any:
-    return decoding.Planner.load(MODEL)
-
-
-@pytest.fixture(scope="module")
-def held_out(planner: dict[str, ModuleType]) -> list[Any]:
+def held_out(planner: dict[str, ModuleType]) -> list[dict[str, Any]]:
     draw = planner["scenarios"].draw
     return [draw("held-out", index) for index in range(HELD_OUT_SCENARIOS)]
 
@@ -132,42 +126,24 @@ def test_scenarios_are_the_same_on_every_machine(
     planner: dict[str, ModuleType],
 ) -> None:
     draw, teach = planner["scenarios"].draw, planner["teacher"].teach
-    trained = planner["phrases"].TRAINED
     pairs = [
-        [scenario.request, scenario.reworded(trained)["objective"], teach(request)]
+        [request, teach(request)]
         for split in ("training", "held-out")
-        for scenario in (draw(split, index) for index in range(200))
-        for request in [scenario.request]
+        for request in (draw(split, index) for index in range(200))
     ]
-    assert keccak256(canonical_json(pairs)).hex() == ("SCENARIOS_HASH")
-
-
-def test_every_class_of_every_agent_is_drawn(planner: dict[str, ModuleType]) -> None:
-    teacher, draw = planner["teacher"], planner["scenarios"].draw
-    seen: dict[str, set[str]] = {}
-    for index in range(400):
-        scenario = draw("held-out", index)
-        branches = seen.setdefault(scenario.agent, set())
-        branches.add(teacher.branch(teacher.teach(scenario.request)))
-    assert seen == {agent: set(rule.BRANCHES) for agent, rule in teacher.RULES.items()}
+    assert keccak256(canonical_json(pairs)).hex() == (
+        "77364d87d297333cd3ca6f7ce4cfc047646628cff7cf207f11825eb7633ea83e"
+    )
 
 
 def test_no_training_scenario_has_the_numbers_of_a_held_out_one(
     planner: dict[str, ModuleType],
 ) -> None:
     scenarios, read = planner["scenarios"], planner["teacher"].read
-    held_out = {read(scenarios.draw("held-out", index).request) for index in range(300)}
-    trained = scenarios.training_scenarios(300, 300)
-    assert not held_out & {read(scenario.request) for scenario in trained}
-
-
-def test_held_out_words_are_no_trained_words(planner: dict[str, ModuleType]) -> None:
-    phrases = planner["phrases"]
-    for agent, parts in phrases.HELD_OUT.items():
-        own = planner["scenarios"].CLASSES.get(agent)
-        for part, trained in zip(parts, phrases.TRAINED[agent], strict=True):
-            assert not set(part) & set(trained)
-            assert own is None or not any(text in own.words for text in part)
+    held_out = {read(scenarios.draw("held-out", index)) for index in range(300)}
+    assert not held_out & {
+        read(request) for request, _ in scenarios.training_examples(300, 300)
+    }
 
 
 def test_path_calls_for_every_kind_of_action(planner: dict[str, ModuleType]) -> None:
@@ -239,8 +215,8 @@ def test_folder_is_small_and_complete() -> None:
     assert sum(files.values()) <= MAX_FOLDER_BYTES
 
 
-def test_tokenizer_round_trips(model: Any, held_out: list[Any]) -> None:
-    texts = [render_prompt(scenario.request) for scenario in held_out]
+def test_tokenizer_round_trips(model: Any, held_out: list[dict[str, Any]]) -> None:
+    texts = [render_prompt(request) for request in held_out]
     texts += [
         '{"why": "ä 💥 \\u0000", "actions": []}',
         "100 1000 0 007 99%",
@@ -277,37 +253,12 @@ def test_tokenizer_is_the_one_that_the_script_learns(
 
 
 def test_model_imitates_the_teacher_on_held_out_scenarios(
-    evaluate: ModuleType, model: Any, held_out: list[Any]
+    evaluate: ModuleType, model: Any, held_out: list[dict[str, Any]]
 ) -> None:
-    result = evaluate.measure(evaluate.answer(model, held_out))["all agents"]
+    result = evaluate.measure(model, held_out)
     assert result["invalid plans"] == 0
-    assert result["balanced accuracy"] >= 0.85, result
-    assert result["balanced accuracy of always holding"] == pytest.approx(1 / 8)
-
-
-@pytest.mark.slow
-def test_model_imitates_the_teacher_of_each_agent(
-    planner: dict[str, ModuleType], evaluate: ModuleType, model: Any
-) -> None:
-    """On 1,000 slots that it was not trained on: what the model card claims."""
-    scenarios = [planner["scenarios"].draw("held-out", n) for n in range(1000)]
-    for agent, result in evaluate.measure(evaluate.answer(model, scenarios)).items():
-        assert result["balanced accuracy"] >= 0.9, (agent, result)
-
-
-def test_hold_scores_at_chance(evaluate: ModuleType, held_out: list[Any]) -> None:
-    answers = [
-        evaluate.Answered(
-            scenario.agent,
-            evaluate.teach(scenario.request),
-            {"why": "", "actions": [{"action": "hold"}]},
-        )
-        for scenario in held_out
-    ]
-    result = evaluate.score(answers)
-    assert result["balanced accuracy"] == pytest.approx(
-        result["balanced accuracy of always holding"]
-    )
+    assert result["balanced class accuracy"] >= 0.95, result
+    assert result["exact actions"] >= 0.8, result
 
 
 def test_paths_are_the_same_for_whoever_plans(planner: dict[str, ModuleType]) -> None:
@@ -334,11 +285,10 @@ def test_model_takes_the_teachers_actions_on_the_path(
 
 @pytest.mark.slow
 def test_model_takes_the_teachers_actions_near_the_path(
-    planner: dict[str, ModuleType], decoding: ModuleType, model: Any
+    planner: dict[str, ModuleType], evaluate: ModuleType, model: Any
 ) -> None:
-    branch = planner["teacher"].branch
     slots = list(planner["simulate"].follow(model.plan))
     requests = [near for slot in slots for near in one_percent_around(slot.request)]
     for index, text in model.texts(requests):
-        wanted = branch(planner["teacher"].teach(requests[index]))
-        assert branch(decoding.checked(text, requests[index])) == wanted, text
+        wanted = evaluate.branch(planner["teacher"].teach(requests[index]))
+        assert evaluate.branch(evaluate.checked(text, requests[index])) == wanted, text
