@@ -33,10 +33,7 @@ def planner() -> Iterator[dict[str, ModuleType]]:
     """The planner's scripts that need no torch; they are no package."""
     sys.path.insert(0, str(PLANNER))
     try:
-        yield {
-            name: importlib.import_module(name)
-            for name in ("teacher", "plans", "scenarios")
-        }
+        yield {name: importlib.import_module(name) for name in ("teacher", "plans")}
     finally:
         sys.path.remove(str(PLANNER))
         for name in MODULES:

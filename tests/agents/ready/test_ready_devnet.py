@@ -6,10 +6,8 @@ the teacher's, on the agents' real requests; node, agent and gate are the real o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from decimal import Decimal
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,7 +18,6 @@ from affiant.agents import (
     Rebalancer,
     YieldRotator,
 )
-from affiant.agents.programs.prompt import render_prompt
 from affiant.onchain.abi import encode_call
 from affiant.onchain.chain_types import CallRequest
 from affiant.onchain.devnet import Devnet
@@ -225,29 +222,3 @@ def test_a_portfolio_is_kept_within_its_band(days_of: Callable[..., Any]) -> Non
     days.world.scenario.set_price("WETH", Decimal(1800))
     days.does("withdraw", "buy", "hold")
     assert 55 <= days.share("WETH", "total") <= 65
-
-
-def shape(prompt: str) -> str:
-    """Return a prompt with every number as `#`, and what came before left out."""
-    return re.sub(r"-?\+?\d+(\.\d+)?", "#", re.sub(r"Last: \w+", "Last:", prompt))
-
-
-def test_training_prompts_are_what_the_agents_send(
-    days_of: Callable[..., Any],
-    guarded: Any,
-    planner: dict[str, ModuleType],
-) -> None:
-    scenarios = planner["scenarios"]
-    known = {
-        shape(render_prompt(scenarios.draw("training", index).request))
-        for index in range(400)
-    }
-    guarded.open_slot()
-    real = [guarded.request()]
-    for agent in (Rebalancer, YieldRotator, LoanGuardian, DollarCostAverager):
-        days = days_of(agent, salt=agent.__name__.encode().rjust(32, b"\0"))
-        days.open_slot()
-        real.append(days.request())
-    shapes = {shape(render_prompt(request)) for request in real}
-    assert len(shapes) == 5  # with a debt and without are two
-    assert shapes <= known
