@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from affiant.agents import (
+    ChainView,
     DollarCostAverager,
+    Hold,
     LoanGuardian,
     Rebalancer,
     VerifiedAgent,
@@ -192,6 +194,20 @@ def test_what_is_not_observed_is_refused() -> None:
     ):
         with pytest.raises(RequestError):
             value(agent, name, facts(**without))
+
+
+def test_a_feature_of_a_vault_that_is_not_observed_is_refused_at_once() -> None:
+    class Blind(VerifiedAgent):
+        objective = "Guess what the vault earns."
+        actions = (Hold,)
+        features = YieldRotator.features
+
+        def observe(self, view: ChainView) -> None:
+            view.lending("USDC")
+
+    with pytest.raises(ProgramDefinitionError) as caught:
+        program_of(Blind)
+    assert "facts.vaults['vUSDC']" in str(caught.value)
 
 
 def test_a_vaults_lead_is_its_yield_less_aaves() -> None:
