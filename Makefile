@@ -17,7 +17,7 @@ PURE_TESTS := tests/test_encoding.py tests/test_formats.py \
 
 .PHONY: help setup demo test test-long chaos check lint coverage analyze prove format artifacts vectors \
 	bench bench-loop bench-gas bench-sampler bench-replay bench-detection \
-	bench-fingerprint bench-commitment bench-endorse bench-serve up clean
+	bench-fingerprint bench-commitment bench-endorse bench-serve bench-planner up clean
 
 help: ## Say what there is to run
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -128,7 +128,7 @@ vectors: setup ## Regenerate the vectors that both languages read
 	@$(BIN)/python tests/vectors/make_attestation.py
 
 bench: bench-loop bench-gas bench-sampler bench-replay bench-detection \
-	bench-fingerprint bench-commitment bench-endorse bench-serve ## Every benchmark; an hour or more
+	bench-fingerprint bench-commitment bench-endorse bench-serve bench-planner ## Every benchmark; an hour or more
 
 bench-loop: setup ## Where a decision's time and memory go
 	@$(BIN)/python bench/loop.py
@@ -154,6 +154,11 @@ bench-serve: setup ## What sworn chat answers cost, beside plain vLLM
 bench-gas: setup ## Gas of an executed decision, and of attesting nodes
 	@$(BIN)/python bench/gas.py
 	@$(BIN)/python bench/gas_attestation.py
+
+bench-planner: setup ## How well the reference planner plans, and what becomes of portfolios
+	@mkdir -p bench/out
+	@$(BIN)/python examples/planner/evaluate.py --json bench/out/planner.json
+	@$(BIN)/python examples/planner/outcomes.py --plots docs/planner --json bench/out/outcomes.json
 
 bench-commitment: setup ## How fast a model is committed to, beside plain hashing
 	@$(BIN)/python bench/commitment.py

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from affiant.agents.programs.features import Feature, feature
     from affiant.agents.programs.program import Program
     from affiant.agents.programs.questions import Question
+    from affiant.agents.ready.dollar_cost_averager import DollarCostAverager
+    from affiant.agents.ready.loan_guardian import LoanGuardian
+    from affiant.agents.ready.rebalancer import Rebalancer
+    from affiant.agents.ready.yield_rotator import YieldRotator
     from affiant.agents.running.progress import Outcome, RunResult
     from affiant.inference.sampling import GREEDY, Sampling
     from affiant.onchain.facts import Facts
@@ -41,13 +45,16 @@ __all__ = [
     "Borrow",
     "ChainView",
     "Deposit",
+    "DollarCostAverager",
     "Facts",
     "Feature",
     "Hold",
     "Kit",
+    "LoanGuardian",
     "Outcome",
     "Program",
     "Question",
+    "Rebalancer",
     "Redeem",
     "Repay",
     "RunResult",
@@ -61,6 +68,7 @@ __all__ = [
     "VerifiedAgent",
     "Withdraw",
     "Wrap",
+    "YieldRotator",
     "feature",
 ]
 
@@ -70,13 +78,16 @@ _MODULES = {
     "Borrow": _KITS,
     "ChainView": "affiant.onchain.observation",
     "Deposit": _KITS,
+    "DollarCostAverager": "affiant.agents.ready.dollar_cost_averager",
     "Facts": "affiant.onchain.facts",
     "Feature": "affiant.agents.programs.features",
     "Hold": _KITS,
     "Kit": _KITS,
+    "LoanGuardian": "affiant.agents.ready.loan_guardian",
     "Outcome": "affiant.agents.running.progress",
     "Program": "affiant.agents.programs.program",
     "Question": "affiant.agents.programs.questions",
+    "Rebalancer": "affiant.agents.ready.rebalancer",
     "Redeem": _KITS,
     "Repay": _KITS,
     "RunResult": "affiant.agents.running.progress",
@@ -90,6 +101,7 @@ _MODULES = {
     "VerifiedAgent": "affiant.agents.agent",
     "Withdraw": _KITS,
     "Wrap": _KITS,
+    "YieldRotator": "affiant.agents.ready.yield_rotator",
     "feature": "affiant.agents.programs.features",
 }
 

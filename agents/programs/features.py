@@ -42,6 +42,7 @@ from affiant.onchain.facts import (
     LENDING_PREFIX,
     POOL_PREFIX,
     PRICES,
+    VAULT_PREFIX,
     Facts,
 )
 from affiant.onchain.mandate import object_fields
@@ -169,6 +170,7 @@ def check_observed(
                 "prices": PRICES,
                 "pools": POOL_PREFIX + name,
                 "lending": LENDING_PREFIX + name,
+                "vaults": VAULT_PREFIX + name,
             }.get(group)
             known = group not in ("balances", "prices") or name in book.tokens
             if (expected is not None and expected not in observes) or not known:

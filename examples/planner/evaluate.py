@@ -21,7 +21,7 @@ import torch
 import xgrammar
 from rich.progress import track
 from scenarios import BOOK, HELD_OUT, draw
-from teacher import teach
+from teacher import branch, teach
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from affiant.agents.programs.plan import parse_plan, plan_schema
@@ -142,14 +142,6 @@ def checked(text: str, request: dict[str, Any]) -> dict[str, Any]:
         PlanError: it is no plan of the request's program.
     """
     return parse_plan(text, [KITS[name] for name in request["actions"]], BOOK).to_json()
-
-
-def branch(plan: dict[str, Any]) -> str:
-    """Return the class of a plan: hold, sell, buy, withdraw or supply."""
-    action = plan["actions"][0]
-    if action["action"] == "swap":
-        return "sell" if action["sell"] == "WETH" else "buy"
-    return str(action["action"])
 
 
 def reworded(request: dict[str, Any]) -> dict[str, Any]:

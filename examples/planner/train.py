@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from plans import plan_text
 from rich.progress import Progress
 from scenarios import training_examples
-from teacher import plan_text
 from tokenizer import END, number_tokens, save_tokenizer, train_tokenizer
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy

@@ -19,8 +19,15 @@ from affiant.inference.commitment import commit_model
 
 PLANNER = Path(__file__).parents[2] / "examples" / "planner"
 MODEL = PLANNER / "model"
-MODULES = ("price_path", "teacher", "scenarios", "tokenizer", "simulate", "evaluate")
-TORCH_FREE = ("price_path", "teacher", "scenarios", "simulate")
+MODULES = tuple(path.stem for path in PLANNER.glob("*.py"))
+TORCH_FREE = (
+    "price_path",
+    "teacher",
+    "scenarios",
+    "rebalancing",
+    "simulate",
+    "outcomes",
+)
 
 MAX_FOLDER_BYTES = 12_000_000
 HELD_OUT_SCENARIOS = 40
@@ -188,7 +195,7 @@ def test_rebalancer_asks_what_the_path_was_made_for(
     rebalancer = runpy.run_path(str(PLANNER.parent / "rebalancer.py"))["Rebalancer"]
     assert rebalancer.objective == planner["price_path"].OBJECTIVE
     names = tuple(kit.name for kit in rebalancer.actions)
-    assert names == planner["scenarios"].LENDING_ACTIONS
+    assert names == planner["rebalancing"].ACTIONS
 
 
 def test_model_card_names_the_commitment() -> None:
@@ -252,6 +259,17 @@ def test_model_imitates_the_teacher_on_held_out_scenarios(
     assert result["invalid plans"] == 0
     assert result["balanced class accuracy"] >= 0.95, result
     assert result["exact actions"] >= 0.8, result
+
+
+def test_paths_are_the_same_for_whoever_plans(planner: dict[str, ModuleType]) -> None:
+    outcomes = planner["outcomes"]
+    assert outcomes.markets("rebalancer", 3) == outcomes.markets("rebalancer", 3)
+    for agent in planner["teacher"].RULES:
+        once, acted = outcomes.follow(agent, 3, outcomes.by_teacher)
+        again, _ = outcomes.follow(agent, 3, outcomes.by_teacher)
+        held, none = outcomes.follow(agent, 3, outcomes.by_holding)
+        assert once == again and acted > 0 and none == 0
+        assert [path[0] for path in once] == [path[0] for path in held]
 
 
 def test_model_takes_the_teachers_actions_on_the_path(
