@@ -98,6 +98,8 @@ class StartedNode:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 def write_keystore(folder: Path, key: str, *, name: str) -> tuple[Path, str]:
