@@ -193,7 +193,7 @@ def test_a_level_leaves_out_what_is_below(tmp_path: Path):
     assert len(path.read_text().splitlines()) == 1
 
 
-STATE = SimpleNamespace(unaudited=1_250 * 10**8)
+STATE = SimpleNamespace(unaudited=1_250 * 10**8, queued_at=0, queued_until=0)
 ON_CHAIN = SimpleNamespace(
     slot=8, problem="", state=STATE, rung=Rung(5_000 * 10**8, 0, 0, 0), rung_number=1,
     funds=3 * 10**18,
