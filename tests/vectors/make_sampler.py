@@ -28,6 +28,42 @@ TARGET = Path(__file__).with_name("sampler.json")
 """Where the vectors lie."""
 
 
+FAR = (
+    # Below 2^24 grid units, where the end of the gap is no float32: one unit within,
+    # one unit beyond, and a step of the grid of float32 either side.
+    [-65535.99609375, -65544.0, -65543.9921875, -65544.0078125],
+    [-65536.0, -65544.0, -65544.0078125, -65536.0078125],
+    [65536.0, 65528.0, 65527.99609375, 65528.00390625],
+)
+"""Rows of logits far from zero."""
+
+
+def choice(
+    logits: list[float], *, allowed: list[bool], position: int, seed: bytes
+) -> dict[str, Any]:
+    """Return a row, its candidates and what is chosen from them."""
+    offered = candidates_reference(logits, allowed=allowed, position=position)
+    return {
+        "position": position,
+        "logits": logits,
+        "allowed": allowed,
+        "candidates": [list(pair) for pair in offered],
+        "greedy": offered[0][0],
+        "sampled": [
+            {
+                "temperature": [numerator, denominator],
+                "token": choose_reference(
+                    offered,
+                    sampling=Sampling(Fraction(numerator, denominator)),
+                    seed=seed,
+                    position=position,
+                ),
+            }
+            for numerator, denominator in ((1, 1), (7, 10), (3, 2))
+        ],
+    }
+
+
 def vectors() -> dict[str, Any]:
     """Return the vectors, computed by the plain reference."""
     draw = random.Random(20_260_101)
@@ -51,29 +87,8 @@ def vectors() -> dict[str, Any]:
         logits = [draw.randrange(-4096, 4096) / 1024 for _ in range(16)]
         allowed = [draw.random() < 0.7 for _ in range(16)]
         allowed[draw.randrange(16)] = True
-        offered = candidates_reference(logits, allowed=allowed, position=position)
-        choices.append(
-            {
-                "position": position,
-                "logits": logits,
-                "allowed": allowed,
-                "candidates": [list(pair) for pair in offered],
-                "greedy": offered[0][0],
-                "sampled": [
-                    {
-                        "temperature": [numerator, denominator],
-                        "token": choose_reference(
-                            offered,
-                            sampling=Sampling(Fraction(numerator, denominator)),
-                            seed=seed,
-                            position=position,
-                        ),
-                    }
-                    for numerator, denominator in ((1, 1), (7, 10), (3, 2))
-                ],
-            }
-        )
-    prompt, output = [1, 5, 9], [choice["greedy"] for choice in choices]
+        choices.append(choice(logits, allowed=allowed, position=position, seed=seed))
+    prompt, output = [1, 5, 9], [made["greedy"] for made in choices]
     key = fingerprint_key(tokens_hash(prompt), tokens_hash(output))
     states = [[draw.randrange(-4096, 4096) / 256 for _ in range(24)] for _ in output]
     images = [fingerprint_reference(state, key=key) for state in states]
@@ -82,7 +97,13 @@ def vectors() -> dict[str, Any]:
         "format": "affiant-sampler-vectors/1",
         "seed": to_hex(seed),
         "noise": noise,
-        "choices": choices,
+        "choices": [
+            *choices,
+            *(
+                choice(row, allowed=[True] * len(row), position=8 + at, seed=seed)
+                for at, row in enumerate(FAR)
+            ),
+        ],
         "trace": {
             "prompt": prompt,
             "output": output,
