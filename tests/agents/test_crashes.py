@@ -210,10 +210,7 @@ the delay; " (2)": where it is met again."""
 
 QUEUE_FAST = {
     "after journal confirm/queued",
-    "after journal record/queued",
     "before sending (2)",
-    "after sending (2)",
-    "after journal submit/sending (2)",
     "after journal confirm/done",
 }
 

@@ -276,6 +276,7 @@ def test_the_command_overwrites_nothing(said, tmp_path):
         (("--token", "GOLD"), True, 1),
     ],
 )
+@pytest.mark.slow
 def test_what_the_command_refuses_writes_nothing(
     said, tmp_path, arguments, node, status
 ):

@@ -94,6 +94,7 @@ def audited(chronicle: Any, *urls: str) -> Any:
     return audit_chain(settings, console=silent, log=silent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_the_auditor_asks_the_next_endpoint(chronicle, liar, trouble):
     url = DEAD if TROUBLES[trouble] is None else liar.url
