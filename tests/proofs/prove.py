@@ -198,6 +198,8 @@ def run(
             *("--forge-build-out", str(BUILT.relative_to(ROOT))),
             *("--match-test", chosen if chosen.startswith("^") else f"^{chosen}"),
             *("--panic-error-codes", ",".join(panics)),
+            # One counterexample to each is enough.
+            "--early-exit",
             *("--json-output", str(written), "--no-status"),
             *(*SOLVER, *BRANCHING, *LOOPS),
         ]
