@@ -190,7 +190,9 @@ def run(
         proved: folder with the bytecode that is deployed.
         panics: codes that count as failures.
     """
-    chosen = f"^(?=[^(]*{pattern.pattern}){functions}" if pattern.pattern else functions
+    chosen = (
+        f"^(?=[^(]*(?:{pattern.pattern})){functions}" if pattern.pattern else functions
+    )
     with TemporaryDirectory() as folder:
         written = Path(folder) / "report.json"
         command = [
