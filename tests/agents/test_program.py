@@ -121,8 +121,8 @@ def test_what_a_kit_needs_must_be_observed():
 def test_a_kit_or_version_that_is_not_here_is_named():
     manifest = program_of(Rebalancer).to_manifest()
     for entry, said in (
-        ({"name": "swap", "version": 2}, "`swap` version 2.*version 1.*`affiant`"),
-        ({"name": "brew", "version": 1}, "'brew' version 1.*swap 1, supply 1"),
+        ({"name": "swap", "version": 3}, "`swap` version 3.*version 2.*`affiant`"),
+        ({"name": "brew", "version": 1}, "'brew' version 1.*swap 2, supply 1"),
     ):
         with pytest.raises(KitMissingError, match=said):
             Program.from_manifest({**manifest, "actions": [entry]})

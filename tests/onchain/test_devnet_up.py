@@ -50,7 +50,7 @@ def _up(cache: Path, *, fork_url: str = "") -> Iterator[tuple[str, list[str]]]:
         assert lines and "Ctrl-C" in lines[-1], "".join(lines)
         yield f"http://{HOST}:{port}", lines
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert "stopped" in process.stdout.read()
     finally:
         process.kill()

@@ -195,7 +195,7 @@ def test_the_pages_examples_run(
     done = subprocess.run(
         affiant(replay), cwd=folder, capture_output=True, text=True, timeout=600
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "exact, same profile" in done.stdout and told["key"] in done.stdout
 
 
