@@ -22,11 +22,13 @@ from affiant.onchain.devnet.up import keep_running, read_book
 
 pytestmark = pytest.mark.anvil
 
+# Whoever runs tests in the background may have SIGINT ignored, and children inherit that.
 UP = """
-import sys
+import signal, sys
 from pathlib import Path
 from rich.console import Console
 from affiant.onchain.devnet.up import run_up
+signal.signal(signal.SIGINT, signal.default_int_handler)
 cache, port, fork = sys.argv[1:]
 run_up(port=int(port), fork_url=fork or None, cache_dir=Path(cache), console=Console())
 """
