@@ -22,7 +22,7 @@ from affiant.onchain.devnet.up import keep_running, read_book
 
 pytestmark = pytest.mark.anvil
 
-# Whoever runs tests in the background may have SIGINT ignored, and children inherit that.
+# Run in the background, tests may have SIGINT ignored, and children inherit that.
 UP = """
 import signal, sys
 from pathlib import Path
